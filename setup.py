@@ -1,0 +1,33 @@
+"""Packaging of BoxMaskVID: the package under projects/, with configs/ inside it.
+
+It imports no torch, so that it can be built anywhere, and makes no links.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PROJECT = "projects/BoxMaskVID"
+
+setup(
+    name="boxmask-vid",
+    version="0.1.0",
+    description="Video object detection for Detectron2: SELSA, Temporal RoI Align and BoxMask",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    # The configs stay at the top level of the repository and are shipped inside the package.
+    packages=[*find_packages(PROJECT), "boxmask_vid.configs"],
+    package_dir={"": PROJECT, "boxmask_vid.configs": "configs"},
+    package_data={"boxmask_vid.configs": ["*.yaml", "*/*.yaml"]},
+    install_requires=[
+        "torch>=2.1",
+        "torchvision>=0.16",
+        "detectron2>=0.6",
+        "fvcore>=0.1.5",
+        "pycocotools>=2.0.6",
+        "opencv-python-headless>=4.5",
+    ],
+    extras_require={"test": ["pytest", "pytest-xdist", "ruff"]},
+)
