@@ -1,0 +1,18 @@
+"""BoxMaskVID: video object detection for Detectron2.
+
+SELSA (arXiv 1907.06390), Temporal RoI Align (arXiv 2109.03495) and BoxMask (arXiv 2210.06008).
+``import boxmask_vid`` registers all models and data sets with Detectron2.
+"""
+
+try:
+    import detectron2  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "boxmask_vid needs Detectron2, which the package index does not have: run 'make setup', or "
+        "see 'Installing Detectron2' in the README of BoxMaskVID."
+    ) from error
+
+from . import data, modeling  # noqa: F401
+from .config import add_boxmask_vid_config, get_config_file
+
+__all__ = ["add_boxmask_vid_config", "get_config_file"]

@@ -1,0 +1,88 @@
+"""Every config key that BoxMaskVID adds to Detectron2's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detectron2.config import CfgNode as CN
+
+
+def add_boxmask_vid_config(cfg: CN) -> None:
+    """Add the keys of BoxMaskVID to a config made by ``detectron2.config.get_cfg()``."""
+    _add_input_keys(cfg)
+    _add_model_keys(cfg)
+
+
+def get_config_file(name: str) -> str:
+    """Path of a config that ships with the project.
+
+    Args:
+        name: path under ``configs/``, e.g. "ImageNetVID/selsa_R_50_DC5_7e.yaml".
+
+    Raises:
+        FileNotFoundError: if there is none of that name; the message lists those there are.
+    """
+    package = Path(__file__).resolve().parent
+    # inside the package when installed from a wheel, else at the top of the repository
+    folders = [package / "configs", package.parents[2] / "configs"]
+    folder = next(each for each in folders if each.is_dir())
+    path = folder / name
+    if not path.is_file():
+        known = sorted(str(each.relative_to(folder)) for each in folder.rglob("*.yaml"))
+        raise FileNotFoundError(f"No config '{name}' under {folder}; there are: {', '.join(known)}")
+    return str(path)
+
+
+def _add_input_keys(cfg: CN) -> None:
+    cfg.INPUT.VID = CN()
+    # Images are zero-padded (after normalisation) to a multiple of this many pixels.
+    cfg.INPUT.VID.SIZE_DIVISIBILITY = 16
+
+    cfg.INPUT.VID.TRAIN = CN()
+    # Reference frames of a key frame in training: drawn uniformly, in turn from the REFERENCE_RANGE
+    # frames before it and from those after it. 0 for a single-frame detector.
+    cfg.INPUT.VID.TRAIN.NUM_REFERENCES = 2
+    cfg.INPUT.VID.TRAIN.REFERENCE_RANGE = 9
+
+
+def _add_model_keys(cfg: CN) -> None:
+    cfg.MODEL.VID = CN()
+    # Names of the classes, for people. A training fills them in from its data set, so that the
+    # config.yaml that it leaves says what its checkpoints detect.
+    cfg.MODEL.VID.CLASS_NAMES = ()
+    # Batch norm uses its stored statistics in training, too, while its affine parameters of the
+    # stages that are not frozen are trained (with MODEL.RESNETS.NORM "BN").
+    cfg.MODEL.VID.FREEZE_BN_STATISTICS = False
+    # Lowest IoU at which a ground truth's best anchors become positive all the same.
+    cfg.MODEL.VID.RPN_MIN_LOW_QUALITY_IOU = 0.3
+
+    cfg.MODEL.VID.NECK = CN()
+    # Channels of the 3x3 convolution behind the DC5 backbone.
+    cfg.MODEL.VID.NECK.OUT_CHANNELS = 512
+
+    cfg.MODEL.VID.SELSA = CN()
+    # Attention heads of SelsaBoxHead; one aggregation follows each of ROI_BOX_HEAD.NUM_FC layers.
+    cfg.MODEL.VID.SELSA.NUM_HEADS = 16
+
+    cfg.MODEL.VID.TROI = CN()
+    # Temporal RoI Align on the features of the box head.
+    cfg.MODEL.VID.TROI.ENABLED = False
+    # Cells taken from each reference frame for each RoI cell.
+    cfg.MODEL.VID.TROI.NUM_MOST_SIMILAR = 2
+    # Heads of the attention over frames; 0 for a plain mean.
+    cfg.MODEL.VID.TROI.NUM_HEADS = 4
+
+    cfg.MODEL.VID.TEST = CN()
+    # Reference frames of a video at test: "adaptive" (NUM_REFERENCES frames spread evenly over the
+    # video, loaded once) or "fixed" (NUM_REFERENCES / 2 frames on each side of the key frame, every
+    # STRIDE-th one). 0 references: the key frame is its own reference.
+    cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
+    cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
+    cfg.MODEL.VID.TEST.STRIDE = 1
+
+    cfg.MODEL.BOXMASK = CN()
+    # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.
+    cfg.MODEL.BOXMASK.ENABLED = False
+    cfg.MODEL.BOXMASK.LOSS_WEIGHT = 0.5
+    # Run the mask head at test, too, and return pred_masks: to look at, not to score.
+    cfg.MODEL.BOXMASK.PREDICT_MASKS = False

@@ -1,0 +1,114 @@
+"""What is kept of reference frames, and for which video.
+
+Nothing in it depends on the key frame: proposals, pooled features and the reference side of the
+box head are computed once for every reference frame and give the same result for every key frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class References:
+    """T encoded reference frames with M RoIs in all.
+
+    Attributes:
+        stages: for each stage of the box head the attention keys and values, (M, D) each.
+        maps: T feature maps (C, h_t, w_t), without the cells that only pad a batch; empty when
+            nothing looks at maps.
+    """
+
+    stages: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    maps: list[torch.Tensor] = field(default_factory=list)
+
+    @staticmethod
+    def cat(frames: Sequence[References]) -> References:
+        """The reference frames of all, in order."""
+        stages = [
+            tuple(torch.cat(parts) for parts in zip(*stage, strict=True))
+            for stage in zip(*(each.stages for each in frames), strict=True)
+        ]
+        return References(stages, [each for frame in frames for each in frame.maps])
+
+
+class ReferenceMemory:
+    """The reference frames of the videos that are being read.
+
+    Videos are read in order, a frame at a time. The references of a video come with its first
+    frame and are remembered under its ``video_id`` for as long as its frames keep coming.
+
+    Modes, as in ``MODEL.VID.TEST.REFERENCES``:
+
+    - ``adaptive``: the references of the first frame serve the whole video, and the key frame
+      itself is added as the last one.
+    - ``fixed``: a sliding window. References of later frames push out the oldest, and the key
+      frame replaces the middle one.
+    """
+
+    MODES = ("adaptive", "fixed")
+
+    def __init__(self, mode: str) -> None:
+        """
+        Raises:
+            ValueError: if the mode is none of :attr:`MODES`.
+        """
+        if mode not in self.MODES:
+            raise ValueError(
+                f"MODEL.VID.TEST.REFERENCES is '{mode}', must be one of {', '.join(self.MODES)}."
+            )
+        self.mode = mode
+        self._frames: dict[Hashable, deque[References]] = {}
+
+    def recall(
+        self,
+        key: References,
+        *,
+        video_id: Hashable | None,
+        frame_index: int | None,
+        arrived: Sequence[References] | None,
+    ) -> References:
+        """The references that the key frame is to be compared with.
+
+        Args:
+            key: the key frame, encoded as a reference.
+            video_id: its video; None for a still image, which is never remembered.
+            frame_index: its position in the video.
+            arrived: references that came with the key frame; None if none were looked for.
+
+        Raises:
+            KeyError: if the video is unknown and no references came.
+        """
+        if video_id is None:
+            return self._with_key(list(arrived or []), key)
+        if arrived is not None and (self.mode == "adaptive" or self._starts(video_id, frame_index)):
+            self._frames[video_id] = deque(arrived, maxlen=len(arrived) or None)
+        elif video_id not in self._frames:
+            raise KeyError(
+                f"Video {video_id!r}, frame {frame_index}: its reference frames are not known. "
+                "Feed a video from its first frame on, in order, whose 'reference_images' are then "
+                "remembered (VideoInferenceSampler and VIDDatasetMapper do that), or leave "
+                "'video_id' out to detect on the single frame."
+            )
+        elif arrived is not None:
+            self._frames[video_id].extend(arrived)
+        return self._with_key(list(self._frames[video_id]), key)
+
+    def keep_only(self, video_ids: Iterable[Hashable]) -> None:
+        """Forget all other videos, so that memory is bounded by what is being read."""
+        wanted = set(video_ids)
+        self._frames = {key: value for key, value in self._frames.items() if key in wanted}
+
+    def _starts(self, video_id: Hashable, frame_index: int | None) -> bool:
+        return video_id not in self._frames or frame_index == 0
+
+    def _with_key(self, frames: list[References], key: References) -> References:
+        if self.mode == "fixed" and frames:
+            frames[len(frames) // 2] = key
+        else:
+            frames.append(key)
+        return References.cat(frames)

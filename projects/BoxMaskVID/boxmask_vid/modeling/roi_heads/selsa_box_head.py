@@ -1,0 +1,85 @@
+"""Box head of fully connected layers with SELSA between them (arXiv 1907.06390, Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling.roi_heads import ROI_BOX_HEAD_REGISTRY, FastRCNNConvFCHead
+from torch import nn
+
+from ..layers import SelsaAggregator
+
+
+@ROI_BOX_HEAD_REGISTRY.register()
+class SelsaBoxHead(FastRCNNConvFCHead):
+    """``FastRCNNConvFCHead`` that aggregates reference RoIs after every FC, before its ReLU.
+
+    R key RoIs, M reference RoIs, P pooler size, D FC width. Key and reference RoIs go through the
+    same layers; reference RoIs are never aggregated themselves, so they can be encoded apart.
+    """
+
+    @configurable
+    def __init__(self, input_shape: ShapeSpec, *, num_heads: int, **kwargs) -> None:
+        """
+        Args:
+            num_heads: attention heads of every stage.
+            kwargs: see ``FastRCNNConvFCHead``.
+        """
+        super().__init__(input_shape, **kwargs)
+        for fc in self.fcs:
+            nn.init.xavier_uniform_(fc.weight)
+        self.aggregators = nn.ModuleList(
+            SelsaAggregator(channels=fc.out_features, num_heads=num_heads) for fc in self.fcs
+        )
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
+        return {**super().from_config(cfg, input_shape), "num_heads": cfg.MODEL.VID.SELSA.NUM_HEADS}
+
+    def encode_references(
+        self, roi_features: torch.Tensor
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The reference side, independent of any key frame.
+
+        Args:
+            roi_features: (M, C, P, P), plain RoIAlign.
+
+        Returns:
+            attention keys and values, (M, D) each, of every stage.
+        """
+        stages = []
+        reference = self._flatten(roi_features)
+        for fc, aggregator in zip(self.fcs, self.aggregators, strict=True):
+            reference = fc(reference)
+            stages.append(aggregator.project(reference))
+            reference = reference.relu()
+        return stages
+
+    def forward(
+        self,
+        roi_features: torch.Tensor,
+        reference_stages: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    ) -> torch.Tensor:
+        """
+        Args:
+            roi_features: (R, C, P, P) of one key frame.
+            reference_stages: of its references, from :meth:`encode_references`.
+
+        Returns:
+            (R, D).
+        """
+        key = self._flatten(roi_features)
+        for fc, aggregator, (keys, values) in zip(
+            self.fcs, self.aggregators, reference_stages, strict=True
+        ):
+            key = fc(key)
+            key = (key + aggregator(key, keys, values)).relu()
+        return key
+
+    def _flatten(self, roi_features: torch.Tensor) -> torch.Tensor:
+        for conv in self.conv_norm_relus:
+            roi_features = conv(roi_features)
+        return roi_features.flatten(1)

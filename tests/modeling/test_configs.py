@@ -1,0 +1,62 @@
+"""Every config is built, and the stock ones say what the papers' models are."""
+
+import pytest
+from detectron2.engine import DefaultPredictor
+from detectron2.modeling import build_model
+from small import CONFIGS, SMALLEST, image
+
+from boxmask_vid.engine import build_cfg
+
+ALL = sorted(CONFIGS.rglob("*.yaml"))
+LEAVES = [path for path in ALL if not path.name.startswith("Base")]
+EXPECTED = {
+    *(
+        f"{model}_{backbone}_DC5_7e"
+        for model in ("faster_rcnn", "selsa", "selsa_troi", "boxmask_selsa_troi")
+        for backbone in ("R_50", "R_101", "X_101_64x4d")
+    ),
+    "boxmask_selsa_R_50_DC5_7e",
+    "boxmask_faster_rcnn_R_50_DC5_7e",
+}
+
+
+def name(path) -> str:
+    return path.stem
+
+
+def test_the_promised_configs_are_there():
+    assert {path.stem for path in (CONFIGS / "ImageNetVID").iterdir()} >= EXPECTED
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=name)
+def test_config_builds_the_model_that_its_name_says(path):
+    cfg = build_cfg(str(path), ["MODEL.DEVICE", "cpu"])
+    model = build_model(cfg)
+    heads = model.roi_heads
+    stages = len(heads.box_head.aggregators) if heads.box_head_uses_references else 0
+    assert (stages > 0) == ("selsa" in path.stem)
+    assert (heads.temporal_roi_align is not None) == ("troi" in path.stem)
+    assert heads.mask_on == ("boxmask" in path.stem)
+    assert not cfg.MODEL.MASK_ON
+    assert type(model).__name__ == ("VideoRCNN" if "selsa" in path.stem else "GeneralizedRCNN")
+    if path.parent.name == "ImageNetVID":
+        assert stages == (3 if "troi" in path.stem else 2 if "selsa" in path.stem else 0)
+        depth = sum(len(stage) for stage in model.backbone.bottom_up.stages)
+        assert depth == (16 if "R_50" in path.stem else 33)
+        groups = model.backbone.bottom_up.res3[0].conv2.groups
+        assert groups == (64 if "X_101" in path.stem else 1)
+        solver = cfg.SOLVER
+        assert (solver.IMS_PER_BATCH, solver.REFERENCE_WORLD_SIZE, solver.BASE_LR) == (8, 8, 0.01)
+
+
+SMALL_LEAVES = [path for path in LEAVES if "101" not in path.stem]
+
+
+@pytest.mark.parametrize("path", SMALL_LEAVES, ids=name)
+def test_default_predictor_works_unmodified(path):
+    cfg = build_cfg(str(path), [*SMALLEST, "MODEL.ROI_MASK_HEAD.NUM_CONV", "1"])
+    cfg.INPUT.MIN_SIZE_TEST = 96
+    picture = image(90, 120).permute(1, 2, 0).numpy()
+    found = DefaultPredictor(cfg)(picture)["instances"]
+    assert found.image_size == (90, 120)
+    assert found.pred_boxes.tensor.isfinite().all()
