@@ -1,0 +1,20 @@
+"""Data: registered data sets, reference sampling, mapper, samplers and loaders."""
+
+from .build import build_vid_test_loader, build_vid_train_loader
+from .dataset_mapper import VIDDatasetMapper
+from .datasets import load_vid_json, register_vid_instances
+from .samplers import ResumableSampler, VideoInferenceSampler
+from .transforms import ResizeToFit
+from .video_index import VideoIndex
+
+__all__ = [
+    "ResizeToFit",
+    "ResumableSampler",
+    "VIDDatasetMapper",
+    "VideoIndex",
+    "VideoInferenceSampler",
+    "build_vid_test_loader",
+    "build_vid_train_loader",
+    "load_vid_json",
+    "register_vid_instances",
+]

@@ -1,0 +1,150 @@
+"""Data loaders."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+import numpy as np
+from detectron2.config import CfgNode
+from detectron2.data import (
+    DatasetFromList,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    get_detection_dataset_dicts,
+)
+from detectron2.data.build import _train_loader_from_config
+from detectron2.data.samplers import TrainingSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..errors import BadInput
+from .dataset_mapper import VIDDatasetMapper
+from .datasets import video_index
+from .samplers import ResumableSampler, VideoInferenceSampler
+
+logger = logging.getLogger(__name__)
+
+
+def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None) -> DataLoader:
+    """Endless batches of key frames with references.
+
+    As ``build_detection_train_loader``, with the samplers of ``DATALOADER.SAMPLER_TRAIN`` (mixing
+    ratios of data sets: "WeightedTrainingSampler" with ``DATASETS.TRAIN_REPEAT_FACTOR``). With
+    ``SEED`` >= 0 the n-th batch is always the same; ``loader.dataset.sampler.first_batch`` says
+    where to start.
+    """
+    records = get_detection_dataset_dicts(
+        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+    )
+    batch_size = per_rank_batch_size(cfg)
+    wide = np.array([record["width"] > record["height"] for record in records])
+    sampler = ResumableSampler(
+        _base_sampler(cfg, records),
+        len(records),
+        batch_size=batch_size,
+        groups=wide if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
+    )
+    return build_detection_train_loader(
+        SeededDataset(records, cfg.SEED),
+        mapper=mapper or VIDDatasetMapper(cfg, True),
+        sampler=sampler,
+        total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        aspect_ratio_grouping=False,  # the sampler groups
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+
+
+def build_vid_test_loader(
+    cfg: CfgNode, dataset_name: str, mapper: VIDDatasetMapper | None = None
+) -> DataLoader:
+    """Frames of whole videos in order, one at a time.
+
+    Raises:
+        BadInput: if ``MODEL.VID.TEST.REFERENCES`` is "fixed" and frames of a video are left out.
+    """
+    records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
+    first_frames = _first_frames(records)
+    if mapper is None:
+        mapper = VIDDatasetMapper(
+            cfg, False, video_index=video_index(dataset_name), first_frames=first_frames
+        )
+    if cfg.MODEL.VID.TEST.REFERENCES == "fixed":
+        _check_complete(records, mapper, dataset_name)
+    return build_detection_test_loader(
+        records,
+        mapper=mapper,
+        sampler=VideoInferenceSampler([record.get("video_id") for record in records]),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+
+
+def per_rank_batch_size(cfg: CfgNode) -> int:
+    """
+    Raises:
+        BadInput: if the batch cannot be divided among the processes.
+    """
+    ranks = comm.get_world_size()
+    if cfg.SOLVER.IMS_PER_BATCH % ranks:
+        raise BadInput(
+            f"SOLVER.IMS_PER_BATCH is {cfg.SOLVER.IMS_PER_BATCH}: with {ranks} processes it must "
+            f"be a multiple of {ranks}."
+        )
+    return cfg.SOLVER.IMS_PER_BATCH // ranks
+
+
+class SeededDataset(Dataset):
+    """Records that carry the seed of their sample.
+
+    Indexed with what :class:`ResumableSampler` yields, position and item in one number.
+    """
+
+    def __init__(self, records: list[dict], seed: int) -> None:
+        """
+        Args:
+            records: in Detectron2's format.
+            seed: of the run; negative for samples without seeds.
+        """
+        self._records = DatasetFromList(records, copy=False)
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, position_and_item: int) -> dict:
+        position, item = divmod(position_and_item, len(self._records))
+        record = self._records[item]
+        if self._seed >= 0:
+            words = np.random.SeedSequence([self._seed, position]).generate_state(1)
+            record = {**record, "sample_seed": int(words[0])}
+        return record
+
+
+def _base_sampler(cfg: CfgNode, records: list[dict]) -> Sampler:
+    if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler":
+        return TrainingSampler(len(records), seed=cfg.SEED if cfg.SEED >= 0 else None)
+    return _train_loader_from_config(cfg, mapper=_no_mapper, dataset=records)["sampler"]
+
+
+def _no_mapper(record: dict) -> dict:
+    return record
+
+
+def _first_frames(records: list[dict]) -> dict:
+    first = {}
+    for record in records:
+        if record.get("video_id") is not None:
+            video = record.get("dataset_name"), record["video_id"]
+            first[video] = min(first.get(video, record["frame_index"]), record["frame_index"])
+    return first
+
+
+def _check_complete(records: list[dict], mapper: VIDDatasetMapper, dataset_name: str) -> None:
+    counts = Counter((r.get("dataset_name"), r["video_id"]) for r in records if "video_id" in r)
+    for video, count in counts.items():
+        if count != mapper.video_index.length(video):
+            raise BadInput(
+                f"'{dataset_name}' has only {count} of {mapper.video_index.length(video)} frames "
+                f"of video {video[1]}, and MODEL.VID.TEST.REFERENCES 'fixed' needs all of them: "
+                "register the data set with key_frames_only=False, or use 'adaptive'."
+            )

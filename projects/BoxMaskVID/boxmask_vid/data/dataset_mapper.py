@@ -1,0 +1,241 @@
+"""From a frame of a data set to a sample of the model: a key frame with its reference frames."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.data import DatasetMapper
+from detectron2.data import detection_utils as utils
+from detectron2.data import transforms as T
+from detectron2.structures import BoxMode, Instances
+from fvcore.transforms.transform import TransformList
+
+from ..errors import BadInput
+from ..structures import BoxMasks
+from .datasets import video_index
+from .reference_sampler import (
+    adaptive_stride,
+    bilateral_uniform,
+    fixed_stride_step,
+    fixed_stride_window,
+)
+from .transforms import ResizeToFit
+from .video_index import VideoIndex
+
+# (frame_index, length of the video, rng) -> frames to load
+TrainSampler = Callable[[int, int, random.Random], list[int]]
+# (frame_index, length of the video, is this the first frame read) -> frames to load, None for none
+TestSampler = Callable[[int, int, bool], "list[int] | None"]
+
+
+class VIDDatasetMapper(DatasetMapper):
+    """``DatasetMapper`` that adds reference frames, with one augmentation drawn for each clip.
+
+    The key frame keeps Detectron2's keys. ``reference_images`` is a list of (3, H, W) uint8
+    tensors: in training always, at test when a frame brings references (for the "adaptive" mode the
+    first frame of each video). A still image, without ``video_id``, is its own reference: the same
+    tensor, as often as a video frame has references.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        video_index: VideoIndex,
+        sample_train: TrainSampler,
+        sample_test: TestSampler,
+        num_references: int,
+        use_box_masks: bool,
+        size_divisibility: int,
+        first_frames: dict | None = None,
+        **kwargs,
+    ) -> None:
+        """
+        Args:
+            is_train: training or test.
+            video_index: all frames of all videos, keyed by (dataset_name, video_id).
+            sample_train, sample_test: which references to load.
+            num_references: references of a still image in training.
+            use_box_masks: fill ground-truth boxes as ``gt_masks``.
+            size_divisibility: images are padded to a multiple of this, in pixels.
+            first_frames: at test, the first frame that is read of each video, if it is not 0.
+            kwargs: see ``DatasetMapper``.
+        """
+        super().__init__(is_train, **kwargs)
+        self.video_index = video_index
+        self.sample_train = sample_train
+        self.sample_test = sample_test
+        self.num_references = num_references
+        self.use_box_masks = use_box_masks
+        self.size_divisibility = size_divisibility
+        self.first_frames = first_frames or {}
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict:
+        names = cfg.DATASETS.TRAIN if is_train else cfg.DATASETS.TEST
+        resize = build_resize(cfg, is_train)
+        ret = super().from_config(cfg, is_train)
+        ret["augmentations"] = [
+            resize if isinstance(each, T.ResizeShortestEdge) else each
+            for each in ret["augmentations"]
+        ]
+        return {
+            **ret,
+            "video_index": VideoIndex.merge([video_index(name) for name in names]),
+            "sample_train": build_train_sampler(cfg),
+            "sample_test": build_test_sampler(cfg),
+            "num_references": cfg.INPUT.VID.TRAIN.NUM_REFERENCES,
+            "use_box_masks": cfg.MODEL.BOXMASK.ENABLED,
+            "size_divisibility": cfg.INPUT.VID.SIZE_DIVISIBILITY,
+        }
+
+    def __call__(self, dataset_dict: dict) -> dict:
+        """
+        Args:
+            dataset_dict: a frame in Detectron2's format, see ``load_vid_json``. ``sample_seed``, if
+                there is one, decides all randomness.
+
+        Raises:
+            BadInput: if an image is missing, cannot be read, or differs in size from its video.
+        """
+        sample = copy.deepcopy(dataset_dict)
+        seed = sample.pop("sample_seed", None)
+        if seed is not None:
+            np.random.seed(seed)  # what Detectron2's augmentations draw from
+        augmented = T.AugInput(self._read(sample["file_name"], sample))
+        transforms = self.augmentations(augmented)
+        sample["image"] = _to_tensor(augmented.image)
+        references = self._references(sample, transforms, random.Random(seed))
+        if references is not None:
+            sample["reference_images"] = references
+        annotations = sample.pop("annotations", None)
+        if self.is_train and annotations is not None:
+            sample["instances"] = self._instances(annotations, transforms, sample)
+        return sample
+
+    def _references(
+        self, sample: dict, transforms: TransformList, rng: random.Random
+    ) -> list[torch.Tensor] | None:
+        """Reference images of a key frame that is read already; None if it brings none."""
+        video = sample.get("dataset_name"), sample.get("video_id")
+        if video[1] is None:
+            return [sample["image"]] * self.num_references if self.is_train else None
+        frame_index, length = sample["frame_index"], self.video_index.length(video)
+        if self.is_train:
+            frames = self.sample_train(frame_index, length, rng)
+        else:
+            is_first = frame_index == self.first_frames.get(video, 0)
+            frames = self.sample_test(frame_index, length, is_first)
+        if frames is None:
+            return None
+        images = {frame_index: sample["image"]}  # frames that repeat are read once
+        for frame in frames:
+            if frame not in images:
+                image = self._read(self.video_index.file_name(video, frame), sample)
+                images[frame] = _to_tensor(transforms.apply_image(image))
+        return [images[frame] for frame in frames]
+
+    def _instances(
+        self, annotations: list[dict], transforms: TransformList, sample: dict
+    ) -> Instances:
+        """Ground truth of the transformed key frame, crowds left out."""
+        annotations = [each for each in annotations if not each.get("iscrowd", 0)]
+        size = tuple(sample["image"].shape[1:])
+        bitmaps = []
+        if self.use_box_masks:  # before the boxes are transformed in place
+            for each in annotations:
+                box = BoxMode.convert(each["bbox"], each["bbox_mode"], BoxMode.XYXY_ABS)
+                bitmap = filled_box(box, sample["height"], sample["width"])
+                bitmaps.append(transforms.apply_segmentation(bitmap))
+        for each in annotations:
+            utils.transform_instance_annotations(each, transforms, size)
+        instances = utils.annotations_to_instances(annotations, size)
+        if self.use_box_masks:
+            unit = self.size_divisibility
+            canvas = tuple(-(-side // unit) * unit for side in size)
+            instances.gt_masks = BoxMasks.from_bitmaps(bitmaps, canvas)
+        return utils.filter_empty_instances(instances, by_mask=False)
+
+    def _read(self, file_name: str, sample: dict) -> np.ndarray:
+        video = sample.get("video_id")
+        where = (
+            f" (frame of video {video} in {sample['dataset_name']})" if video is not None else ""
+        )
+        try:
+            image = utils.read_image(file_name, format=self.image_format)
+            utils.check_image_size({**sample, "file_name": file_name}, image)
+        except FileNotFoundError as error:
+            raise BadInput(
+                f"There is no image {file_name}{where}: bring it, or correct the image root."
+            ) from error
+        except (OSError, SyntaxError, utils.SizeMismatchError) as error:
+            raise BadInput(
+                f"The image {file_name}{where} cannot be used ({error}): replace the file, or "
+                "correct its entry in the annotations."
+            ) from error
+        return image
+
+
+def build_resize(cfg: CfgNode, is_train: bool) -> ResizeToFit:
+    """The resizing of ``INPUT.{MIN,MAX}_SIZE_{TRAIN,TEST}``."""
+    if is_train:
+        if cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING != "choice":
+            raise BadInput(
+                "INPUT.MIN_SIZE_TRAIN_SAMPLING is "
+                f"'{cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING}': BoxMaskVID knows only 'choice'."
+            )
+        return ResizeToFit(cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN)
+    return ResizeToFit((cfg.INPUT.MIN_SIZE_TEST,), cfg.INPUT.MAX_SIZE_TEST)
+
+
+def build_train_sampler(cfg: CfgNode) -> TrainSampler:
+    """
+    Raises:
+        BadInput: if the number of references is odd or negative.
+    """
+    number, reach = cfg.INPUT.VID.TRAIN.NUM_REFERENCES, cfg.INPUT.VID.TRAIN.REFERENCE_RANGE
+    _check_number("INPUT.VID.TRAIN.NUM_REFERENCES", number, even=True)
+    return lambda frame, length, rng: bilateral_uniform(frame, length, number, reach, rng)
+
+
+def build_test_sampler(cfg: CfgNode) -> TestSampler:
+    """
+    Raises:
+        BadInput: if the mode is unknown or the number of references cannot be.
+    """
+    test = cfg.MODEL.VID.TEST
+    mode, number, stride = test.REFERENCES, test.NUM_REFERENCES, test.STRIDE
+    _check_number("MODEL.VID.TEST.NUM_REFERENCES", number, even=mode == "fixed")
+    if mode == "adaptive":
+        return lambda _, length, first: adaptive_stride(length, number) if first else None
+
+    def fixed(frame: int, length: int, first: bool) -> list[int] | None:
+        if first:
+            return fixed_stride_window(length, number, stride)
+        return fixed_stride_step(frame, length, number, stride) or None
+
+    return fixed
+
+
+def filled_box(box: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(height, width) uint8, one inside the box ``x1, y1, x2, y2`` cut down to whole pixels."""
+    x1, y1, x2, y2 = (max(int(value), 0) for value in box)
+    bitmap = np.zeros((height, width), dtype=np.uint8)
+    bitmap[y1:y2, x1:x2] = 1
+    return bitmap
+
+
+def _check_number(key: str, number: int, *, even: bool) -> None:
+    if number < 0 or (even and number % 2):
+        kind = "an even number, half on each side of the key frame" if even else "0 or more"
+        raise BadInput(f"{key} is {number}: it must be {kind}.")
+
+
+def _to_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
