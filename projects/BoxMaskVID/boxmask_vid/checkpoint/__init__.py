@@ -1,0 +1,5 @@
+"""Checkpoints."""
+
+from .checkpointer import VIDCheckpointer
+
+__all__ = ["VIDCheckpointer"]

@@ -1,0 +1,60 @@
+"""Hooks of the training loop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import torch
+from detectron2.engine import HookBase
+from detectron2.utils import comm
+
+logger = logging.getLogger(__name__)
+
+
+class SeedEachIteration(HookBase):
+    """Makes the randomness of an iteration a function of seed, iteration and rank.
+
+    A training that was interrupted and resumed then samples the same anchors and proposals as one
+    that was not.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_step(self) -> None:
+        step = self.trainer.iter * comm.get_world_size() + comm.get_rank()
+        torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
+
+
+class SaveOnInterrupt(HookBase):
+    """On the first Ctrl-C (or SIGTERM) finishes the iteration, writes a checkpoint and stops.
+
+    The second one stops at once. For one process; several processes would not agree on the
+    iteration, and keep their periodic checkpoints.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def before_train(self) -> None:
+        self._requested = False
+        self._previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
+
+    def after_step(self) -> None:
+        if self._requested:
+            self.trainer.checkpointer.save(f"model_{self.trainer.iter:07d}")
+            logger.info(
+                f"Stopped after iteration {self.trainer.iter}; continue with --resume and "
+                f"OUTPUT_DIR {self.trainer.cfg.OUTPUT_DIR}."
+            )
+            raise KeyboardInterrupt
+
+    def after_train(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame: object) -> None:
+        self._requested = True
+        logger.info("Stopping after this iteration; interrupt again to stop at once.")
+        for each, handler in self._previous.items():
+            signal.signal(each, handler)

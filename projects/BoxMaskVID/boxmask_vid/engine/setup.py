@@ -1,0 +1,128 @@
+"""From a command line to a config and a prepared process."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import yaml
+from detectron2.config import CfgNode, get_cfg
+from detectron2.engine import default_argument_parser, default_setup
+from detectron2.utils import comm
+
+from ..config import add_boxmask_vid_config
+from ..data import register_vid_instances
+from ..data.datasets import class_names
+from ..errors import BadInput
+from .trainer import check_datasets
+
+logger = logging.getLogger(__name__)
+
+
+def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
+    """Detectron2's options, and one to register data sets."""
+    parser = default_argument_parser(epilog)
+    parser.add_argument(
+        "--dataset",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "JSON", "IMAGES"),
+        help="register a COCO-VID JSON and its image folder under a name for DATASETS.TRAIN or "
+        "DATASETS.TEST; may be repeated",
+    )
+    return parser
+
+
+def setup(args: argparse.Namespace) -> CfgNode:
+    """Register the data sets of the command line, read the config and prepare the process.
+
+    A run without ``SEED`` gets one, which ``config.yaml`` in ``OUTPUT_DIR`` tells; a run that is
+    resumed takes that of the ``config.yaml``.
+
+    Raises:
+        BadInput: if a config key does not exist or a value cannot be.
+        FileNotFoundError: if a file does not exist.
+    """
+    for name, json_file, images in args.dataset:
+        register_vid_instances(name, {}, json_file, images)
+    cfg = build_cfg(args.config_file, args.opts)
+    if not args.eval_only:
+        if cfg.SEED < 0:
+            cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)
+        if not cfg.DATASETS.TRAIN:
+            raise BadInput("DATASETS.TRAIN is empty: name the data sets to train on.")
+        check_datasets(cfg, cfg.DATASETS.TRAIN)
+        cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
+    cfg.freeze()
+    default_setup(cfg, args)
+    return cfg
+
+
+def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
+    """The config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
+
+    Raises:
+        BadInput: if a key does not exist or a value cannot be.
+        FileNotFoundError: if there is no such file.
+    """
+    if not os.path.isfile(config_file):
+        raise FileNotFoundError(f"There is no config file '{config_file}': check --config-file.")
+    cfg = get_cfg()
+    add_boxmask_vid_config(cfg)
+    try:
+        cfg.merge_from_file(config_file)
+    except (KeyError, AssertionError, ValueError, yaml.YAMLError) as error:
+        raise _config_error(cfg, config_file, error) from error
+    try:
+        cfg.merge_from_list(list(opts))
+    except (KeyError, AssertionError, ValueError) as error:
+        raise _config_error(cfg, "the command line", error) from error
+    if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
+        logger.warning("MODEL.DEVICE is 'cuda' but there is no GPU: running on the CPU.")
+        cfg.MODEL.DEVICE = "cpu"
+    return cfg
+
+
+@contextmanager
+def bad_input_in_one_line() -> Iterator[None]:
+    """End a script with the sentence of an error that the user can mend, without a traceback."""
+    try:
+        yield
+    except (BadInput, FileNotFoundError) as error:
+        logger.debug("bad input", exc_info=True)
+        sys.exit(f"error: {error}")
+
+
+def _config_error(cfg: CfgNode, source: str, error: Exception) -> BadInput:
+    reason = str(error.args[0] if error.args else error)
+    message = f"In {source}: {reason}"
+    if reason.startswith("Non-existent"):
+        key = reason.split(": ")[-1]
+        close = difflib.get_close_matches(key, _all_keys(cfg), n=3)
+        message += f" (did you mean {' or '.join(close)}?)" if close else ""
+    return BadInput(f"{message}; correct it there.")
+
+
+def _all_keys(node: CfgNode, prefix: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        if isinstance(value, CfgNode):
+            yield from _all_keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _seed_of_run(output_dir: str, resume: bool) -> int:
+    written = os.path.join(output_dir, "config.yaml")
+    if resume and os.path.isfile(written):
+        with open(written) as file:
+            seed = CfgNode.load_cfg(file).SEED
+    else:
+        seed = int.from_bytes(os.urandom(3), "little")
+    return comm.all_gather(seed)[0]

@@ -1,0 +1,5 @@
+"""Evaluation."""
+
+from .vid_evaluator import VIDEvaluator
+
+__all__ = ["VIDEvaluator"]

@@ -1,0 +1,87 @@
+"""Detections beside ground truth, on frames from all over a data set."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
+from detectron2.data.detection_utils import read_image
+from detectron2.structures import BoxMode, Instances
+from detectron2.utils.visualizer import Visualizer
+
+SCALE = 1.5  # of the frames on the sheet
+TITLE_HEIGHT = 24  # pixels
+
+
+def write_contact_sheet(
+    dataset_name: str,
+    detections_file: Path,
+    output: Path,
+    *,
+    threshold: float = 0.5,
+    videos: int = 6,
+    frames: int = 4,
+) -> Path:
+    """Write a picture with a row for each of some videos: pairs of ground truth and detections.
+
+    Args:
+        dataset_name: registered videos.
+        detections_file: COCO-style results, as ``VIDEvaluator`` writes them.
+        output: PNG to write.
+        threshold: lowest score that is shown.
+        videos: number of rows, spread over the data set.
+        frames: pairs in a row, spread over the video.
+    """
+    by_video, by_image = defaultdict(list), defaultdict(list)
+    for record in DatasetCatalog.get(dataset_name):
+        by_video[record["video_id"]].append(record)
+    for detection in json.loads(detections_file.read_text()):
+        if detection["score"] >= threshold:
+            by_image[detection["image_id"]].append(detection)
+    metadata = MetadataCatalog.get(dataset_name)
+    rows = []
+    for video in _spread(list(by_video), videos):
+        pairs = [
+            _pair(record, by_image[record["image_id"]], metadata)
+            for record in _spread(by_video[video], frames)
+        ]
+        rows.append(np.hstack(pairs))
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(output), np.vstack(rows)[:, :, ::-1])
+    return output
+
+
+def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarray:
+    """Ground truth and detections of a frame, RGB, side by side."""
+    frame = read_image(record["file_name"], format="RGB")
+    label_of = metadata.thing_dataset_id_to_contiguous_id
+    found = Instances(frame.shape[:2])
+    boxes = np.array([each["bbox"] for each in detections], dtype=float).reshape(-1, 4)
+    found.pred_boxes = BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)
+    found.scores = np.array([each["score"] for each in detections])
+    found.pred_classes = np.array([label_of[each["category_id"]] for each in detections], dtype=int)
+    panels = {
+        f"ground truth, video {record['video_id']} frame {record['frame_index']}": Visualizer(
+            frame, metadata, scale=SCALE
+        ).draw_dataset_dict(record),
+        "detections": Visualizer(frame, metadata, scale=SCALE).draw_instance_predictions(found),
+    }
+    return np.hstack([_titled(panel.get_image(), title) for title, panel in panels.items()])
+
+
+def _titled(panel: np.ndarray, title: str) -> np.ndarray:
+    panel = cv2.copyMakeBorder(panel, TITLE_HEIGHT, 2, 2, 2, cv2.BORDER_CONSTANT)
+    font = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+    return cv2.putText(panel, title, (4, 17), *font)
+
+
+def _spread(items: list, count: int) -> list:
+    """Up to ``count`` items, evenly from first to last."""
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[index] for index in chosen]

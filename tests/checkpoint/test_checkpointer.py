@@ -1,0 +1,75 @@
+import pytest
+import torch
+from small import small_model
+
+from boxmask_vid.checkpoint import VIDCheckpointer
+from boxmask_vid.errors import BadInput
+
+
+def save(model, folder, name: str = "weights") -> str:
+    VIDCheckpointer(model, str(folder)).save(name)
+    return str(folder / f"{name}.pth")
+
+
+def test_what_is_saved_is_loaded_and_nothing_unfinished_stays(tmp_path):
+    model = small_model("boxmask")
+    path = save(model, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last_checkpoint", "weights.pth"]
+    assert (tmp_path / "last_checkpoint").read_text() == "weights.pth"
+    other = small_model("boxmask")
+    torch.nn.init.zeros_(other.roi_heads.box_predictor.cls_score.weight)
+    VIDCheckpointer(other, require_all=True).load(path)
+    for (name, a), b in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_an_interrupted_save_keeps_the_old_file(tmp_path, monkeypatch):
+    path = save(small_model("selsa"), tmp_path)
+    before = torch.load(path)
+
+    def fail(data: object, file) -> None:
+        file.write(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(KeyboardInterrupt):
+        save(small_model("selsa"), tmp_path)
+    monkeypatch.undo()
+    assert torch.load(path).keys() == before.keys()
+    assert (tmp_path / "last_checkpoint").read_text() == "weights.pth"
+
+
+def test_evaluation_needs_every_layer(tmp_path):
+    path = save(small_model("selsa"), tmp_path)
+    with pytest.raises(BadInput, match=r"does not fit the model: it lacks") as error:
+        VIDCheckpointer(small_model("boxmask"), require_all=True).load(path)
+    assert "roi_heads.temporal_roi_align.embed.weight" in str(error.value)
+    assert "roi_heads.mask_head.mask_fcn1.weight" in str(error.value)
+    assert path in str(error.value)
+
+
+def test_wrong_shapes_are_listed(tmp_path):
+    path = save(small_model("selsa"), tmp_path)
+    wide = small_model("selsa", "MODEL.ROI_BOX_HEAD.FC_DIM", 24)
+    with pytest.raises(BadInput, match=r"fc1.weight \(checkpoint \(16, 784\), model \(24, 784\)\)"):
+        VIDCheckpointer(wide, require_all=True).load(path)
+
+
+def test_training_starts_from_a_backbone_but_not_from_noise(tmp_path):
+    selsa = small_model("selsa")
+    path = save(selsa, tmp_path)
+    model = small_model("boxmask")
+    VIDCheckpointer(model).load(path, checkpointables=[])  # heads may be new
+    assert torch.equal(model.backbone.channel_mapper.weight, selsa.backbone.channel_mapper.weight)
+    foreign = tmp_path / "foreign.pth"
+    torch.save({"model": {"layer1.weight": torch.zeros(3)}}, foreign)
+    with pytest.raises(
+        BadInput, match=r"does not fit the model \(not even its backbone\)"
+    ) as error:
+        VIDCheckpointer(model).load(str(foreign), checkpointables=[])
+    assert "backbone.bottom_up.stem.conv1.weight" in str(error.value)
+
+
+def test_no_such_file():
+    with pytest.raises(FileNotFoundError, match=r"There is no checkpoint nowhere.pth"):
+        VIDCheckpointer(small_model("selsa")).load("nowhere.pth")

@@ -1,0 +1,252 @@
+"""The main command as a user runs it, in processes of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import PROJECT
+from small import CONFIG, KINDS, SMALLEST
+
+SCRIPT = str(PROJECT / "train_net.py")
+
+
+@pytest.fixture(scope="module")
+def environment(synthetic_root) -> dict[str, str]:
+    return {**os.environ, "DETECTRON2_DATASETS": str(synthetic_root)}
+
+
+def command(output: Path, *opts: object, flags: tuple = (), kind: str = "boxmask") -> list[str]:
+    defaults = (
+        "SOLVER.IMS_PER_BATCH",
+        "2",
+        "SOLVER.CHECKPOINT_PERIOD",
+        "4",
+        "SOLVER.BASE_LR",
+        "0.005",
+    )
+    return [
+        *(sys.executable, SCRIPT, "--config-file", CONFIG, *flags, "OUTPUT_DIR", str(output)),
+        *(*SMALLEST, *KINDS[kind], *defaults, *map(str, opts)),
+    ]
+
+
+def run(environment: dict, *args, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        command(*args, **kwargs), env=environment, capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        pytest.fail(f"{done.args}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(environment, tmp_path_factory) -> Path:
+    """A finished training of 6 iterations, evaluated after 3 and 6."""
+    output = tmp_path_factory.mktemp("trained")
+    run(environment, output, "SOLVER.MAX_ITER", 6, "TEST.EVAL_PERIOD", 3)
+    return output
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path / "model_final.pth")["model"]
+
+
+def metrics(path: Path) -> list[dict]:
+    return [json.loads(line) for line in (path / "metrics.json").read_text().splitlines()]
+
+
+def test_training_leaves_metrics_checkpoints_and_a_config_that_tells_all(trained):
+    files = {path.name for path in trained.iterdir()}
+    assert {"metrics.json", "model_final.pth", "model_0000003.pth", "last_checkpoint"} <= files
+    assert {"config.yaml", "log.txt", "inference"} <= files
+    assert any(name.startswith("events.out.tfevents") for name in files)
+    assert not any("unfinished" in name for name in files)
+    rows = metrics(trained)
+    losses = {"loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_boxmask"}
+    assert losses <= {key for row in rows for key in row}
+    assert "bbox/AP50" in rows[-1]
+    config = (trained / "config.yaml").read_text()
+    assert "SEED: 7" in config
+    assert "striped_disc" in config
+
+
+def test_resuming_computes_what_no_interruption_would_have(environment, trained, tmp_path):
+    run(environment, tmp_path, "SOLVER.MAX_ITER", 6, "TEST.EVAL_PERIOD", 3)
+    for name, tensor in weights(trained).items():  # two runs are equal
+        assert torch.equal(tensor, weights(tmp_path)[name]), name
+    (tmp_path / "model_final.pth").unlink()
+    (tmp_path / "last_checkpoint").write_text("model_0000003.pth")
+    done = run(
+        environment, tmp_path, "SOLVER.MAX_ITER", 6, "TEST.EVAL_PERIOD", 3, flags=("--resume",)
+    )
+    assert "Starting training from iteration 4" in done.stdout
+    for name, tensor in weights(trained).items():
+        assert torch.equal(tensor, weights(tmp_path)[name]), name
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_resume_from(environment, tmp_path):
+    log = (tmp_path / "screen").open("w")
+    process = subprocess.Popen(
+        command(tmp_path, "SOLVER.MAX_ITER", 5000, "SOLVER.CHECKPOINT_PERIOD", 5000),
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    rows = tmp_path / "metrics.json"
+    deadline = time.monotonic() + 120
+    while not (rows.is_file() and rows.stat().st_size):  # the first iterations are done
+        assert process.poll() is None, (tmp_path / "screen").read_text()[-2000:]
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    screen = (tmp_path / "screen").read_text()
+    assert "continue with --resume" in screen
+    last = (tmp_path / "last_checkpoint").read_text()
+    assert re.fullmatch(r"model_\d{7}.pth", last)
+    done = run(environment, tmp_path, "SOLVER.MAX_ITER", int(last[6:13]) + 2, flags=("--resume",))
+    assert f"Starting training from iteration {int(last[6:13]) + 1}" in done.stdout
+
+
+def detections(path: Path) -> list[dict]:
+    (file,) = path.rglob("coco_instances_results.json")
+    found = json.loads(file.read_text())
+    return sorted(found, key=lambda d: (d["image_id"], -d["score"], d["category_id"], d["bbox"]))
+
+
+def evaluate(
+    environment: dict, trained: Path, output: Path, *opts, flags=()
+) -> subprocess.CompletedProcess:
+    weights_file = trained / "model_final.pth"
+    return run(
+        environment, output, "MODEL.WEIGHTS", weights_file, *opts, flags=("--eval-only", *flags)
+    )
+
+
+def test_eval_only_gives_the_result_of_the_training(environment, trained, tmp_path):
+    done = evaluate(environment, trained, tmp_path)
+    line = re.findall(r"copypaste: ([\d.,nan-]+)$", done.stdout, re.MULTILINE)[-1]
+    ap, ap50 = (float(value) for value in line.split(",")[:2])
+    last = metrics(trained)[-1]
+    assert ap == pytest.approx(last["bbox/AP"], abs=1e-4)
+    assert ap50 == pytest.approx(last["bbox/AP50"], abs=1e-4)
+
+
+def test_evaluation_on_two_processes_finds_the_same(environment, trained, tmp_path):
+    evaluate(environment, trained, tmp_path / "one")
+    flags = ("--num-gpus", "2", "--dist-url", "auto")
+    evaluate(environment, trained, tmp_path / "two", flags=flags)
+    one, two = detections(tmp_path / "one"), detections(tmp_path / "two")
+    assert len(one) == len(two) > 0
+    for a, b in zip(one, two, strict=True):
+        assert (a["image_id"], a["category_id"]) == (b["image_id"], b["category_id"])
+        assert a["score"] == pytest.approx(b["score"], abs=1e-6)
+        assert a["bbox"] == pytest.approx(b["bbox"], abs=1e-3)
+
+
+def test_expected_results_are_verified(environment, trained, tmp_path):
+    wrong = "[['bbox', 'AP50', 99.0, 0.5]]"
+    done = run(
+        environment,
+        tmp_path,
+        *("MODEL.WEIGHTS", trained / "model_final.pth", "TEST.EXPECTED_RESULTS", wrong),
+        flags=("--eval-only",),
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Result verification failed" in done.stdout + done.stderr
+
+
+def test_training_on_two_processes_keeps_one_log(environment, tmp_path):
+    run(
+        environment,
+        tmp_path,
+        *("SOLVER.MAX_ITER", 3, "TEST.EVAL_PERIOD", 3),
+        flags=("--num-gpus", "2", "--dist-url", "auto"),
+    )
+    assert {path.name for path in tmp_path.iterdir()} >= {"log.txt", "log.txt.rank1"}
+    rows = metrics(tmp_path)
+    assert len(rows) == len({row["iteration"] for row in rows})
+    assert "bbox/AP50" in rows[-1]
+    assert len(list(tmp_path.glob("events.out.tfevents*"))) == 1
+
+
+MISTAKES = {
+    "no weights": ((), ("--eval-only",), r"error: --eval-only has no weights to evaluate"),
+    "unknown key": (
+        ("MODEL.VID.TORI", "1"),
+        (),
+        r"Non-existent key: MODEL.VID.TORI \(did you mean",
+    ),
+    "odd options": (("MODEL.WEIGHTS",), (), r"the command line: Override list has odd length"),
+    "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
+    "no such data set": (("DATASETS.TRAIN", "('nothing',)"), (), r"There is no data set 'nothing'"),
+    "number of classes": (
+        ("MODEL.ROI_HEADS.NUM_CLASSES", "5"),
+        (),
+        r"'synthetic_vid_train' has 4 classes, MODEL.ROI_HEADS.NUM_CLASSES is 5",
+    ),
+    "no checkpoint": (("MODEL.WEIGHTS", "no.pth"), (), r"There is no checkpoint no.pth"),
+    "frozen noise": (("MODEL.BACKBONE.FREEZE_AT", "2"), (), r"are frozen and would stay noise"),
+    "no training data": (("DATASETS.TRAIN", "()"), (), r"DATASETS.TRAIN is empty"),
+    "no json": (
+        (),
+        ("--dataset", "mine", "no.json", "images"),
+        r"There is no annotation file no.json",
+        ("DATASETS.TRAIN", "('mine',)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_get_one_sentence_and_no_traceback(environment, tmp_path, name: str):
+    opts, flags, message, *more = MISTAKES[name]
+    opts = (*opts, *(more[0] if more else ()))
+    done = run(environment, tmp_path, *opts, flags=flags, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.search(message, last), done.stderr[-2000:]
+    assert last.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_of_another_model_is_refused(environment, trained, tmp_path):
+    done = run(
+        environment,
+        tmp_path,
+        *("MODEL.WEIGHTS", trained / "model_final.pth", "MODEL.ROI_BOX_HEAD.NUM_FC", "3"),
+        flags=("--eval-only",),
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "roi_heads.box_head.fc3.weight" in done.stderr.splitlines()[-1]
+
+
+def test_ones_own_json_is_registered_on_the_command_line(environment, synthetic_root, tmp_path):
+    tree = synthetic_root / "synthetic_vid"
+    done = run(
+        environment,
+        tmp_path,
+        *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()", "SOLVER.MAX_ITER", 2),
+        flags=(
+            *("--dataset", "mine", str(tree / "coco_vid/imagenet_vid_train.json")),
+            str(tree / "Data/VID"),
+        ),
+    )
+    assert "Starting training from iteration 0" in done.stdout
+    assert (tmp_path / "model_final.pth").is_file()
+
+
+def test_a_seed_is_drawn_and_told_and_kept_on_resume(environment, tmp_path):
+    opts = ("SEED", "-1", "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 1, "SOLVER.MAX_ITER")
+    run(environment, tmp_path, *opts, 1)
+    seed = re.search(r"^SEED: (\d+)$", (tmp_path / "config.yaml").read_text(), re.MULTILINE)[1]
+    run(environment, tmp_path, *opts, 2, flags=("--resume",))
+    assert f"SEED: {seed}\n" in (tmp_path / "config.yaml").read_text()

@@ -1,0 +1,125 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import print_csv_format, verify_results
+from detectron2.structures import Boxes, Instances
+from small import small_cfg
+
+from boxmask_vid.data import register_vid_instances
+from boxmask_vid.evaluation import VIDEvaluator
+
+
+def perfect(record: dict, **changes: object) -> Instances:
+    """Detections that are the ground truth of a frame."""
+    boxes = torch.tensor([a["bbox"] for a in record["annotations"]]).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    fields = {
+        "pred_boxes": Boxes(boxes),
+        "scores": torch.full((len(boxes),), 0.9),
+        "pred_classes": torch.tensor([a["category_id"] for a in record["annotations"]]).long(),
+    }
+    return Instances((record["height"], record["width"]), **{**fields, **changes})
+
+
+def score(name: str, detections: list[Instances], records: list[dict], output=None) -> dict:
+    evaluator = VIDEvaluator(name, None if output is None else str(output))
+    evaluator.reset()
+    for record, found in zip(records, detections, strict=True):
+        evaluator.process([record], [{"instances": found}])
+    return evaluator.evaluate()
+
+
+def test_perfect_detections_score_100_and_results_are_saved(synthetic_datasets, tmp_path):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    results = score(name, [perfect(each) for each in records], records, tmp_path)["bbox"]
+    assert results["AP"] == results["AP50"] == results["AP75"] == pytest.approx(100)
+    present = {a["category_id"] for r in records for a in r["annotations"]}
+    for label, class_name in enumerate(MetadataCatalog.get(name).thing_classes):
+        expected = 100 if label in present else float("nan")
+        assert results[f"AP50-{class_name}"] == pytest.approx(expected, nan_ok=True)
+        assert results[f"AP-{class_name}"] == pytest.approx(expected, nan_ok=True)
+    saved = json.loads((tmp_path / "coco_instances_results.json").read_text())
+    assert len(saved) == sum(len(r["annotations"]) for r in records)
+
+
+def test_class_numbers_are_per_class(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    labels = [a["category_id"] for r in records for a in r["annotations"]]
+    missed = max(set(labels), key=labels.count)
+    detections = []
+    for record in records:
+        found = perfect(record)
+        detections.append(found[found.pred_classes != missed])
+    results = score(name, detections, records)["bbox"]
+    names = MetadataCatalog.get(name).thing_classes
+    assert results[f"AP50-{names[missed]}"] == 0
+    others = [results[f"AP50-{names[label]}"] for label in set(labels) - {missed}]
+    assert others == [pytest.approx(100)] * len(others)
+    assert results["AP50"] == pytest.approx(np.mean([0, *others]))
+
+
+def test_csv_and_verification_work(synthetic_datasets, caplog):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    results = score(name, [perfect(each) for each in records], records)
+    print_csv_format(results)
+    assert verify_results(
+        small_cfg("selsa", "TEST.EXPECTED_RESULTS", "[['bbox', 'AP50', 100, 0.1]]"), results
+    )
+    with pytest.raises(SystemExit):
+        verify_results(
+            small_cfg("selsa", "TEST.EXPECTED_RESULTS", "[['bbox', 'AP50', 90, 1]]"), results
+        )
+
+
+def test_only_frames_that_were_read_count(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)[:3]
+    results = score(name, [perfect(each) for each in records], records)["bbox"]
+    assert results["AP50"] == pytest.approx(100)
+
+
+def test_predicted_masks_are_not_scored(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)[:2]
+    detections = [perfect(each) for each in records]
+    for found in detections:
+        found.pred_masks = torch.zeros(len(found), 192, 256, dtype=torch.bool)
+    assert set(score(name, detections, records)) == {"bbox"}
+
+
+def test_crowds_are_ignored(tmp_path):
+    image = {"id": 1, "video_id": 1, "frame_id": 0, "file_name": "x", "width": 90, "height": 90}
+    crowd = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": [5, 5, 60, 60],
+        "area": 3600,
+        "iscrowd": 1,
+    }
+    single = {**crowd, "id": 2, "bbox": [70, 70, 15, 15], "area": 225, "iscrowd": 0}
+    content = {
+        "categories": [{"id": 1, "name": "dog"}],
+        "videos": [{"id": 1, "name": "v"}],
+        "images": [image],
+        "annotations": [crowd, single],
+    }
+    path = tmp_path / "crowd.json"
+    path.write_text(json.dumps(content))
+    register_vid_instances("with_crowd", {}, str(path), "")
+    records = DatasetCatalog.get("with_crowd")
+    # two boxes inside the crowd with high scores are neither right nor wrong
+    boxes = torch.tensor([[10.0, 10, 30, 30], [30, 30, 60, 60], [70, 70, 85, 85]])
+    found = Instances(
+        (90, 90),
+        pred_boxes=Boxes(boxes),
+        scores=torch.tensor([0.9, 0.8, 0.7]),
+        pred_classes=torch.zeros(3, dtype=torch.long),
+    )
+    assert score("with_crowd", [found], records)["bbox"]["AP50"] == pytest.approx(100)
