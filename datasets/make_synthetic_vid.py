@@ -15,6 +15,9 @@ if __name__ == "__main__":
         "--val-videos", type=int, help="of these for validation (default: a quarter)"
     )
     parser.add_argument("--frames", type=int, default=24, help="of each video")
+    parser.add_argument(
+        "--val-frames", type=int, help="of each video for validation (default: as --frames)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides everything")
     parser.add_argument(
         "--degradation",
@@ -31,5 +34,6 @@ if __name__ == "__main__":
             seed=args.seed,
             degradation=args.degradation,
             val_videos=args.val_videos,
+            val_frames=args.val_frames,
         )
     print(f"wrote {args.videos} videos under {args.output}; look at {sheet}")

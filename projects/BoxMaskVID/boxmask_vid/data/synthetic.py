@@ -65,6 +65,7 @@ def make_synthetic_vid(
     seed: int,
     degradation: float = 1.0,
     val_videos: int | None = None,
+    val_frames: int | None = None,
 ) -> Path:
     """Write a data set of training and validation videos.
 
@@ -73,6 +74,7 @@ def make_synthetic_vid(
         videos: number of videos, 2 at least.
         val_videos: how many of them are for validation; None for a quarter.
         frames: frames of each.
+        val_frames: frames of those for validation; None for as many.
         seed: decides everything.
         degradation: 0 for clean frames, 1 for the usual mixture, more for worse.
 
@@ -89,18 +91,19 @@ def make_synthetic_vid(
             "there must be a video for training and one for validation, a frame, and no negative "
             "degradation."
         )
-    scene = Scene(frames, degradation)
-    names = [f"val/synthetic_val_{index:05d}" for index in range(num_val)]
-    names += [
-        f"train/ILSVRC2015_VID_train_{index % 4:04d}/synthetic_train_{index:05d}"
-        for index in range(videos - num_val)
+    lengths = {f"val/synthetic_val_{i:05d}": val_frames or frames for i in range(num_val)}
+    for index in range(videos - num_val):
+        folder = f"train/ILSVRC2015_VID_train_{index % 4:04d}"
+        lengths[f"{folder}/synthetic_train_{index:05d}"] = frames
+    jobs = [
+        (output, name, Scene(length, degradation), (seed, index))
+        for index, (name, length) in enumerate(lengths.items())
     ]
-    jobs = [(output, name, scene, (seed, index)) for index, name in enumerate(names)]
     with multiprocessing.Pool() as pool:
         made = pool.imap_unordered(_write_video, jobs)
         list(progress(made, total=len(jobs), what="video"))
-    _write_lists(output, sorted(names), frames)
-    return _write_contact_sheet(output, names, frames)
+    _write_lists(output, dict(sorted(lengths.items())))
+    return _write_contact_sheet(output, lengths)
 
 
 def render_video(scene: Scene, seed: tuple[int, ...]) -> Iterator[tuple[np.ndarray, list[dict]]]:
@@ -253,7 +256,7 @@ def _bar(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]
 def _degrade(rng: np.random.Generator, frame: np.ndarray, strength: float) -> np.ndarray:
     """The frame as uint8; degraded with a probability and a force that grow with ``strength``."""
     degradations: tuple[Callable, ...] = (_motion_blur, _defocus, _noise, _darkness, _greyness)
-    if rng.random() < min(0.5 * strength, 0.95):
+    if rng.random() < min(0.6 * strength, 0.95):
         chosen = rng.choice(len(degradations), size=2, replace=False)
         for index in chosen:
             frame = degradations[index](rng, frame, strength)
@@ -331,28 +334,28 @@ def _xml(name: str, index: int, objects: list[dict]) -> ElementTree.Element:
     return root
 
 
-def _write_lists(output: Path, names: list[str], frames: int) -> None:
+def _write_lists(output: Path, lengths: dict[str, int]) -> None:
     lists, devkit = output / "ImageSets", output / "devkit/data"
     lists.mkdir(parents=True, exist_ok=True)
     devkit.mkdir(parents=True, exist_ok=True)
-    keys = key_frames(frames)
-    train = [name for name in names if name.startswith("train/")]
-    rows = [f"{name} 1 {key} {frames}" for name, key in itertools.product(train, keys)]
+    train = {name: frames for name, frames in lengths.items() if name.startswith("train/")}
+    rows = [f"{name} 1 {key} {n}" for name, n in train.items() for key in key_frames(n)]
     (lists / "VID_train_15frames.txt").write_text("\n".join(rows) + "\n")
-    val = [name for name in names if name.startswith("val/")]
-    rows = [f"{name} {index * frames + 1} 0 {frames}" for index, name in enumerate(val)]
+    val = {name: frames for name, frames in lengths.items() if name.startswith("val/")}
+    firsts = itertools.accumulate(val.values(), initial=1)  # numbers of frames in the whole split
+    rows = [f"{name} {first} 0 {n}" for (name, n), first in zip(val.items(), firsts, strict=False)]
     (lists / "VID_val_videos.txt").write_text("\n".join(rows) + "\n")
     classes = enumerate(zip(WORDNET_IDS, CLASS_NAMES, strict=True), start=1)
     rows = [f"{wordnet_id} {index} {name}" for index, (wordnet_id, name) in classes]
     (devkit / "map_vid.txt").write_text("\n".join(rows) + "\n")
 
 
-def _write_contact_sheet(output: Path, names: list[str], frames: int) -> Path:
-    """A row for each of a few videos, boxes drawn."""
-    shown = np.linspace(0, frames - 1, min(6, frames)).astype(int)
-    rows = [
-        np.hstack([_annotated_frame(output, name, index) for index in shown]) for name in names[:6]
-    ]
+def _write_contact_sheet(output: Path, lengths: dict[str, int]) -> Path:
+    """A row for each of a few videos of validation, boxes drawn."""
+    rows = []
+    for name, frames in list(lengths.items())[:6]:
+        shown = np.linspace(0, frames - 1, 6).astype(int)
+        rows.append(np.hstack([_annotated_frame(output, name, index) for index in shown]))
     path = output / "contact_sheet.png"
     cv2.imwrite(str(path), np.vstack(rows))
     return path

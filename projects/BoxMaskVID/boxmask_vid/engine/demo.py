@@ -28,6 +28,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", required=True, type=Path, help="mp4 file; a folder for several inputs"
     )
+    parser.add_argument("--fps", type=float, help="of the output (default: that of the input)")
     parser.add_argument("--threshold", type=float, default=0.5, help="lowest score to draw")
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options"
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         source = open_frames(path)
         found = progress(predictor.predict_video(path), total=len(source), what="frame")
         visualizer = VideoVisualizer(metadata)
-        with VideoWriter(output, source.fps) as writer:
+        with VideoWriter(output, args.fps or source.fps) as writer:
             for each in found:
                 writer.write(_drawn(visualizer, each, args.threshold))
         print(f"{path}: {len(source)} frames -> {output}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.engine import launch
@@ -16,6 +18,8 @@ from .setup import setup
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
+
+METRICS_FILE = "evaluation.json"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,7 +50,7 @@ def main(args: argparse.Namespace) -> dict | None:
 
 
 def evaluate(cfg: CfgNode) -> dict:
-    """Score ``MODEL.WEIGHTS`` on ``DATASETS.TEST``.
+    """Score ``MODEL.WEIGHTS`` on ``DATASETS.TEST``; the metrics also go to ``evaluation.json``.
 
     Raises:
         BadInput: if there are no weights, or they are not those of the model.
@@ -60,6 +64,9 @@ def evaluate(cfg: CfgNode) -> dict:
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)
     results = Trainer.test(cfg, model)
     if comm.is_main_process():
+        path = Path(cfg.OUTPUT_DIR, METRICS_FILE)
+        path.write_text(json.dumps(results, indent=2) + "\n")
+        logger.info(f"Wrote {path}")
         verify_results(cfg, results)
     return results
 

@@ -15,6 +15,7 @@ import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_argument_parser, default_setup
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 
 from ..config import add_boxmask_vid_config
 from ..data import register_vid_instances
@@ -62,6 +63,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
     cfg.freeze()
     default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="boxmask_vid")
     return cfg
 
 
@@ -92,12 +94,15 @@ def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
 
 @contextmanager
 def bad_input_in_one_line() -> Iterator[None]:
-    """End a script with the sentence of an error that the user can mend, without a traceback."""
+    """End a script with one sentence, without a traceback, if the user can mend or did it."""
     try:
         yield
     except (BadInput, FileNotFoundError) as error:
         logger.debug("bad input", exc_info=True)
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)  # as a shell reports Ctrl-C
 
 
 def _config_error(cfg: CfgNode, source: str, error: Exception) -> BadInput:

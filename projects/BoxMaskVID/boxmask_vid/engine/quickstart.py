@@ -1,0 +1,155 @@
+"""The main job on synthetic videos, from nothing to pictures, by the commands that a user types."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import get_config_file
+from ..data.datasets.builtin import VIDEO_DATASETS
+from ..data.datasets import register_vid_instances
+from ..errors import BadInput
+from ..visualization import plot_training, write_contact_sheet
+from .launch import METRICS_FILE
+
+CONFIG = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
+VAL_DATASET = "synthetic_vid_val"
+# many short videos to learn from, since variety teaches; a few longer ones to look at
+VIDEOS, FRAMES = 500, 8
+VAL_VIDEOS, VAL_FRAMES = 20, 24
+SHOWN_VIDEOS = 3
+SHOWN_FPS = 8  # synthetic videos have no clock; slow enough to see a frame
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/run_demo.py``."""
+    parser = argparse.ArgumentParser(
+        description="Make synthetic videos, train a small BoxMask on them from scratch, evaluate "
+        "it and show what it finds. About ten minutes on two CPU cores."
+    )
+    parser.add_argument("--output", type=Path, default=Path("output/demo"), metavar="DIR")
+    parser.add_argument("--seed", type=int, default=1, help="of the videos and of the training")
+    return parser
+
+
+@dataclass
+class Quickstart:
+    """Runs commands of the repository one after the other and keeps their times.
+
+    Attributes:
+        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
+        output: everything is written below it; a run that was interrupted continues there.
+        seed: of the videos and of the training.
+    """
+
+    repository: Path
+    output: Path
+    seed: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """
+        Raises:
+            BadInput: if a command fails, or the output is that of another seed.
+        """
+        tree = self._dataset()
+        self._train()
+        self._evaluate("with_references")
+        self._evaluate("without_references", "MODEL.VID.TEST.NUM_REFERENCES", 0)
+        videos = self._predict(tree)
+        print(self._summary([*self._pictures(tree), *videos]))
+
+    def _dataset(self) -> Path:
+        """The converted tree of synthetic videos."""
+        tree = self.output / "datasets/synthetic_vid"
+        seed_file = tree / "seed.txt"
+        if seed_file.is_file():  # written last
+            if seed_file.read_text() != f"{self.seed}\n":
+                raise BadInput(
+                    f"{self.output} has videos of seed {seed_file.read_text().strip()}, not "
+                    f"{self.seed}: remove it or choose another --output."
+                )
+            return tree
+        counts = ["--videos", VIDEOS, "--val-videos", VAL_VIDEOS]
+        counts += ["--frames", FRAMES, "--val-frames", VAL_FRAMES, "--seed", self.seed]
+        self._command("videos", "datasets/make_synthetic_vid.py", tree, *counts)
+        prepare = "datasets/prepare_imagenet_vid.py"
+        self._command("conversion", prepare, tree, "--output", tree / "coco_vid")
+        seed_file.write_text(f"{self.seed}\n")
+        return tree
+
+    def _train(self) -> None:
+        options = ["--resume", "OUTPUT_DIR", self.output / "train", "SEED", self.seed]
+        self._train_net("training", *options)
+
+    def _evaluate(self, name: str, *options: object) -> None:
+        weights = ["MODEL.WEIGHTS", self.output / "train/model_final.pth"]
+        output = ["OUTPUT_DIR", self.output / name]
+        title = f"evaluation {name.replace('_', ' ')}"
+        self._train_net(title, "--eval-only", *weights, *output, *options)
+
+    def _predict(self, tree: Path) -> list[Path]:
+        """Annotated videos of some held-out ones."""
+        inputs = sorted((tree / "Data/VID/val").iterdir())[:SHOWN_VIDEOS]
+        self._command(
+            "annotated videos",
+            *("projects/BoxMaskVID/demo.py", "--config-file", get_config_file(CONFIG)),
+            *("--input", *inputs, "--output", self.output / "videos", "--fps", SHOWN_FPS),
+            *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth"),
+        )
+        return [self.output / f"videos/{each.name}.mp4" for each in inputs]
+
+    def _pictures(self, tree: Path) -> list[Path]:
+        name = "held_out_videos"
+        json_file, _ = VIDEO_DATASETS[VAL_DATASET]
+        register_vid_instances(name, {}, str(tree.parent / json_file), str(tree / "Data/VID"))
+        found = self.output / f"with_references/inference/{VAL_DATASET}/coco_instances_results.json"
+        return [
+            tree / "contact_sheet.png",
+            plot_training(self.output / "train/metrics.json", self.output / "training.png"),
+            write_contact_sheet(name, found, self.output / "detections.png"),
+        ]
+
+    def _train_net(self, title: str, *options: object) -> None:
+        config = ["--config-file", get_config_file(CONFIG)]
+        self._command(title, "projects/BoxMaskVID/train_net.py", *config, *options)
+
+    def _command(self, title: str, script: str, *options: object) -> None:
+        """Run a Python script of the repository; its output goes to the screen."""
+        words = [os.path.relpath(self.repository / script), *map(str, options)]
+        datasets = {"DETECTRON2_DATASETS": str(self.output / "datasets")}
+        shown = " ".join([*(f"{k}={v}" for k, v in datasets.items()), "python", shlex.join(words)])
+        print(f"\n== {title}\n$ {shown}", flush=True)
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", *words], env={**os.environ, **datasets}, check=False
+        )
+        self.seconds[title] = time.perf_counter() - start
+        if done.returncode:
+            raise BadInput(f"'{title}' failed (exit code {done.returncode}), see above.")
+
+    def _summary(self, files: list[Path]) -> str:
+        """A table of metrics, times and files."""
+        with_references = self._metrics("with_references")
+        alone = self._metrics("without_references")
+        lines = ["", f"{'held-out videos':32}{'with references':>18}{'frames alone':>15}"]
+        for metric, value in with_references.items():
+            if metric in ("AP", "AP50", "AP75") or metric.startswith("AP50-"):
+                lines.append(f"{metric:32}{value:18.1f}{alone[metric]:15.1f}")
+        lines += ["", *(f"{title:32}{value:16.0f} s" for title, value in self.seconds.items())]
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        lines.append(f"{'in all':32}{sum(self.seconds.values()):16.0f} s")
+        lines.append(f"{'largest process':32}{peak:14.1f} GiB")
+        files = [*files, self.output / "train/metrics.json", self.output / "train/model_final.pth"]
+        return "\n".join([*lines, "", "Look at:", *(f"  {each}" for each in files)])
+
+    def _metrics(self, name: str) -> dict[str, float]:
+        return json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]

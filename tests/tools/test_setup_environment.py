@@ -1,0 +1,181 @@
+"""The set-up script, without the downloads: everything it decides by itself."""
+
+import csv
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+
+import pytest
+from conftest import PROJECT
+
+SCRIPT = PROJECT / "tools/setup_environment.py"
+spec = importlib.util.spec_from_file_location("setup_environment", SCRIPT)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+
+def run(*args: object, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, args)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def empty_env(tmp_path_factory):
+    """An environment with pip and nothing else."""
+    env = tmp_path_factory.mktemp("env") / "env"
+    venv.create(env, with_pip=True)
+    return env
+
+
+def install_fake(env, name: str, version: str, code: str = "") -> None:
+    (packages,) = env.glob("lib/python*/site-packages")
+    info = packages / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (packages / name).mkdir()
+    (packages / name / "__init__.py").write_text(code)
+
+
+def test_a_finished_environment_is_recognised_and_a_changed_pin_is_not(
+    empty_env, tmp_path, monkeypatch
+):
+    env = tmp_path / "env"
+    shutil.copytree(empty_env, env, symlinks=True)
+    (env / "boxmask_vid_setup.json").write_text(tool.fingerprint(env))
+    done = run("--env", env)
+    assert done.returncode == 0
+    assert done.stdout.strip() == f"setup: {env} is ready"
+    pins = tmp_path / "constraints.txt"
+    pins.write_text(tool.CONSTRAINTS.read_text() + "# changed\n")
+    before = tool.fingerprint(env)
+    monkeypatch.setattr(tool, "CONSTRAINTS", pins)
+    assert tool.fingerprint(env) != before
+
+
+def test_wrong_python(monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, "PYTHON_VERSION", (3, 9))
+    with pytest.raises(
+        tool.SetupError, match=r"Python 3\.9 is needed, .* is Python 3\.11: install"
+    ):
+        tool.set_up(tmp_path / "env")
+
+
+def test_too_little_disk(monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, "NEEDED_GIB", 10**9)
+    with pytest.raises(tool.SetupError, match=r"of disk are needed, .* GiB free: make room"):
+        tool.set_up(tmp_path / "env")
+    assert not (tmp_path / "env").exists()
+
+
+def test_no_network_is_one_sentence_and_no_stamp_is_left(empty_env):
+    nowhere = "http://127.0.0.1:9/simple"
+    done = run(
+        *("--env", empty_env),
+        PIP_INDEX_URL=nowhere,
+        PIP_EXTRA_INDEX_URL="",
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_RETRIES="0",
+        PIP_NO_CACHE_DIR="1",
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("setup: installing the build tools failed: no package index")
+    assert "run the same command again and it continues" in last
+    assert "Traceback" not in done.stderr
+    assert not (empty_env / "boxmask_vid_setup.json").exists()
+
+
+def test_failures_of_pip_are_told_apart():
+    assert "disk is full" in tool.pip_failure(["OSError: [Errno 28] No space left on device"])
+    refused = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"
+    assert refused in tool.pip_failure(["note", refused])
+
+
+def test_an_environment_that_was_half_made_is_completed(tmp_path):
+    env = tmp_path / "env"
+    venv.create(env, with_pip=False)  # as after an interruption before pip was there
+    python = tool.make_environment(env)
+    assert tool.run_python(python, "import pip", check=False) is not None
+
+
+def test_a_wheel_that_was_half_written_is_not_taken_for_whole(tmp_path, monkeypatch):
+    (tmp_path / tool.WHEEL_NAME).with_suffix(".part").write_text("half")
+    upstream = tmp_path / "sal_detectron2-0.7.2-cp310-cp310-linux_x86_64.whl"
+    make_upstream_wheel(upstream)
+    monkeypatch.setattr(tool, "pip", lambda *args, **kwargs: None)  # it is downloaded already
+    wheel = tool.detectron2_wheel(tmp_path / "python", tmp_path)
+    assert zipfile.is_zipfile(wheel)
+    assert tool.UPSTREAM_SHA256 in (tmp_path / "upstream.txt").read_text()
+
+
+def make_upstream_wheel(path) -> None:
+    info = "sal_detectron2-0.7.2.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("detectron2/__init__.py", "x = 1\n")
+        wheel.writestr("detectron2/_C.cpython-310-x86_64-linux-gnu.so", b"\x7fELF")
+        wheel.writestr("tools/__init__.py", "")
+        wheel.writestr(f"{info}/LICENSE", "Apache")
+        wheel.writestr(
+            f"{info}/METADATA",
+            "Metadata-Version: 2.1\nName: sal-detectron2\nVersion: 0.7.2\n"
+            "Requires-Dist: tqdm\n\nText: stays",
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_rewrapped_wheel_is_an_ordinary_one(tmp_path, empty_env):
+    upstream, wheel = tmp_path / "up.whl", tmp_path / tool.WHEEL_NAME
+    make_upstream_wheel(upstream)
+    tool.rewrap(upstream, wheel)
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        info = f"detectron2-{tool.WHEEL_VERSION}.dist-info"
+        assert names == {
+            "detectron2/__init__.py",
+            *(f"{info}/{file}" for file in ("LICENSE", "METADATA", "WHEEL", "RECORD")),
+        }
+        metadata = archive.read(f"{info}/METADATA").decode()
+        record = list(csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode())))
+    assert "Name: detectron2\n" in metadata
+    assert "Requires-Dist: tqdm\n" in metadata
+    assert all(f"Requires-Dist: {each}" in metadata for each in tool.EXTRA_REQUIREMENTS)
+    assert metadata.endswith("\n\nText: stays")
+    assert {row[0] for row in record} == names
+    python = empty_env / "bin/python"
+    command = [python, "-m", "pip", "install", "--no-index", "--no-deps", wheel]
+    installed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert installed.returncode == 0, installed.stderr
+    assert tool.installed_version(python, "detectron2") == tool.WHEEL_VERSION
+
+
+def test_an_official_detectron2_keeps_its_python_and_its_packages(tmp_path, empty_env, monkeypatch):
+    env = tmp_path / "env"
+    shutil.copytree(empty_env, env, symlinks=True)
+    for package in tmp_path.glob("env/lib/python*/site-packages/detectron2*"):
+        shutil.rmtree(package)
+    install_fake(env, "detectron2", "0.6")
+    install_fake(env, "torch", "2.3.0")
+    monkeypatch.setattr(tool, "PYTHON_VERSION", (3, 9))
+    tool.check_python(env)  # refuses no Python that somebody built Detectron2 for
+    calls = []
+    monkeypatch.setattr(tool, "NEEDED_GIB", 0)
+    monkeypatch.setattr(tool, "pip", lambda *args, **kwargs: calls.append(list(map(str, args))))
+    monkeypatch.setattr(tool, "check_imports", lambda python: None)
+    tool.set_up(env)
+    install = next(call for call in calls if "-e" in call)
+    assert not any("sal" in word or word.endswith(".whl") for word in install)
+    pins = (env / "constraints_for_missing.txt").read_text()
+    assert "\ntorch==" not in f"\n{pins}"
+    assert "torchvision==" in pins
+    assert json.loads((env / "boxmask_vid_setup.json").read_text())["repository"]
