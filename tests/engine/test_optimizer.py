@@ -18,7 +18,7 @@ def step(norm_type: float, clip_value: float, *, enabled: bool = True) -> torch.
         {"a": torch.nn.Parameter(torch.zeros(2)), "b": torch.nn.Parameter(torch.zeros(2))}
     )
     optimizer = build_vid_optimizer(cfg, model)
-    assert clipping.ENABLED == enabled  # the config is not touched
+    assert enabled == clipping.ENABLED  # the config is not touched
     model["a"].grad = torch.tensor([3.0, 0.0])
     model["b"].grad = torch.tensor([0.0, 4.0])
     optimizer.step()

@@ -21,7 +21,7 @@ from ..errors import BadInput
 from ..progress import progress
 from .converters.imagenet_vid import key_frames
 
-SILHOUETTES = ("disc", "triangle")
+SILHOUETTES = ("disc", "square")
 TEXTURES = ("striped", "dotted")
 CLASS_NAMES = tuple(f"{texture}_{shape}" for shape in SILHOUETTES for texture in TEXTURES)
 WORDNET_IDS = tuple(f"n9{index:07d}" for index in range(1, len(CLASS_NAMES) + 1))
@@ -197,7 +197,7 @@ def _crop(background: np.ndarray, shift: np.ndarray) -> np.ndarray:
 def _object(rng: np.random.Generator, label: int, x: float, frames: int) -> _Object:
     """An object that moves around ``x``."""
     alpha = _silhouette(SILHOUETTES[label // len(TEXTURES)])
-    size = rng.uniform(56, 100) * (1 + 0.3 * _wander(rng, frames, 1, 1.0)[:, 0])
+    size = rng.uniform(64, 104) * (1 + 0.3 * _wander(rng, frames, 1, 1.0)[:, 0])
     middle = np.array([x, rng.uniform(0.3, 0.7) * HEIGHT])
     centre = middle + _wander(rng, frames, 2, reach=rng.uniform(6, 28))
     turn = _wander(rng, frames, 1, reach=rng.uniform(0, 40))[:, 0]
@@ -211,9 +211,9 @@ def _silhouette(shape: str) -> np.ndarray:
     if shape == "disc":
         cv2.circle(alpha, (middle, middle), radius, 1.0, -1, cv2.LINE_AA)
     else:
-        angles = np.deg2rad([90, 210, 330])
-        corners = middle + radius * np.stack([np.cos(angles), -np.sin(angles)], axis=1)
-        cv2.fillConvexPoly(alpha, corners.round().astype(np.int32), 1.0, cv2.LINE_AA)
+        side = int(radius * 0.75)
+        corners = (middle - side, middle - side), (middle + side, middle + side)
+        cv2.rectangle(alpha, *corners, 1.0, -1)
     return alpha
 
 
@@ -256,7 +256,7 @@ def _bar(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]
 def _degrade(rng: np.random.Generator, frame: np.ndarray, strength: float) -> np.ndarray:
     """The frame as uint8; degraded with a probability and a force that grow with ``strength``."""
     degradations: tuple[Callable, ...] = (_motion_blur, _defocus, _noise, _darkness, _greyness)
-    if rng.random() < min(0.6 * strength, 0.95):
+    if rng.random() < min(0.55 * strength, 0.95):
         chosen = rng.choice(len(degradations), size=2, replace=False)
         for index in chosen:
             frame = degradations[index](rng, frame, strength)

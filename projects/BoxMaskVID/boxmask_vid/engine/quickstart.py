@@ -10,21 +10,19 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import get_config_file
-from ..data.datasets.builtin import VIDEO_DATASETS
 from ..data.datasets import register_vid_instances
+from ..data.datasets.builtin import VIDEO_DATASETS
 from ..errors import BadInput
 from ..visualization import plot_training, write_contact_sheet
 from .launch import METRICS_FILE
 
 CONFIG = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 VAL_DATASET = "synthetic_vid_val"
-# many short videos to learn from, since variety teaches; a few longer ones to look at
-VIDEOS, FRAMES = 500, 8
-VAL_VIDEOS, VAL_FRAMES = 20, 24
 SHOWN_VIDEOS = 3
 SHOWN_FPS = 8  # synthetic videos have no clock; slow enough to see a frame
 
@@ -48,11 +46,20 @@ class Quickstart:
         repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
         output: everything is written below it; a run that was interrupted continues there.
         seed: of the videos and of the training.
+        videos, frames: how many videos there are in all, and the length of those for training: many
+            short ones, since variety teaches.
+        val_videos, val_frames: how many of them are held out, and their length.
+        options: of the config, for training, evaluation and prediction.
     """
 
     repository: Path
     output: Path
     seed: int
+    videos: int = 500
+    frames: int = 8
+    val_videos: int = 16
+    val_frames: int = 16
+    options: Sequence[object] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -78,8 +85,8 @@ class Quickstart:
                     f"{self.seed}: remove it or choose another --output."
                 )
             return tree
-        counts = ["--videos", VIDEOS, "--val-videos", VAL_VIDEOS]
-        counts += ["--frames", FRAMES, "--val-frames", VAL_FRAMES, "--seed", self.seed]
+        counts = ["--videos", self.videos, "--val-videos", self.val_videos]
+        counts += ["--frames", self.frames, "--val-frames", self.val_frames, "--seed", self.seed]
         self._command("videos", "datasets/make_synthetic_vid.py", tree, *counts)
         prepare = "datasets/prepare_imagenet_vid.py"
         self._command("conversion", prepare, tree, "--output", tree / "coco_vid")
@@ -103,7 +110,7 @@ class Quickstart:
             "annotated videos",
             *("projects/BoxMaskVID/demo.py", "--config-file", get_config_file(CONFIG)),
             *("--input", *inputs, "--output", self.output / "videos", "--fps", SHOWN_FPS),
-            *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth"),
+            *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth", *self.options),
         )
         return [self.output / f"videos/{each.name}.mp4" for each in inputs]
 
@@ -120,7 +127,7 @@ class Quickstart:
 
     def _train_net(self, title: str, *options: object) -> None:
         config = ["--config-file", get_config_file(CONFIG)]
-        self._command(title, "projects/BoxMaskVID/train_net.py", *config, *options)
+        self._command(title, "projects/BoxMaskVID/train_net.py", *config, *options, *self.options)
 
     def _command(self, title: str, script: str, *options: object) -> None:
         """Run a Python script of the repository; its output goes to the screen."""

@@ -1,0 +1,204 @@
+"""Checkpoints of mmtracking, and backbones of torchvision and mmdetection, in our names."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from ..errors import BadInput
+
+NUM_ASPECT_RATIOS = 3  # of the anchors in all checkpoints of mmtracking
+
+# Their name (without "detector."): ours. {part} is any text; all others are numbers, of which
+# {up} is larger by one with us.
+PLACES = {
+    "backbone.conv1.{part}": "backbone.bottom_up.stem.conv1.{part}",
+    "backbone.bn1.{part}": "backbone.bottom_up.stem.conv1.norm.{part}",
+    "backbone.layer{up}.{i}.conv{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.{part}",
+    "backbone.layer{up}.{i}.bn{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.norm.{part}",
+    "backbone.layer{up}.{i}.downsample.0.{part}": "backbone.bottom_up.res{up}.{i}.shortcut.{part}",
+    "backbone.layer{up}.{i}.downsample.1.{part}": (
+        "backbone.bottom_up.res{up}.{i}.shortcut.norm.{part}"
+    ),
+    "neck.convs.0.conv.{part}": "backbone.channel_mapper.{part}",
+    "rpn_head.rpn_conv.{part}": "proposal_generator.rpn_head.conv.{part}",
+    "rpn_head.rpn_cls.{part}": "proposal_generator.rpn_head.objectness_logits.{part}",
+    "rpn_head.rpn_reg.{part}": "proposal_generator.rpn_head.anchor_deltas.{part}",
+    "roi_head.bbox_roi_extractor.embed_network.conv.{part}": (
+        "roi_heads.temporal_roi_align.embed.{part}"
+    ),
+    "roi_head.bbox_head.shared_fcs.{up}.{part}": "roi_heads.box_head.fc{up}.{part}",
+    **{
+        f"roi_head.bbox_head.aggregator.{{i}}.{theirs}.{{part}}": (
+            f"roi_heads.box_head.aggregators.{{i}}.{ours}.{{part}}"
+        )
+        for theirs, ours in (
+            ("fc_embed", "query"),
+            ("ref_fc_embed", "key"),
+            ("ref_fc", "value"),
+            ("fc", "output"),
+        )
+    },
+    "roi_head.bbox_head.fc_cls.{part}": "roi_heads.box_predictor.cls_score.{part}",
+    "roi_head.bbox_head.fc_reg.{part}": "roi_heads.box_predictor.bbox_pred.{part}",
+    "roi_head.mask_head.convs.{up}.conv.{part}": "roi_heads.mask_head.mask_fcn{up}.{part}",
+    "roi_head.mask_head.upsample.{part}": "roi_heads.mask_head.deconv.{part}",
+    "roi_head.mask_head.conv_logits.{part}": "roi_heads.mask_head.predictor.{part}",
+}
+UNUSED = (
+    # no RoI of the mask branch ever passes through it
+    "roi_head.mask_roi_extractor.embed_network.conv.weight",
+    "roi_head.mask_roi_extractor.embed_network.conv.bias",
+    # the ImageNet classifier of a backbone
+    "backbone.fc.weight",
+    "backbone.fc.bias",
+)
+BACKBONE = "backbone.bottom_up."
+
+
+def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Bring every tensor to its place.
+
+    Anchors are numbered by aspect ratio first there and by size first here, so the channels of the
+    RPN that belong to anchors are reordered. Dropped are the tensors that nothing ever uses, named
+    in ``UNUSED``.
+
+    Args:
+        state_dict: of a SELSA, Temporal RoI Align or BoxMask model of mmtracking, or of a ResNet
+            or ResNeXt of torchvision or mmdetection.
+
+    Returns:
+        the state dict of a model of BoxMaskVID, or of its backbone.
+
+    Raises:
+        BadInput: if there is a tensor without a place here.
+    """
+    converted, without_place = {}, []
+    for name, tensor in state_dict.items():
+        theirs = name.removeprefix("detector.")
+        if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
+            theirs = f"backbone.{theirs}"
+        if theirs in UNUSED:
+            continue
+        ours = _place(theirs)
+        if ours is None:
+            without_place.append(name)
+        else:
+            converted[ours] = _by_size_first(ours, tensor)
+    if without_place:
+        raise BadInput(f"There is no place for {_listed(without_place)}.")
+    for name in list(converted):  # older versions did not count batches
+        if name.endswith(".running_mean"):
+            count = name.replace("running_mean", "num_batches_tracked")
+            converted.setdefault(count, torch.tensor(0))
+    return converted
+
+
+def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> int:
+    """Convert a file for a model.
+
+    Args:
+        source: a checkpoint that ``torch.save`` wrote; nothing in it is executed.
+        target: file to write; replaced in one step.
+        model: what it shall fit; a file with a backbone alone shall fit the backbone.
+
+    Returns:
+        the number of tensors.
+
+    Raises:
+        BadInput: if the file cannot be read, has a tensor without a place, lacks one of the model,
+            or has one of another shape; all are listed.
+        FileNotFoundError: if there is no such file.
+    """
+    try:
+        converted = convert_mmtracking(_read(source))
+    except BadInput as error:
+        raise BadInput(f"The checkpoint {source} cannot be converted: {error}") from error
+    expected = model.state_dict()
+    if all(name.startswith(BACKBONE) for name in converted):
+        expected = {name: each for name, each in expected.items() if name.startswith(BACKBONE)}
+    missing = [name for name in expected if name not in converted]
+    unexpected = [name for name in converted if name not in expected]
+    misshapen = [
+        f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(each.shape)})"
+        for name, each in expected.items()
+        if name in converted and converted[name].shape != each.shape
+    ]
+    problems = [
+        f"{what} {_listed(names)}"
+        for what, names in (
+            ("it lacks", missing),
+            ("the model lacks", unexpected),
+            ("of another shape are", misshapen),
+        )
+        if names
+    ]
+    if problems:
+        raise BadInput(
+            f"The checkpoint {source} is not one of this config: {'; '.join(problems)}. Use the "
+            "config that it was trained with."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    torch.save({"model": converted}, unfinished)
+    os.replace(unfinished, target)
+    return len(converted)
+
+
+def _read(source: Path) -> dict[str, torch.Tensor]:
+    if not source.is_file():
+        raise FileNotFoundError(f"There is no checkpoint {source}.")
+    try:
+        content = torch.load(source, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"it is no file of plain tensors ({reason}).") from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content.get("model", content))
+    if not isinstance(content, dict) or not content:
+        raise BadInput("it has no state dict.")
+    if not all(isinstance(each, torch.Tensor) for each in content.values()):
+        raise BadInput("its state dict has entries that are no tensors.")
+    return content
+
+
+def _place(theirs: str) -> str | None:
+    for pattern, ours in _PATTERNS:
+        if match := pattern.fullmatch(theirs):
+            fields = match.groupdict()
+            if "up" in fields:
+                fields["up"] = int(fields["up"]) + 1
+            return ours.format(**fields)
+    return None
+
+
+def _compiled(places: dict[str, str]) -> list[tuple[re.Pattern, str]]:
+    def group(field: re.Match) -> str:
+        return f"(?P<{field[1]}>{'.+' if field[1] == 'part' else '[0-9]+'})"
+
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", group, re.escape(theirs))), ours)
+        for theirs, ours in places.items()
+    ]
+
+
+_PATTERNS = _compiled(PLACES)
+
+
+def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Channels of anchors in our order; other tensors as they are."""
+    values = {"objectness_logits": 1, "anchor_deltas": 4}.get(ours.split(".")[-2])
+    if values is None:
+        return tensor
+    by_ratio = tensor.view(NUM_ASPECT_RATIOS, -1, values, *tensor.shape[1:])
+    return by_ratio.transpose(0, 1).reshape(tensor.shape)
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names)}"

@@ -1,0 +1,152 @@
+import copy
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import PROJECT
+from detectron2.data import DatasetCatalog
+from detectron2.engine import DefaultPredictor
+from small import CONFIG, SMALLEST, small_cfg, small_model
+
+from boxmask_vid.data import build_vid_test_loader
+from boxmask_vid.engine.predictor import VideoPredictor
+from boxmask_vid.errors import BadInput
+
+NEAR = {"rtol": 1e-4, "atol": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "model.pth"
+    torch.save({"model": small_model("boxmask").state_dict()}, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def cfg(weights, synthetic_datasets):
+    names = f"('{synthetic_datasets[1]}',)"
+    return small_cfg("boxmask", "MODEL.WEIGHTS", weights, "DATASETS.TEST", names)
+
+
+@pytest.fixture(scope="module")
+def video(cfg) -> list[dict]:
+    """Records of the first held-out video."""
+    records = DatasetCatalog.get(cfg.DATASETS.TEST[0])
+    return [each for each in records if each["video_id"] == records[0]["video_id"]]
+
+
+def same(a, b) -> None:
+    assert len(a) == len(b) > 0
+    torch.testing.assert_close(a.scores, b.scores, **NEAR)
+    torch.testing.assert_close(a.pred_boxes.tensor, b.pred_boxes.tensor, **NEAR)
+    assert torch.equal(a.pred_classes, b.pred_classes)
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+def test_a_video_is_detected_as_the_evaluation_does(cfg, video, mode):
+    cfg = copy.deepcopy(cfg)
+    cfg.MODEL.VID.TEST.REFERENCES = mode
+    predictor = VideoPredictor(cfg)
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    found = list(predictor.predict_video(frames))
+    assert [each["frame"] for each in found] == list(range(len(video)))
+    model = small_model("boxmask", "MODEL.VID.TEST.REFERENCES", mode).eval()
+    loader = build_vid_test_loader(cfg, cfg.DATASETS.TEST[0])
+    for each, batch in zip(found, loader, strict=False):
+        with torch.no_grad():
+            same(each["instances"], model(batch)[0]["instances"])
+        assert np.array_equal(each["image"], frames[each["frame"]])
+
+
+def test_folder_and_arrays_are_the_same(cfg, video):
+    predictor = VideoPredictor(cfg)
+    folder = video[0]["file_name"].rsplit("/", 1)[0]
+    arrays = [cv2.imread(record["file_name"]) for record in video]
+    for a, b in zip(predictor.predict_video(folder), predictor.predict_video(arrays), strict=True):
+        same(a["instances"], b["instances"])
+
+
+def test_a_single_image(cfg, video):
+    picture = cv2.imread(video[0]["file_name"])
+    found = VideoPredictor(cfg)(picture)["instances"]
+    assert found.image_size == picture.shape[:2]
+    unmodified = DefaultPredictor(cfg)(picture)["instances"]
+    assert unmodified.image_size == picture.shape[:2]
+
+
+def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
+    folder = video[0]["file_name"].rsplit("/", 1)[0]
+    opts = [*SMALLEST, "MODEL.WEIGHTS", weights]
+    command = [sys.executable, PROJECT / "demo.py", "--config-file", CONFIG, "--threshold", "0.1"]
+    done = subprocess.run(
+        [
+            *command,
+            "--input",
+            folder,
+            "--output",
+            tmp_path / "v.mp4",
+            "--fps",
+            "5",
+            "--opts",
+            *opts,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(video)} frames -> {tmp_path / 'v.mp4'}" in done.stdout
+    capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FPS) == 5
+    count = 0
+    while capture.grab():
+        count += 1
+    assert count == len(video)
+    again = subprocess.run(  # the video that was written, as an input
+        [*command, "--input", tmp_path / "v.mp4", folder, "--output", tmp_path / "two"]
+        + ["--opts", *opts],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    assert len(list((tmp_path / "two").glob("*.mp4"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "x.mp4", "--output", "y.mp4"], "error: There are no weights"),
+        (
+            ["--input", "x.mp4", "--output", "y.mp4", "--opts", "MODEL.WEIGHTS", "{weights}"],
+            "error: There is no video file or image folder x.mp4",
+        ),
+    ],
+)
+def test_demo_says_what_is_missing(weights, arguments, message):
+    words = [each.format(weights=weights) for each in arguments]
+    opts = SMALLEST if "--opts" in words else []
+    command = [sys.executable, PROJECT / "demo.py", "--config-file", CONFIG, *words, *opts]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(message)
+
+
+def test_evaluation_results_are_written_as_json(cfg, tmp_path):
+    from boxmask_vid.engine.launch import evaluate
+
+    cfg = copy.deepcopy(cfg)
+    cfg.OUTPUT_DIR = str(tmp_path)
+    results = evaluate(cfg)
+    written = json.loads((tmp_path / "evaluation.json").read_text())
+    assert written["bbox"]["AP50"] == pytest.approx(results["bbox"]["AP50"], nan_ok=True)
+
+
+def test_an_image_that_cannot_be_read(cfg, tmp_path):
+    (tmp_path / "a.jpg").write_text("no picture")
+    with pytest.raises(BadInput, match=r"a\.jpg cannot be read"):
+        list(VideoPredictor(cfg).predict_video(tmp_path))
