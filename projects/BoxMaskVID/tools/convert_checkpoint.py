@@ -4,9 +4,10 @@
 import argparse
 from pathlib import Path
 
+from detectron2.modeling import build_model
+
 from boxmask_vid.checkpoint import convert_checkpoint
 from boxmask_vid.engine import bad_input_in_one_line, build_cfg
-from detectron2.modeling import build_model
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
