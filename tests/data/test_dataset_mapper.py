@@ -16,8 +16,12 @@ from boxmask_vid.errors import BadInput
 
 @pytest.fixture(scope="module")
 def cfg(synthetic_datasets):
+    """Frames keep their size."""
     train, val = synthetic_datasets
-    return small_cfg("boxmask", "DATASETS.TRAIN", f"('{train}',)", "DATASETS.TEST", f"('{val}',)")
+    names = ["DATASETS.TRAIN", f"('{train}',)", "DATASETS.TEST", f"('{val}',)"]
+    sizes = ["INPUT.MIN_SIZE_TRAIN", f"({HEIGHT},)", "INPUT.MAX_SIZE_TRAIN", WIDTH]
+    sizes += ["INPUT.MIN_SIZE_TEST", HEIGHT, "INPUT.MAX_SIZE_TEST", WIDTH]
+    return small_cfg("boxmask", *names, *sizes)
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,8 @@ def test_no_network_is_one_sentence_and_no_stamp_is_left(empty_env):
         PIP_INDEX_URL=nowhere,
         PIP_EXTRA_INDEX_URL="",
         PIP_CONFIG_FILE=os.devnull,
-        PIP_RETRIES="0",
+        PIP_FIND_LINKS="",
+        PIP_RETRIES="1",
         PIP_NO_CACHE_DIR="1",
     )
     assert done.returncode == 1

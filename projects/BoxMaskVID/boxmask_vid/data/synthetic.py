@@ -8,7 +8,6 @@ class, so a frame is hard alone and easy with its neighbours. Everything follows
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
-from ..progress import progress
+from ..parallel import in_processes
 from .converters.imagenet_vid import key_frames
 
 SILHOUETTES = ("disc", "square")
@@ -99,9 +98,8 @@ def make_synthetic_vid(
         (output, name, Scene(length, degradation), (seed, index))
         for index, (name, length) in enumerate(lengths.items())
     ]
-    with multiprocessing.Pool() as pool:
-        made = pool.imap_unordered(_write_video, jobs)
-        list(progress(made, total=len(jobs), what="video"))
+    for _ in in_processes(_write_video, jobs, what="video"):
+        pass
     _write_lists(output, dict(sorted(lengths.items())))
     return _write_contact_sheet(output, lengths)
 
@@ -293,7 +291,6 @@ def _greyness(rng: np.random.Generator, frame: np.ndarray, strength: float) -> n
 
 def _write_video(job: tuple[Path, str, Scene, tuple[int, ...]]) -> None:
     output, name, scene, seed = job
-    cv2.setNumThreads(1)  # a process for each video is enough
     images, annotations = output / "Data/VID" / name, output / "Annotations/VID" / name
     images.mkdir(parents=True, exist_ok=True)
     annotations.mkdir(parents=True, exist_ok=True)

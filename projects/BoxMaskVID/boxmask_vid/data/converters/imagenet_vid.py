@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from ...errors import BadInput
-from ...progress import progress
+from ...parallel import in_processes
 from ..datasets.imagenet_vid_categories import WORDNET_ID_TO_NAME
 from .json_file import write_json
 
@@ -134,42 +133,41 @@ def convert_videos(root: Path, videos: list[Video], names: dict[str, str], box_r
     }
     tracks: dict[tuple[int, str], int] = {}
     jobs = [(root, video, BOX_RULES[box_rule]) for video in videos]
-    with multiprocessing.Pool() as pool:
-        parsed = progress(pool.imap(_read_video, jobs), total=len(jobs), what="video")
-        for video_id, (video, frames) in enumerate(zip(videos, parsed, strict=True), start=1):
-            content["videos"].append({"id": video_id, "name": video.name})
-            for frame_id, frame in enumerate(frames):
-                image = {
-                    "id": len(content["images"]) + 1,
-                    "video_id": video_id,
-                    "frame_id": frame_id,
-                    "file_name": f"{video.name}/{frame_id:06d}.JPEG",
-                    "width": frame["width"],
-                    "height": frame["height"],
-                    "is_vid_train_frame": frame_id in video.keys,
-                }
-                content["images"].append(image)
-                for each in frame["objects"]:
-                    if each["name"] not in categories:
-                        raise BadInput(
-                            f"{root}/Annotations/VID/{video.name}/{frame_id:06d}.xml has an object "
-                            f"of class '{each['name']}', which is none of the {len(categories)}."
-                        )
-                    track = tracks.setdefault((video_id, each["track"]), len(tracks) + 1)
-                    content["annotations"].append(
-                        {
-                            "id": len(content["annotations"]) + 1,
-                            "image_id": image["id"],
-                            "video_id": video_id,
-                            "category_id": categories[each["name"]],
-                            "instance_id": track,
-                            "bbox": each["bbox"],
-                            "area": each["bbox"][2] * each["bbox"][3],
-                            "iscrowd": 0,
-                            "occluded": each["occluded"],
-                            "generated": each["generated"],
-                        }
+    parsed = in_processes(_read_video, jobs, what="video")
+    for video_id, (video, frames) in enumerate(zip(videos, parsed, strict=True), start=1):
+        content["videos"].append({"id": video_id, "name": video.name})
+        for frame_id, frame in enumerate(frames):
+            image = {
+                "id": len(content["images"]) + 1,
+                "video_id": video_id,
+                "frame_id": frame_id,
+                "file_name": f"{video.name}/{frame_id:06d}.JPEG",
+                "width": frame["width"],
+                "height": frame["height"],
+                "is_vid_train_frame": frame_id in video.keys,
+            }
+            content["images"].append(image)
+            for each in frame["objects"]:
+                if each["name"] not in categories:
+                    raise BadInput(
+                        f"{root}/Annotations/VID/{video.name}/{frame_id:06d}.xml has an object "
+                        f"of class '{each['name']}', which is none of the {len(categories)}."
                     )
+                track = tracks.setdefault((video_id, each["track"]), len(tracks) + 1)
+                content["annotations"].append(
+                    {
+                        "id": len(content["annotations"]) + 1,
+                        "image_id": image["id"],
+                        "video_id": video_id,
+                        "category_id": categories[each["name"]],
+                        "instance_id": track,
+                        "bbox": each["bbox"],
+                        "area": each["bbox"][2] * each["bbox"][3],
+                        "iscrowd": 0,
+                        "occluded": each["occluded"],
+                        "generated": each["generated"],
+                    }
+                )
     return content
 
 
