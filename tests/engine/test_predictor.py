@@ -66,7 +66,8 @@ def test_folder_and_arrays_are_the_same(cfg, video):
     predictor = VideoPredictor(cfg)
     folder = video[0]["file_name"].rsplit("/", 1)[0]
     arrays = [cv2.imread(record["file_name"]) for record in video]
-    for a, b in zip(predictor.predict_video(folder), predictor.predict_video(arrays), strict=True):
+    from_folder = list(predictor.predict_video(folder))
+    for a, b in zip(from_folder, predictor.predict_video(arrays), strict=True):
         same(a["instances"], b["instances"])
 
 
