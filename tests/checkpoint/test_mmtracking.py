@@ -40,7 +40,7 @@ def shapes(state_dict: dict) -> dict:
 
 @pytest.mark.parametrize("name", MODEL_OF)
 def test_every_tensor_of_a_published_architecture_has_its_place(name):
-    theirs = {key: torch.empty(shape, device="meta") for key, shape in KEYS[name].items()}
+    theirs = {key: torch.empty(shape, device="meta") for key, shape in KEYS[name]["keys"].items()}
     ours = convert_mmtracking(theirs)
     assert shapes(ours) == shapes(full_size(MODEL_OF[name]).state_dict())
 
@@ -101,7 +101,7 @@ def test_batches_that_were_not_counted():
 def write(tmp_path, **changes: torch.Tensor | None):
     """A checkpoint in their names that fits a model here, with changes."""
     name = "selsa"
-    theirs = {key: torch.zeros(shape) for key, shape in KEYS[name].items()}
+    theirs = {key: torch.zeros(shape) for key, shape in KEYS[name]["keys"].items()}
     for key, value in changes.items():
         theirs.pop(key) if value is None else theirs.__setitem__(key, value)
     path = tmp_path / "in.pth"

@@ -52,6 +52,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
         aspect_ratio_grouping=False,  # the sampler groups
         num_workers=cfg.DATALOADER.NUM_WORKERS,
+        seed=max(cfg.SEED, 0),  # a generator of its own: it takes no number from the training's
     )
 
 
