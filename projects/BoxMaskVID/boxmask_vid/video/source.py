@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 DEFAULT_FPS = 25.0  # of frames without a clock
 
 
-class FrameSource:
+class FrameSource(ABC):
     """A finite sequence of frames, each (H, W, 3) BGR uint8, that can be read more than once.
 
     Attributes:
@@ -23,11 +24,11 @@ class FrameSource:
 
     fps: float = DEFAULT_FPS
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        raise NotImplementedError
+    @abstractmethod
+    def __iter__(self) -> Iterator[np.ndarray]: ...
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         """The frames of sorted numbers; a number may repeat."""
