@@ -32,6 +32,11 @@ KINDS = {
     "selsa": ["MODEL.VID.TROI.ENABLED", "False", "MODEL.BOXMASK.ENABLED", "False"],
     "troi": ["MODEL.BOXMASK.ENABLED", "False"],
     "boxmask": [],
+    "boxmask_selsa": ["MODEL.VID.TROI.ENABLED", "False"],
+    "boxmask_faster_rcnn": [
+        *("MODEL.META_ARCHITECTURE", "GeneralizedRCNN", "INPUT.VID.TRAIN.NUM_REFERENCES", "0"),
+        *("MODEL.ROI_BOX_HEAD.NAME", "FastRCNNConvFCHead", "MODEL.VID.TROI.ENABLED", "False"),
+    ],
 }
 CONFIG = str(CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml")
 

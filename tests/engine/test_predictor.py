@@ -2,6 +2,7 @@ import copy
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -145,6 +146,25 @@ def test_evaluation_results_are_written_as_json(cfg, tmp_path):
     results = evaluate(cfg)
     written = json.loads((tmp_path / "evaluation.json").read_text())
     assert written["bbox"]["AP50"] == pytest.approx(results["bbox"]["AP50"], nan_ok=True)
+
+
+def test_weights_of_another_model_are_refused(cfg):
+    other = copy.deepcopy(cfg)
+    other.MODEL.ROI_BOX_HEAD.NUM_FC = 3
+    with pytest.raises(BadInput, match=r"roi_heads\.box_head\.fc3\.weight"):
+        VideoPredictor(other)
+    other.MODEL.WEIGHTS = ""
+    with pytest.raises(BadInput, match="There are no weights"):
+        VideoPredictor(other)
+
+
+def test_outputs_do_not_overwrite_each_other():
+    from boxmask_vid.engine.demo import _outputs
+
+    with pytest.raises(BadInput, match="would be written to the same file"):
+        _outputs(["a/frames", "b/frames"], Path("out"))
+    with pytest.raises(BadInput, match=r"out\.avi: only \.mp4 is written"):
+        _outputs(["a/frames"], Path("out.avi"))
 
 
 def test_an_image_that_cannot_be_read(cfg, tmp_path):

@@ -196,6 +196,12 @@ MISTAKES = {
     "no checkpoint": (("MODEL.WEIGHTS", "no.pth"), (), r"There is no checkpoint no.pth"),
     "frozen noise": (("MODEL.BACKBONE.FREEZE_AT", "2"), (), r"are frozen and would stay noise"),
     "no training data": (("DATASETS.TRAIN", "()"), (), r"DATASETS.TRAIN is empty"),
+    "no test data": (
+        ("DATASETS.TEST", "()", "MODEL.WEIGHTS", "any.pth"),
+        ("--eval-only",),
+        r"DATASETS.TEST is empty",
+    ),
+    "no such test data": (("DATASETS.TEST", "('no_vid',)"), (), r"There is no data set 'no_vid'"),
     "no json": (
         (),
         ("--dataset", "mine", "no.json", "images"),
@@ -215,6 +221,60 @@ def test_mistakes_get_one_sentence_and_no_traceback(environment, tmp_path, name:
     assert re.search(message, last), done.stderr[-2000:]
     assert last.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def spoilt(synthetic_root: Path, folder: Path, change) -> tuple[str, ...]:
+    """The option that registers the training videos as "mine", with a change to the JSON."""
+    tree = synthetic_root / "synthetic_vid"
+    content = json.loads((tree / "coco_vid/imagenet_vid_train.json").read_text())
+    change(content)
+    (folder / "mine.json").write_text(json.dumps(content))
+    return "--dataset", "mine", str(folder / "mine.json"), str(tree / "Data/VID")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
+    environment, synthetic_root, tmp_path, processes
+):
+    def move(content: dict) -> None:
+        for each in content["images"]:
+            each["file_name"] = f"gone/{each['file_name']}"
+
+    done = run(
+        environment,
+        tmp_path,
+        *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()", "DATALOADER.NUM_WORKERS", 1),
+        flags=(
+            *spoilt(synthetic_root, tmp_path, move),
+            *("--num-gpus", str(processes), "--dist-url", "auto"),
+        ),
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.match(r"error: There is no image \S+/gone/\S+ \(frame of video \d+ in mine\)", last)
+
+
+def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tmp_path):
+    done = run(
+        environment,
+        tmp_path,
+        *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()"),
+        flags=spoilt(synthetic_root, tmp_path, lambda content: content["annotations"].clear()),
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: There is no frame to train on in mine")
+
+
+def test_training_does_not_start_from_foreign_weights(environment, tmp_path):
+    foreign = tmp_path / "foreign.pth"
+    torch.save({"model": {"layer1.weight": torch.zeros(3)}}, foreign)
+    done = run(environment, tmp_path, "MODEL.WEIGHTS", foreign, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "does not fit the model (not even its backbone)" in last
+    assert "backbone.bottom_up.stem.conv1.weight" in last
 
 
 def test_a_checkpoint_of_another_model_is_refused(environment, trained, tmp_path):

@@ -46,6 +46,30 @@ def test_perfect_detections_score_100_and_results_are_saved(synthetic_datasets, 
     assert len(saved) == sum(len(r["annotations"]) for r in records)
 
 
+@pytest.mark.parametrize("first_id", [0, 5])
+def test_ids_from_zero_repeated_ids_and_no_areas_do_not_change_the_score(tmp_path, first_id):
+    frames = [
+        {"id": i, "video_id": 1, "frame_id": i, "file_name": f"{i}.jpg", "width": 64, "height": 48}
+        for i in range(3)
+    ]
+    content = {
+        "categories": [{"id": 1, "name": "cat"}],
+        "videos": [{"id": 1, "name": "v"}],
+        "images": frames,
+        "annotations": [
+            {"id": first_id * (i != 2), "image_id": i, "category_id": 1, "bbox": [4, 5, 20, 10]}
+            for i in range(3)
+        ],
+    }
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(content))
+    name = f"own_ids_{first_id}"
+    register_vid_instances(name, {}, str(path), str(tmp_path))
+    records = DatasetCatalog.get(name)
+    results = score(name, [perfect(each) for each in records], records)
+    assert results["bbox"]["AP"] == pytest.approx(100)
+
+
 def test_class_numbers_are_per_class(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)

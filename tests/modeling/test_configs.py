@@ -20,6 +20,11 @@ EXPECTED = {
 }
 
 
+@pytest.mark.parametrize("path", [path for path in ALL if path not in LEAVES], ids=str)
+def test_a_base_is_a_config_of_its_own(path):
+    build_model(build_cfg(str(path), ["MODEL.DEVICE", "cpu"]))
+
+
 def name(path) -> str:
     return path.stem
 

@@ -5,7 +5,7 @@ import torch
 from detectron2.utils.events import EventStorage
 from small import KINDS, clip, frame, image, small_model, truth
 
-VIDEO_KINDS = [kind for kind in KINDS if kind != "faster_rcnn"]
+VIDEO_KINDS = [kind for kind in KINDS if "faster_rcnn" not in kind]
 
 
 def train_step(model, batch: list[dict]) -> dict[str, float]:
@@ -50,7 +50,22 @@ def test_every_parameter_gets_a_gradient(kind: str, name: str):
     # statistics of a single cell are nothing to normalise with
     frozen = ("MODEL.VID.FREEZE_BN_STATISTICS", name == "an image of one cell")
     losses = train_step(small_model(kind, *frozen), copy.deepcopy(BATCHES[name]))
-    assert ("loss_boxmask" in losses) == (kind == "boxmask")
+    assert ("loss_boxmask" in losses) == ("boxmask" in kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_of_different_sizes_are_detected_together(kind: str):
+    """Boxes lie in their own frame and are those that it has alone, but for the padding."""
+    model = small_model(kind, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0)
+    batch = [frame(0, 1, references=2), frame(0, 2, references=2, height=96, width=64)]
+    found = detect(model, *batch)
+    for each, sample in zip(found, batch, strict=True):
+        height, width = sample["height"], sample["width"]
+        assert each.image_size == (height, width)
+        boxes = each.pred_boxes.tensor
+        assert len(boxes)
+        assert (boxes >= 0).all()
+        assert (boxes <= torch.tensor([width, height, width, height])).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,6 +122,13 @@ def test_references_are_remembered_and_matter(kind: str):
     alone = {key: value for key, value in second.items() if key != "video_id"}
     (single,) = detect(model, alone)
     assert not torch.equal(single.scores[:5], remembered.scores[:5])
+
+
+def test_a_still_image_in_between_leaves_the_video_alone():
+    model = small_model("troi")
+    detect(model, frame(0, references=2))
+    detect(model, {"image": image(), "height": 64, "width": 96})
+    detect(model, frame(1))
 
 
 def test_videos_in_lockstep_have_their_own_references():

@@ -65,6 +65,13 @@ def test_an_interruption_keeps_what_was_written(tmp_path):
     assert len(open_frames(path)) == 5
 
 
+def test_frames_of_another_size_are_refused(tmp_path):
+    with VideoWriter(tmp_path / "v.mp4", 10) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        with pytest.raises(BadInput, match="a frame of 32 x 48 pixels follows frames of 64 x 48"):
+            writer.write(np.zeros((48, 32, 3), np.uint8))
+
+
 def test_what_is_no_video(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no video file or image folder"):
         open_frames(tmp_path / "none.mp4")

@@ -33,10 +33,19 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     ratios of data sets: "WeightedTrainingSampler" with ``DATASETS.TRAIN_REPEAT_FACTOR``). With
     ``SEED`` >= 0 the n-th batch is always the same; ``loader.dataset.sampler.first_batch`` says
     where to start.
+
+    Raises:
+        BadInput: if there is no key frame with boxes.
     """
-    records = get_detection_dataset_dicts(
-        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
-    )
+    try:
+        records = get_detection_dataset_dicts(
+            cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+        )
+    except AssertionError as error:
+        raise BadInput(
+            f"There is no frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): key "
+            "frames with boxes are needed."
+        ) from error
     batch_size = per_rank_batch_size(cfg)
     wide = np.array([record["width"] > record["height"] for record in records])
     sampler = ResumableSampler(

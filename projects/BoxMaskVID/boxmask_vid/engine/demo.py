@@ -45,9 +45,10 @@ def run(args: argparse.Namespace) -> None:
     cfg = build_cfg(args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
         raise BadInput("There are no weights: add '--opts MODEL.WEIGHTS FILE'.")
+    outputs = _outputs(args.input, args.output)
     predictor = VideoPredictor(cfg)
     metadata = _metadata(cfg)
-    for path, output in _outputs(args.input, args.output):
+    for path, output in outputs:
         source = open_frames(path)
         found = progress(predictor.predict_video(path), total=len(source), what="frame")
         visualizer = VideoVisualizer(metadata)
@@ -58,9 +59,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _outputs(inputs: list[str], output: Path) -> list[tuple[str, Path]]:
-    if len(inputs) == 1 and output.suffix == ".mp4":
+    if len(inputs) == 1 and output.suffix:
+        if output.suffix != ".mp4":
+            raise BadInput(f"--output {output}: only .mp4 is written, or a folder of .mp4 files.")
         return [(inputs[0], output)]
-    return [(each, output / f"{Path(each).stem}.mp4") for each in inputs]
+    outputs = [(each, output / f"{Path(each).stem}.mp4") for each in inputs]
+    if len({file for _, file in outputs}) < len(outputs):
+        raise BadInput(
+            f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
+            f"{output}: rename them or run them one by one."
+        )
+    return outputs
 
 
 def _drawn(visualizer: VideoVisualizer, found: dict, threshold: float) -> np.ndarray:

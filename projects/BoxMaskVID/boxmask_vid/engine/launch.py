@@ -60,6 +60,8 @@ def evaluate(cfg: CfgNode) -> dict:
             "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
             "model_final.pth in its OUTPUT_DIR)."
         )
+    if not cfg.DATASETS.TEST:
+        raise BadInput("DATASETS.TEST is empty: name the data sets to evaluate on.")
     model = Trainer.build_model(cfg)
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)
     results = Trainer.test(cfg, model)

@@ -10,7 +10,9 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultPredictor
 
+from ..checkpoint import VIDCheckpointer
 from ..data.dataset_mapper import build_resize, build_test_sampler
+from ..errors import BadInput
 from ..video import open_frames
 
 
@@ -22,7 +24,17 @@ class VideoPredictor(DefaultPredictor):
     """
 
     def __init__(self, cfg: CfgNode) -> None:
-        super().__init__(cfg)
+        """
+        Raises:
+            BadInput: if there are no weights, or they are not those of the model.
+        """
+        if not cfg.MODEL.WEIGHTS:
+            raise BadInput("There are no weights to detect with: set MODEL.WEIGHTS.")
+        untrained = cfg.clone()
+        untrained.defrost()
+        untrained.MODEL.WEIGHTS = ""
+        super().__init__(untrained)
+        VIDCheckpointer(self.model, require_all=True).load(cfg.MODEL.WEIGHTS)
         self.aug = build_resize(cfg, is_train=False)
         self._references_to_load = build_test_sampler(cfg)
 

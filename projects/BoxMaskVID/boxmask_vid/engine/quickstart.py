@@ -23,6 +23,10 @@ from .launch import METRICS_FILE
 
 CONFIG = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 VAL_DATASET = "synthetic_vid_val"
+EVALUATIONS = {  # name: options
+    "with_references": (),
+    "without_references": ("MODEL.VID.TEST.NUM_REFERENCES", 0),
+}
 SHOWN_VIDEOS = 3
 SHOWN_FPS = 8  # synthetic videos have no clock; slow enough to see a frame
 
@@ -69,8 +73,8 @@ class Quickstart:
         """
         tree = self._dataset()
         self._train()
-        self._evaluate("with_references")
-        self._evaluate("without_references", "MODEL.VID.TEST.NUM_REFERENCES", 0)
+        for name, options in EVALUATIONS.items():
+            self._evaluate(name, *options)
         videos = self._predict(tree)
         print(self._summary([*self._pictures(tree), *videos]))
 
@@ -108,7 +112,8 @@ class Quickstart:
         inputs = sorted((tree / "Data/VID/val").iterdir())[:SHOWN_VIDEOS]
         self._command(
             "annotated videos",
-            *("projects/BoxMaskVID/demo.py", "--config-file", get_config_file(CONFIG)),
+            # the config that the training left knows the names of the classes
+            *("projects/BoxMaskVID/demo.py", "--config-file", self.output / "train/config.yaml"),
             *("--input", *inputs, "--output", self.output / "videos", "--fps", SHOWN_FPS),
             *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth", *self.options),
         )
@@ -155,7 +160,8 @@ class Quickstart:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lines.append(f"{'in all':32}{sum(self.seconds.values()):16.0f} s")
         lines.append(f"{'largest process':32}{peak:14.1f} GiB")
-        files = [*files, self.output / "train/metrics.json", self.output / "train/model_final.pth"]
+        files += [self.output / each / METRICS_FILE for each in EVALUATIONS]
+        files += [self.output / "train/metrics.json", self.output / "train/model_final.pth"]
         return "\n".join([*lines, "", "Look at:", *(f"  {each}" for each in files)])
 
     def _metrics(self, name: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_argument_parser, default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
+from torch.multiprocessing import ProcessRaisedException
 
 from ..config import add_boxmask_vid_config
 from ..data import register_vid_instances
@@ -59,7 +61,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)
         if not cfg.DATASETS.TRAIN:
             raise BadInput("DATASETS.TRAIN is empty: name the data sets to train on.")
-        check_datasets(cfg, cfg.DATASETS.TRAIN)
+        check_datasets(cfg, (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
     cfg.freeze()
     default_setup(cfg, args)
@@ -99,10 +101,22 @@ def bad_input_in_one_line() -> Iterator[None]:
         yield
     except (BadInput, FileNotFoundError) as error:
         logger.debug("bad input", exc_info=True)
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_sentence(error)}")
+    except ProcessRaisedException as error:  # of a process that launch() started
+        if not _RAISED.search(str(error)):
+            raise
+        sys.exit(f"error: {_sentence(error)}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
+
+
+_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:BadInput|FileNotFoundError): ", re.MULTILINE)
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, without the traceback that a worker process has put before it."""
+    return _RAISED.split(str(error))[-1].strip()
 
 
 def _config_error(cfg: CfgNode, source: str, error: Exception) -> BadInput:

@@ -24,6 +24,12 @@ class VIDEvaluator(COCOEvaluator):
             output_dir: where ``coco_instances_results.json`` goes.
         """
         super().__init__(dataset_name, tasks=("bbox",), output_dir=output_dir)
+        # what pycocotools needs and a COCO-VID JSON may leave out; it also takes id 0 for "none"
+        for number, each in enumerate(self._coco_api.dataset["annotations"], start=1):
+            each["id"] = number
+            each.setdefault("iscrowd", 0)
+            each.setdefault("area", each["bbox"][2] * each["bbox"][3])
+        self._coco_api.createIndex()
 
     def _eval_predictions(
         self, predictions: list[dict], img_ids: Sequence[int] | None = None

@@ -9,6 +9,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from ..errors import BadInput
+
 FOURCC = "vp09"  # VP9: the one codec of OpenCV's wheels that browsers play in mp4
 
 
@@ -27,7 +29,11 @@ class VideoWriter:
         self._writer = None
 
     def write(self, frame: np.ndarray) -> None:
-        """Append a frame (H, W, 3); all have the size of the first."""
+        """Append a frame (H, W, 3).
+
+        Raises:
+            BadInput: if its size is not that of the first frame.
+        """
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             size = frame.shape[1], frame.shape[0]
@@ -35,6 +41,12 @@ class VideoWriter:
             self._writer = cv2.VideoWriter(str(self._unfinished), fourcc, self._fps, size)
             if not self._writer.isOpened():
                 raise OSError(f"OpenCV cannot write {FOURCC} video to {self._unfinished}")
+            self._shape = frame.shape
+        if frame.shape != self._shape:
+            raise BadInput(
+                f"{self._path}: a frame of {frame.shape[1]} x {frame.shape[0]} pixels follows "
+                f"frames of {self._shape[1]} x {self._shape[0]}; a video has frames of one size."
+            )
         self._writer.write(frame)
 
     def __enter__(self) -> VideoWriter:

@@ -132,6 +132,7 @@ def convert_videos(root: Path, videos: list[Video], names: dict[str, str], box_r
         "annotations": [],
     }
     tracks: dict[tuple[int, str], int] = {}
+    flat = 0
     jobs = [(root, video, BOX_RULES[box_rule]) for video in videos]
     parsed = in_processes(_read_video, jobs, what="video")
     for video_id, (video, frames) in enumerate(zip(videos, parsed, strict=True), start=1):
@@ -153,6 +154,9 @@ def convert_videos(root: Path, videos: list[Video], names: dict[str, str], box_r
                         f"{root}/Annotations/VID/{video.name}/{frame_id:06d}.xml has an object "
                         f"of class '{each['name']}', which is none of the {len(categories)}."
                     )
+                if min(each["bbox"][2:]) <= 0:  # a line of pixels has no area by the short rule
+                    flat += 1
+                    continue
                 track = tracks.setdefault((video_id, each["track"]), len(tracks) + 1)
                 content["annotations"].append(
                     {
@@ -168,6 +172,8 @@ def convert_videos(root: Path, videos: list[Video], names: dict[str, str], box_r
                         "generated": each["generated"],
                     }
                 )
+    if flat:
+        print(f"{root}: {flat} boxes without area were left out")
     return content
 
 

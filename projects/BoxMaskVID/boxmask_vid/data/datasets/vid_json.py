@@ -311,6 +311,7 @@ class _Checker:
             )
 
     def annotations(self, frames: dict, category_ids: np.ndarray) -> dict[str, np.ndarray]:
+        self.ids("annotations", "id")
         images = self.ids("annotations", "image_id")
         categories = self.ids("annotations", "category_id")
         by_image = np.argsort(frames["image_ids"])

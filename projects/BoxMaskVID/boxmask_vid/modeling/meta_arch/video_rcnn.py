@@ -156,7 +156,9 @@ class VideoRCNN(GeneralizedRCNN):
                     arrived=arrived if "reference_images" in sample else None,
                 )
             )
-        self.reference_memory.keep_only(sample.get("video_id") for sample in batched_inputs)
+        read = {sample["video_id"] for sample in batched_inputs if "video_id" in sample}
+        if read:  # a still image in between leaves the videos alone
+            self.reference_memory.keep_only(read)
         return references
 
     def _encode_references(
