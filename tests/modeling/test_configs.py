@@ -54,10 +54,7 @@ def test_config_builds_the_model_that_its_name_says(path):
         assert (solver.IMS_PER_BATCH, solver.REFERENCE_WORLD_SIZE, solver.BASE_LR) == (8, 8, 0.01)
 
 
-SMALL_LEAVES = [path for path in LEAVES if "101" not in path.stem]
-
-
-@pytest.mark.parametrize("path", SMALL_LEAVES, ids=name)
+@pytest.mark.parametrize("path", LEAVES, ids=name)
 def test_default_predictor_works_unmodified(path):
     cfg = build_cfg(str(path), [*SMALLEST, "MODEL.ROI_MASK_HEAD.NUM_CONV", "1"])
     cfg.INPUT.MIN_SIZE_TEST = 96
