@@ -106,6 +106,22 @@ def test_a_missing_list_is_derived_and_that_is_said(tmp_path, capsys):
     assert "key frames are derived by its rule" in capsys.readouterr().out
 
 
+def test_a_split_that_is_not_there_is_left_out_and_that_is_said(tmp_path, capsys):
+    write_tree(tmp_path, {"val/s": 2})
+    write_list(tmp_path, "VID_train_15frames.txt", "train/a/s 1 0 4")  # as the archives have it
+    assert set(convert(tmp_path)) == {"imagenet_vid_val"}
+    assert "has no folder 'train': that split is left out" in capsys.readouterr().out
+
+
+def test_boxes_that_have_no_area_by_the_short_rule_are_left_out(tmp_path, capsys):
+    line = OBJECT.replace("<xmax>20", "<xmax>11").format(track=0, name="n02691156")
+    whole = OBJECT.format(track=1, name="n02691156")
+    write_tree(tmp_path, {"val/s": 1}, line + whole)
+    assert len(convert(tmp_path)["imagenet_vid_val"]["annotations"]) == 2
+    assert len(convert(tmp_path, box_rule="short")["imagenet_vid_val"]["annotations"]) == 1
+    assert "1 boxes without area were left out" in capsys.readouterr().out
+
+
 def broken_length(root: Path) -> None:
     write_tree(root, {"train/a/s": 3})
     write_list(root, "VID_train_15frames.txt", "train/a/s 1 0 4")

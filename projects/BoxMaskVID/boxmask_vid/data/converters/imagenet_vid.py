@@ -46,8 +46,11 @@ def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive
     """
     names = class_names(root)
     written = []
-    for split, videos in (("train", train_videos(root)), ("val", val_videos(root))):
-        if videos:
+    for split, videos_of in (("train", train_videos), ("val", val_videos)):
+        if not (root / "Data/VID" / split).is_dir():
+            print(f"{root}/Data/VID has no folder '{split}': that split is left out")
+            continue
+        if videos := videos_of(root):
             content = convert_videos(root, videos, names, box_rule)
             path = output / f"imagenet_vid_{split}.json"
             write_json(path, content)
