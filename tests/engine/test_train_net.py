@@ -94,10 +94,21 @@ def test_resuming_computes_what_no_interruption_would_have(environment, trained,
 def test_ctrl_c_leaves_a_checkpoint_to_resume_from(environment, tmp_path):
     log = (tmp_path / "screen").open("w")
     process = subprocess.Popen(
-        command(tmp_path, "SOLVER.MAX_ITER", 5000, "SOLVER.CHECKPOINT_PERIOD", 5000),
+        command(
+            tmp_path,
+            *(
+                "SOLVER.MAX_ITER",
+                5000,
+                "SOLVER.CHECKPOINT_PERIOD",
+                5000,
+                "DATALOADER.NUM_WORKERS",
+                1,
+            ),
+        ),
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     rows = tmp_path / "metrics.json"
     deadline = time.monotonic() + 120
@@ -105,10 +116,11 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(environment, tmp_path):
         assert process.poll() is None, (tmp_path / "screen").read_text()[-2000:]
         assert time.monotonic() < deadline
         os.sched_yield()
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: loader workers get it, too
     process.wait(timeout=60)
     screen = (tmp_path / "screen").read_text()
     assert "continue with --resume" in screen
+    assert screen.count("interrupt again to stop at once") == 1
     last = (tmp_path / "last_checkpoint").read_text()
     assert re.fullmatch(r"model_\d{7}.pth", last)
     done = run(environment, tmp_path, "SOLVER.MAX_ITER", int(last[6:13]) + 2, flags=("--resume",))

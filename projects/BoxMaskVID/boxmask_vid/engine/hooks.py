@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 
 import torch
@@ -38,6 +39,7 @@ class SaveOnInterrupt(HookBase):
 
     def before_train(self) -> None:
         self._requested = False
+        self._process = os.getpid()
         self._previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
 
     def after_step(self) -> None:
@@ -54,6 +56,8 @@ class SaveOnInterrupt(HookBase):
             signal.signal(number, handler)
 
     def _request(self, number: int, frame: object) -> None:
+        if os.getpid() != self._process:
+            return  # a loader worker, which got the signal and this handler, too
         self._requested = True
         logger.info("Stopping after this iteration; interrupt again to stop at once.")
         for each, handler in self._previous.items():
