@@ -14,7 +14,7 @@ pytestmark = pytest.mark.needs_shared
 
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 CLIPS = (1, 6, 9, 23)  # a bird, a dog, a camel and a helicopter, large in the picture
-ITERATIONS = 300
+ITERATIONS = 420
 
 
 @pytest.fixture(scope="module")
