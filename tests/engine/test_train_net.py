@@ -46,6 +46,14 @@ def run(environment: dict, *args, check: bool = True, **kwargs) -> subprocess.Co
     return done
 
 
+def sentence(environment: dict, *args, **kwargs) -> str:
+    """The last line on the screen of a command that must fail."""
+    done = run(environment, *args, check=False, **kwargs)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def trained(environment, tmp_path_factory) -> Path:
     """A finished training of 6 iterations, evaluated after 3 and 6."""
@@ -227,12 +235,9 @@ MISTAKES = {
 def test_mistakes_get_one_sentence_and_no_traceback(environment, tmp_path, name: str):
     opts, flags, message, *more = MISTAKES[name]
     opts = (*opts, *(more[0] if more else ()))
-    done = run(environment, tmp_path, *opts, flags=flags, check=False)
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert re.search(message, last), done.stderr[-2000:]
+    last = sentence(environment, tmp_path, *opts, flags=flags)
+    assert re.search(message, last)
     assert last.startswith("error: ")
-    assert "Traceback" not in done.stderr
 
 
 def spoilt(synthetic_root: Path, folder: Path, change) -> tuple[str, ...]:
@@ -252,7 +257,7 @@ def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
         for each in content["images"]:
             each["file_name"] = f"gone/{each['file_name']}"
 
-    done = run(
+    last = sentence(
         environment,
         tmp_path,
         *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()", "DATALOADER.NUM_WORKERS", 1),
@@ -260,45 +265,33 @@ def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
             *spoilt(synthetic_root, tmp_path, move),
             *("--num-gpus", str(processes), "--dist-url", "auto"),
         ),
-        check=False,
     )
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
     assert re.match(r"error: There is no image \S+/gone/\S+ \(frame of video \d+ in mine\)", last)
 
 
 def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tmp_path):
-    done = run(
+    last = sentence(
         environment,
         tmp_path,
         *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()"),
         flags=spoilt(synthetic_root, tmp_path, lambda content: content["annotations"].clear()),
-        check=False,
     )
-    last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("error: There is no frame to train on in mine")
 
 
 def test_training_does_not_start_from_foreign_weights(environment, tmp_path):
     foreign = tmp_path / "foreign.pth"
     torch.save({"model": {"layer1.weight": torch.zeros(3)}}, foreign)
-    done = run(environment, tmp_path, "MODEL.WEIGHTS", foreign, check=False)
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
+    last = sentence(environment, tmp_path, "MODEL.WEIGHTS", foreign)
     assert "does not fit the model (not even its backbone)" in last
     assert "backbone.bottom_up.stem.conv1.weight" in last
 
 
 def test_a_checkpoint_of_another_model_is_refused(environment, trained, tmp_path):
-    done = run(
-        environment,
-        tmp_path,
-        *("MODEL.WEIGHTS", trained / "model_final.pth", "MODEL.ROI_BOX_HEAD.NUM_FC", "3"),
-        flags=("--eval-only",),
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "roi_heads.box_head.fc3.weight" in done.stderr.splitlines()[-1]
+    weights_file = trained / "model_final.pth"
+    opts = ("MODEL.WEIGHTS", weights_file, "MODEL.ROI_BOX_HEAD.NUM_FC", "3")
+    last = sentence(environment, tmp_path, *opts, flags=("--eval-only",))
+    assert "roi_heads.box_head.fc3.weight" in last
 
 
 def test_ones_own_json_is_registered_on_the_command_line(environment, synthetic_root, tmp_path):

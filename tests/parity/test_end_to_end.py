@@ -4,6 +4,7 @@ The recorded images are normalised already: rounding in the normalisation alone 
 cells are the most similar, and the comparison in float64 is strict.
 """
 
+import copy
 import types
 
 import numpy as np
@@ -264,17 +265,20 @@ class TrainingStep:
         """Norms of the changes of the parameters by the first step of the optimizer."""
         opts = ["SOLVER.IMS_PER_BATCH", 1, "SOLVER.BASE_LR", self.recorded["lr"].item() * 3]
         cfg = build_cfg(str(REPOSITORY / f"tests/data/parity/{name}_tiny.yaml"), opts)
-        before = {key: each.detach().clone() for key, each in self.parameters.items()}
+        before = copy.deepcopy(self.parameters)  # with their gradients, which are clipped in place
         optimizer = build_vid_optimizer(cfg, self.model)
         build_lr_scheduler(cfg, optimizer)
         rates = {group["lr"] for group in optimizer.param_groups}
         assert list(rates) == [pytest.approx(self.recorded["lr"].item(), rel=1e-9)]
         optimizer.step()
-        return {
+        changes = {
             ours: ((self.parameters[ours] - before[ours]).norm().item(), recorded)
             for ours, recorded in self._by_our_names("delta_norms").items()
             if ours in before
         }
+        for key, parameter in self.parameters.items():
+            parameter.data, parameter.grad = before[key].data, before[key].grad
+        return changes
 
     def _by_our_names(self, key: str) -> dict[str, float]:
         """A recorded number of each parameter, by our names."""

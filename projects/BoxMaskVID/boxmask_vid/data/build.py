@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import BadInput
 from .dataset_mapper import VIDDatasetMapper
-from .datasets import video_index
 from .samplers import ResumableSampler, VideoInferenceSampler
 
 logger = logging.getLogger(__name__)
@@ -76,9 +75,10 @@ def build_vid_test_loader(
     records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
     first_frames = _first_frames(records)
     if mapper is None:
-        mapper = VIDDatasetMapper(
-            cfg, False, video_index=video_index(dataset_name), first_frames=first_frames
-        )
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.DATASETS.TEST = (dataset_name,)  # the only videos that are indexed
+        mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
     if cfg.MODEL.VID.TEST.REFERENCES == "fixed":
         _check_complete(records, mapper, dataset_name)
     return build_detection_test_loader(

@@ -110,7 +110,7 @@ class VIDDatasetMapper(DatasetMapper):
             np.random.seed(seed)  # what Detectron2's augmentations draw from
         augmented = T.AugInput(self._read(sample["file_name"], sample))
         transforms = self.augmentations(augmented)
-        sample["image"] = _to_tensor(augmented.image)
+        sample["image"] = to_tensor(augmented.image)
         references = self._references(sample, transforms, random.Random(seed))
         if references is not None:
             sample["reference_images"] = references
@@ -138,7 +138,7 @@ class VIDDatasetMapper(DatasetMapper):
         for frame in frames:
             if frame not in images:
                 image = self._read(self.video_index.file_name(video, frame), sample)
-                images[frame] = _to_tensor(transforms.apply_image(image))
+                images[frame] = to_tensor(transforms.apply_image(image))
         return [images[frame] for frame in frames]
 
     def _instances(
@@ -237,5 +237,6 @@ def _check_number(key: str, number: int, *, even: bool) -> None:
         raise BadInput(f"{key} is {number}: it must be {kind}.")
 
 
-def _to_tensor(image: np.ndarray) -> torch.Tensor:
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) -> (3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -11,7 +11,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultPredictor
 
 from ..checkpoint import VIDCheckpointer
-from ..data.dataset_mapper import build_resize, build_test_sampler
+from ..data.dataset_mapper import build_resize, build_test_sampler, to_tensor
 from ..errors import BadInput
 from ..video import open_frames
 
@@ -56,7 +56,7 @@ class VideoPredictor(DefaultPredictor):
         source = open_frames(frames)
         video = object()  # a name for the memory that no other video has
         for index, frame in enumerate(source):
-            sample = {**self._sample(frame), "video_id": id(video), "frame_index": index}
+            sample = {**self._sample(frame), "video_id": video, "frame_index": index}
             references = self._references_to_load(index, len(source), index == 0)
             if references is not None:
                 picked = source.pick(references)
@@ -70,5 +70,4 @@ class VideoPredictor(DefaultPredictor):
         image = self.aug.get_transform(frame).apply_image(frame)
         if self.input_format == "RGB":
             image = image[:, :, ::-1]
-        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return {"image": tensor, "height": height, "width": width}
+        return {"image": to_tensor(image), "height": height, "width": width}
