@@ -8,9 +8,20 @@ from pathlib import Path
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write ``content`` beside ``path`` and move it there when it is complete."""
+    """Write ``content`` beside ``path`` and move it there when it is complete.
+
+    Records of lists get a line each, so that no text of the whole content is built in memory.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     with open(unfinished, "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        for number, (section, value) in enumerate(content.items()):
+            file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
+            if isinstance(value, list):
+                for row, record in enumerate(value):
+                    file.write(f"{',' if row else '['}\n{json.dumps(record)}")
+                file.write("]" if value else "[]")
+            else:
+                file.write(json.dumps(value))
+        file.write("}\n" if content else "{}\n")
     os.replace(unfinished, path)

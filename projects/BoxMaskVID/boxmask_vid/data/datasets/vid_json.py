@@ -3,7 +3,8 @@
 ``categories`` {id, name}; ``videos`` {id, name}; ``images`` {id, video_id, frame_id (0 .. N-1
 inside its video), file_name, width, height, is_vid_train_frame}; ``annotations`` {id, image_id,
 category_id, instance_id (the track), bbox [x, y, w, h] in pixels, iscrowd}. All frames of a video
-are listed; ``is_vid_train_frame`` marks those that are key frames in training.
+are listed; ``is_vid_train_frame`` marks those that are key frames in training. Where a video has a
+``file_name``, that of a video file, its images need none: they are the frames of the file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from detectron2.structures import BoxMode
 from detectron2.utils.file_io import PathManager
 
 from ...errors import BadInput
+from ..video_frames import join_root, video_frame_name
 from ..video_index import VideoIndex
 
 logger = logging.getLogger(__name__)
@@ -97,7 +99,7 @@ def video_index(dataset_name: str) -> VideoIndex:
     root, videos = metadata.image_root, {}
     starts = np.flatnonzero(np.diff(table.video_ids, prepend=np.nan))
     for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
-        names = [os.path.join(root, name) for name in table.file_names[start:end]]
+        names = [join_root(root, name) for name in table.file_names[start:end]]
         videos[dataset_name, int(table.video_ids[start])] = names
     return VideoIndex(videos)
 
@@ -154,7 +156,7 @@ class VIDTable:
         first = self.annotation_ends[row - 1] if row else 0
         height, width = self.sizes[row].tolist()
         return {
-            "file_name": os.path.join(image_root, str(self.file_names[row])),
+            "file_name": join_root(image_root, self.file_names[row]),
             "image_id": int(self.image_ids[row]),
             "height": height,
             "width": width,
@@ -288,13 +290,33 @@ class _Checker:
         self.check_frame_ids(videos, frame_ids)
         sizes = np.stack([self.ids("images", "height"), self.ids("images", "width")], axis=1)
         return {
-            "file_names": self.column("images", "file_name").astype(object)[order],
+            "file_names": self.file_names()[order],
             "image_ids": image_ids[order],
             "video_ids": videos,
             "frame_ids": frame_ids,
             "sizes": sizes[order],
             "is_key_frame": self.column("images", "is_vid_train_frame", False).astype(bool)[order],
         }
+
+    def file_names(self) -> np.ndarray:
+        """(N,) str objects; frames of video files get the names of ``video_frames``."""
+        video_files = {
+            video["id"]: video["file_name"]
+            for video in self.section("videos")
+            if video.get("file_name") is not None
+        }
+        names = np.empty(len(self.section("images")), dtype=object)
+        for row, image in enumerate(self.section("images")):
+            if image.get("file_name") is not None:
+                names[row] = str(image["file_name"])
+            elif image["video_id"] in video_files:
+                names[row] = video_frame_name(video_files[image["video_id"]], image["frame_id"])
+            else:
+                raise self.bad(
+                    f"{_describe('images', image)} has no 'file_name': add it, or give its video "
+                    "the 'file_name' of a video file."
+                )
+        return names
 
     def check_frame_ids(self, videos: np.ndarray, frame_ids: np.ndarray) -> None:
         first_rows = np.flatnonzero(np.diff(videos, prepend=np.nan))
