@@ -161,14 +161,14 @@ def test_the_mixing_ratio_is_a_setting(still_images, synthetic_datasets, factor)
         *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.REFERENCE_WORLD_SIZE", 0),
     )
     loader = iter(build_vid_train_loader(cfg, mapper=_name_of_the_data_set))
-    stills = [name is None for _ in range(150) for name in next(loader)]
+    stills = [name == "stills" for _ in range(150) for name in next(loader)]
     videos = len(DatasetCatalog.get(synthetic_datasets[0]))
     expected = 10 * factor / (10 * factor + videos)
     assert np.mean(stills) == pytest.approx(expected, abs=0.04)
 
 
-def _name_of_the_data_set(record: dict) -> str | None:
-    return record.get("dataset_name")
+def _name_of_the_data_set(record: dict) -> str:
+    return record.get("dataset_name", "stills")
 
 
 @pytest.mark.parametrize("pair", ["['nothing', 2.0]", "['small_vid_train', 0.0]"])
