@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+from collections.abc import Callable
 from typing import IO, Any
 
 import cv2
@@ -58,11 +59,23 @@ class VideoFrameHandler(PathHandler):
         return io.BytesIO(b"P6 %d %d 255\n" % (width, height) + rgb.tobytes())
 
 
-@functools.lru_cache(maxsize=OPEN_VIDEOS)
-def _open_video(path: str) -> VideoFile:
-    return VideoFile(path)
+def _new_cache() -> Callable[[str], VideoFile]:
+    return functools.lru_cache(maxsize=OPEN_VIDEOS)(VideoFile)
 
 
-# A process that is forked from this one must not move the position in its files.
-os.register_at_fork(after_in_child=_open_video.cache_clear)
+_open_video = _new_cache()
+_of_parents = []
+
+
+def _start_anew() -> None:
+    """In a forked process: leave the parent's files alone, their position is the parent's.
+
+    They are not closed either: FFmpeg would wait for threads that were not forked.
+    """
+    global _open_video
+    _of_parents.append(_open_video)
+    _open_video = _new_cache()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 PathManager.register_handler(VideoFrameHandler())

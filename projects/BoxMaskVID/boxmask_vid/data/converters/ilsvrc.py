@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from ..datasets.imagenet_vid_categories import WORDNET_ID_TO_NAME
 # object, so boxes of rule "inclusive" have its true size; published COCO-style AP was measured with
 # "short" boxes.
 BOX_RULES = {"inclusive": 1, "short": 0}
+
+LONGEST_NAME = 255  # characters that a name in a list may have
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
         row = line.split()
         if not row:
             continue
-        if len(row) != columns or not all(field.isascii() and field.isdigit() for field in row[1:]):
+        numbers = all(re.fullmatch("[0-9]{1,12}", field) for field in row[1:])
+        if len(row) != columns or not numbers or len(row[0]) > LONGEST_NAME or "\0" in row[0]:
             raise BadInput(
                 f"{path}, row {number}: '{line.strip()[:80]}' is not a name and {columns - 1} "
                 "numbers: bring the list of that name, or remove it to have it derived."

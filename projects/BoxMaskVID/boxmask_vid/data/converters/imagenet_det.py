@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ...parallel import in_processes
+from ..json_file import write_json
 from .coco_vid import summary
 from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
-from .json_file import write_json
 
 LIST = "DET_train_30classes.txt"
 JSON = "imagenet_det_30plus1_train.json"

@@ -10,9 +10,9 @@ from pathlib import Path
 from ...errors import BadInput
 from ...parallel import in_processes
 from ..datasets.imagenet_vid_categories import VAL_BOXES_PER_CLASS, VAL_VIDEOS
+from ..json_file import write_json
 from .coco_vid import CocoVidBuilder, summary
 from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
-from .json_file import write_json
 
 KEY_FRAMES = 15  # of a training video
 

@@ -10,7 +10,6 @@ are listed; ``is_vid_train_frame`` marks those that are key frames in training. 
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from detectron2.structures import BoxMode
 from detectron2.utils.file_io import PathManager
 
 from ...errors import BadInput
+from ..json_file import read_json
 from ..video_frames import join_root, video_frame_name
 from ..video_index import VideoIndex
 
@@ -194,12 +194,7 @@ def read_vid_json(json_file: str) -> VIDTable:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: str, modified: int) -> VIDTable:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not JSON ({error}): write it again.") from error
-    return _Checker(path, content).table()
+    return _Checker(path, read_json(path)).table()
 
 
 class _Checker:
@@ -225,37 +220,40 @@ class _Checker:
                 "registered with detectron2's register_coco_instances",
             }.get(name, "a COCO-VID file has categories, videos, images and annotations")
             raise self.bad(f"it has no list '{name}': {remedy}.")
+        wrong = next((each for each in self.content[name] if not isinstance(each, dict)), None)
+        if wrong is not None:
+            raise self.bad(f"'{name}' has the entry {str(wrong)[:40]!r}, which is no record.")
         return self.content[name]
 
-    def column(self, section: str, field: str, default: object = None) -> np.ndarray:
+    def column(self, section: str, field: str, default: object = None) -> list:
         """A field of all records; required unless there is a default."""
         records = self.section(section)
         values = [record.get(field, default) for record in records]
         if default is None and None in values:
             record = records[values.index(None)]
             raise self.bad(f"{_describe(section, record)} has no '{field}': add it.")
-        return np.asarray(values)
+        return values
 
     def ids(self, section: str, field: str, default: int | None = None) -> np.ndarray:
         """A column of whole numbers."""
         values = self.column(section, field, default)
-        if len(values) and values.dtype.kind not in "iub":
-            records = self.section(section)
-            wrong = next(r for r in records if not isinstance(r.get(field, default), int))
+        try:
+            return _whole_numbers(values)
+        except (TypeError, ValueError):
+            wrong = next(i for i, each in enumerate(values) if not _is_whole_number(each))
             raise self.bad(
-                f"{_describe(section, wrong)} has '{field}' {wrong[field]!r}: it must be a whole "
-                "number."
-            )
-        return values.astype(np.int64)
+                f"{_describe(section, self.section(section)[wrong])} has '{field}' "
+                f"{str(values[wrong])[:40]!r}: it must be a whole number."
+            ) from None
 
     def categories(self) -> tuple[np.ndarray, tuple[str, ...]]:
         ids = self.ids("categories", "id")
-        names = self.column("categories", "name")
+        names = [str(each) for each in self.column("categories", "name")]
         if not len(ids):
             raise self.bad("it has no categories: list those that may occur.")
         self.check_unique("categories", ids)
         order = np.argsort(ids)
-        return ids[order], tuple(str(name) for name in names[order])
+        return ids[order], tuple(names[index] for index in order)
 
     def check_unique(self, section: str, ids: np.ndarray) -> None:
         values, counts = np.unique(ids, return_counts=True)
@@ -267,9 +265,8 @@ class _Checker:
         known_videos = self.ids("videos", "id")
         if not self.section("images"):
             raise self.bad("the data set is empty: 'images' lists no frame.")
-        videos = self.column("images", "video_id", default=-1)
-        if (videos == -1).any():
-            image = self.content["images"][int(np.flatnonzero(videos == -1)[0])]
+        image = next((each for each in self.section("images") if "video_id" not in each), None)
+        if image is not None:
             raise self.bad(
                 f"{_describe('images', image)} has no 'video_id': give its video, or put still "
                 "images into a COCO file of their own."
@@ -295,7 +292,7 @@ class _Checker:
             "video_ids": videos,
             "frame_ids": frame_ids,
             "sizes": sizes[order],
-            "is_key_frame": self.column("images", "is_vid_train_frame", False).astype(bool)[order],
+            "is_key_frame": self.ids("images", "is_vid_train_frame", False).astype(bool)[order],
         }
 
     def file_names(self) -> np.ndarray:
@@ -406,6 +403,18 @@ def _describe(section: str, record: dict) -> str:
     details = [f"{one} {record.get('id', 'without id')}"]
     details += [f"{key} {record[key]}" for key in ("file_name", "image_id") if key in record]
     return " of ".join(details) if section == "annotations" else ", ".join(details)
+
+
+def _whole_numbers(values: list) -> np.ndarray:
+    """
+    Raises:
+        ValueError, TypeError: if one is not whole, or too large.
+    """
+    return np.asarray(values or np.zeros(0, np.int64)).astype(np.int64, casting="safe")
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _is_box(value: object) -> bool:

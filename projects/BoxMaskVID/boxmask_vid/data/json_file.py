@@ -6,6 +6,20 @@ import json
 import os
 from pathlib import Path
 
+from ..errors import BadInput
+
+
+def read_json(path: str | Path) -> object:
+    """
+    Raises:
+        BadInput: if it is no JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
+        raise BadInput(f"{path} is not JSON ({error}): write it again.") from error
+
 
 def write_json(path: Path, content: dict) -> None:
     """Write ``content`` beside ``path`` and move it there when it is complete.
