@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from detectron2.utils.file_io import PathManager
@@ -238,7 +239,7 @@ def _check_tracks(content: dict, examination: Examination) -> None:
         if len(classes) > 1:
             shown = " and ".join(map(str, classes[:3]))
             examination.add("tracks that change class", f"{where}: categories {shown}")
-        for (frame, before, image), (following, after, _) in zip(boxes, boxes[1:], strict=False):
+        for (frame, before, image), (following, after, _) in pairwise(boxes):
             if frame == following:
                 examination.add("tracks twice on a frame", f"{where}, frame {frame}")
             elif _jumps(before["bbox"], after["bbox"], following - frame, image):
