@@ -14,6 +14,8 @@ from detectron2.utils.visualizer import Visualizer
 from ..data import VIDDatasetMapper
 from .contact_sheet import titled
 
+GREEN = (0.1, 0.9, 0.1)
+
 
 def draw_training_samples(
     cfg: CfgNode, dataset_name: str, output: Path, *, count: int, seed: int = 0
@@ -55,7 +57,9 @@ def _key_frame(sample: dict, class_names: list[str], format: str) -> np.ndarray:
     instances = sample["instances"]
     labels = [class_names[index] for index in instances.gt_classes.tolist()]
     drawn = Visualizer(frame[:, :, ::-1]).overlay_instances(
-        boxes=instances.gt_boxes.tensor.numpy(), labels=labels
+        boxes=instances.gt_boxes.tensor.numpy(),
+        labels=labels,
+        assigned_colors=[GREEN] * len(labels),
     )
     title = f"key frame {sample['frame_index']} of video {sample['video_id']}"
     return titled(np.ascontiguousarray(drawn.get_image()[:, :, ::-1]), title)
