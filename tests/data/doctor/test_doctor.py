@@ -24,7 +24,8 @@ def root(tmp_path_factory) -> Path:
     for video in "ab":
         (root / video).mkdir()
         for index in range(3):
-            cv2.imwrite(str(root / video / f"{index}.png"), np.full((48, 64, 3), 90, np.uint8))
+            noise = np.random.default_rng(index).integers(80, 100, (48, 64, 3), np.uint8)
+            cv2.imwrite(str(root / video / f"{index}.jpg"), noise)
     return root
 
 
@@ -43,7 +44,7 @@ def healthy() -> dict:
                     "id": len(content["images"]) + 1,
                     "video_id": video,
                     "frame_id": index,
-                    "file_name": f"{name}/{index}.png",
+                    "file_name": f"{name}/{index}.jpg",
                     "width": 64,
                     "height": 48,
                 }
@@ -107,7 +108,7 @@ BROKEN = {
     "unknown category": (annotation(1, category_id=77),),
     "frame_id repeats": (image(2, frame_id=1),),
     "frame_id gaps": (image(2, frame_id=3), image(0, frame_id=7)),
-    "missing images": (image(1, file_name="a/9.png"), lambda c: c["images"][1].pop("file_name")),
+    "missing images": (image(1, file_name="a/9.jpg"), lambda c: c["images"][1].pop("file_name")),
     "sizes that disagree with the files": (image(1, width=65),),
     "boxes that are no boxes": (
         annotation(0, bbox=[1, 2, 3]),
@@ -147,12 +148,12 @@ def test_all_checks_have_a_test():
 
 @pytest.mark.parametrize("decode", [True, False])
 def test_truncated_images_are_found_by_decoding_them(root, tmp_path, decode):
-    for path in root.rglob("*.png"):
+    for path in root.rglob("*.jpg"):
         (tmp_path / path.relative_to(root)).parent.mkdir(exist_ok=True)
         (tmp_path / path.relative_to(root)).write_bytes(path.read_bytes())
-    whole = (tmp_path / "a/1.png").read_bytes()
-    (tmp_path / "a/1.png").write_bytes(whole[:-20])
-    (tmp_path / "b/1.png").write_text("no image")
+    whole = (tmp_path / "a/1.jpg").read_bytes()
+    (tmp_path / "a/1.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "b/1.jpg").write_text("no image")
     counts = found(healthy(), tmp_path, decode=decode)
     assert counts == {"unreadable images": 2 if decode else 1}
 
@@ -170,7 +171,7 @@ def test_splits_that_share_videos():
 def broken_in_many_ways() -> dict:
     content = healthy()
     content["images"][1]["frame_id"] = 5  # a gap and a wrong order
-    content["images"][4]["file_name"] = "b/9.png"
+    content["images"][4]["file_name"] = "b/9.jpg"
     content["annotations"][0]["bbox"] = [-3, 12, 20, 8]
     content["annotations"][1]["bbox"] = [1, 2, 0, 4]
     content["annotations"][5]["instance_id"] = 1
@@ -195,11 +196,11 @@ def test_repair_mends_what_is_mechanical_and_says_so(root, tmp_path):
     ]
     frames = [(each["file_name"], each["frame_id"]) for each in mended["images"]]
     assert frames == [
-        ("a/0.png", 0),
-        ("a/1.png", 2),
-        ("a/2.png", 1),
-        ("b/0.png", 0),
-        ("b/2.png", 1),
+        ("a/0.jpg", 0),
+        ("a/1.jpg", 2),
+        ("a/2.jpg", 1),
+        ("b/0.jpg", 0),
+        ("b/2.jpg", 1),
     ]
     assert mended["annotations"][0]["bbox"] == [0, 12, 17, 8]
     (tmp_path / "mended.json").write_text(json.dumps(mended))
