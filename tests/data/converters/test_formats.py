@@ -439,3 +439,83 @@ def test_the_script_and_the_order_of_classes(tmp_path):
     assert done.returncode == 1
     assert "object 2: class 'cat' is none of dog" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("empty", [False, True], ids=["no such place", "an empty folder"])
+def test_wrong_sources_get_a_sentence(tmp_path, format, empty):
+    source = tmp_path / "source"
+    if empty:
+        source.mkdir()
+    with pytest.raises((BadInput, FileNotFoundError), match=str(source)):
+        convert(source, format)
+
+
+def no_folder(root: Path) -> dict:
+    (root / "clip_b").rename(root / "clip_c")
+    return {}
+
+
+def no_images(root: Path) -> dict:
+    for path in (root / "clip_b").iterdir():
+        path.unlink()
+    return {}
+
+
+def an_image_less(root: Path) -> dict:
+    (root / "clip_a/000003.jpg").unlink()
+    return {}
+
+
+def a_broken_image(root: Path) -> dict:
+    (root / "clip_a/000003.jpg").write_text("no image")
+    return {}
+
+
+def no_video(root: Path) -> dict:
+    return {"video_files": True}
+
+
+MEDIA = {
+    no_folder: ("voc", r"There is no folder .*clip_b with the images of the video of"),
+    no_images: ("voc", r"The folder .*clip_b has no images"),
+    an_image_less: ("voc", r"clip_a annotates frame 000003, which clip_a with its 3 frames"),
+    a_broken_image: ("voc", r"The image .*clip_a/000003.jpg cannot be read"),
+    no_video: ("voc", r"There is no video file .*clip_a.mp4 \(or .avi"),
+}
+
+
+@pytest.mark.parametrize("make", MEDIA, ids=lambda make: make.__name__)
+def test_images_that_are_not_there_get_a_sentence(tmp_path, make):
+    format, message = MEDIA[make]
+    source = WRITERS[format](tmp_path / "labels")
+    write_images(tmp_path / "media")
+    with pytest.raises(BadInput, match=message):
+        convert(source, format, root=tmp_path / "media", **make(tmp_path / "media"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_listed_image_that_is_missing_gets_a_sentence(tmp_path):
+    write_images(tmp_path)
+    (tmp_path / "clip_b/000001.jpg").unlink()
+    with pytest.raises(BadInput, match=r"There is no image .*clip_b/000001.jpg"):
+        convert(write_youtube_vis(tmp_path), "youtube-vis")
+
+
+def test_two_videos_of_one_name_get_a_sentence(tmp_path):
+    write_images(tmp_path)
+    (tmp_path / "xml").mkdir()
+    write_cvat(tmp_path / "xml")
+    text = (tmp_path / "xml/clip_a.xml").read_text()
+    (tmp_path / "xml/again.xml").write_text(text)
+    with pytest.raises(BadInput, match="There are two videos of the name 'clip_a'"):
+        convert(tmp_path / "xml", "cvat", root=tmp_path)
+
+
+def test_images_of_another_size_than_annotated_get_a_sentence(tmp_path):
+    write_images(tmp_path)
+    cv2.imwrite(str(tmp_path / "clip_a/000002.jpg"), np.zeros((36, 48, 3), np.uint8))
+    (tmp_path / "xml").mkdir()
+    message = r"clip_a/000002.jpg is 48 x 36 pixels, .*clip_a.xml says 96 x 72"
+    with pytest.raises(BadInput, match=message):
+        convert(write_cvat(tmp_path / "xml"), "cvat", root=tmp_path)

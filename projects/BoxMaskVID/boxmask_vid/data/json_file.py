@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TextIO
 
 from ..errors import BadInput
 
@@ -28,14 +29,22 @@ def write_json(path: Path, content: dict) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    with open(unfinished, "w", encoding="utf-8") as file:
-        for number, (section, value) in enumerate(content.items()):
-            file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
-            if isinstance(value, list):
-                for row, record in enumerate(value):
-                    file.write(f"{',' if row else '['}\n{json.dumps(record)}")
-                file.write("]" if value else "[]")
-            else:
-                file.write(json.dumps(value))
-        file.write("}\n" if content else "{}\n")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            _write_sections(file, content)
+    except BaseException:
+        unfinished.unlink()
+        raise
     os.replace(unfinished, path)
+
+
+def _write_sections(file: TextIO, content: dict) -> None:
+    for number, (section, value) in enumerate(content.items()):
+        file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
+        if isinstance(value, list):
+            for row, record in enumerate(value):
+                file.write(f"{',' if row else '['}\n{json.dumps(record)}")
+            file.write("]" if value else "[]")
+        else:
+            file.write(json.dumps(value))
+    file.write("}\n" if content else "{}\n")

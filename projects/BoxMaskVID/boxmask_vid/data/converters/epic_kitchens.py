@@ -30,13 +30,14 @@ def read_epic_kitchens(source: Path) -> Labels:
         FileNotFoundError: if there is no such file.
         BadInput: if a file is not what it should be.
     """
+    rows = _rows(source, COLUMNS)
     classes = {
         int(number(row["noun_id"], int, where, "noun_id")): row["class_key"]
         for where, row in _rows(source.with_name(NOUNS), ("noun_id", "class_key"))
     }
     boxes: dict[tuple[str, str], list[LabelledBox]] = {}
     labelled: dict[tuple[str, str], set[str]] = {}
-    for where, row in _rows(source, COLUMNS):
+    for where, row in rows:
         frame = str(int(number(row["frame"], int, where, "the frame")))
         noun = int(number(row["noun_class"], int, where, "noun_class"))
         if noun not in classes:
