@@ -73,7 +73,7 @@ def load_vid_json(
     Returns:
         one dict for each frame: file_name, image_id, height, width, dataset_name, video_id,
         frame_index, annotations [{bbox, bbox_mode, category_id, track_id, iscrowd}]. Boxes less
-        than a pixel wide or high are left out.
+        than a pixel wide or high are left out; the scorers count them.
 
     Raises:
         BadInput: if something in the file cannot be right.
@@ -129,7 +129,8 @@ def _set_classes(dataset_name: str, table: VIDTable) -> None:
 class VIDTable:
     """A checked COCO-VID JSON in columns; frames ordered by video and frame number.
 
-    N frames, A annotations. ``annotation_ends[i]`` is where the annotations of frame ``i`` end.
+    N frames, A annotations. ``annotation_ends[i]`` is where the annotations of frame ``i`` end;
+    those of a frame are in the order of the file.
     """
 
     category_ids: np.ndarray  # sorted
@@ -141,7 +142,9 @@ class VIDTable:
     sizes: np.ndarray  # (N, 2) height, width
     is_key_frame: np.ndarray
     annotation_ends: np.ndarray
+    annotation_ids: np.ndarray  # (A,) as in the file: they may repeat
     boxes: np.ndarray  # (A, 4) x, y, w, h
+    areas: np.ndarray  # (A,) w * h where none is given
     classes: np.ndarray  # (A,) position of the category
     tracks: np.ndarray  # (A,) -1 where none is given
     is_crowd: np.ndarray
@@ -170,6 +173,7 @@ class VIDTable:
                     "iscrowd": int(self.is_crowd[each]),
                 }
                 for each in range(first, self.annotation_ends[row])
+                if (self.boxes[each, 2:] >= 1).all()
             ],
         }
 
@@ -190,6 +194,19 @@ def read_vid_json(json_file: str) -> VIDTable:
     return _read(path, os.stat(path).st_mtime_ns)
 
 
+def vid_table(content: dict, source: str) -> VIDTable:
+    """Check the content of a COCO-VID JSON.
+
+    Args:
+        content: the decoded JSON.
+        source: what error messages call it, e.g. the file name.
+
+    Raises:
+        BadInput: if something in it cannot be right.
+    """
+    return _Checker(source, content).table()
+
+
 @functools.lru_cache(maxsize=8)
 def _read(path: str, modified: int) -> VIDTable:
     try:
@@ -197,7 +214,7 @@ def _read(path: str, modified: int) -> VIDTable:
             content = json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not JSON ({error}): write it again.") from error
-    return _Checker(path, content).table()
+    return vid_table(content, path)
 
 
 class _Checker:
@@ -311,7 +328,7 @@ class _Checker:
             )
 
     def annotations(self, frames: dict, category_ids: np.ndarray) -> dict[str, np.ndarray]:
-        self.ids("annotations", "id")
+        annotation_ids = self.ids("annotations", "id")
         images = self.ids("annotations", "image_id")
         categories = self.ids("annotations", "category_id")
         by_image = np.argsort(frames["image_ids"])
@@ -320,15 +337,18 @@ class _Checker:
         self.check_known(categories, category_ids, "category_id", "'categories'")
         rows = by_image[np.searchsorted(sorted_ids, images)]
         boxes = self.boxes(frames["sizes"][rows])
-        kept = np.flatnonzero((boxes[:, 2:] >= 1).all(axis=1))
-        if len(kept) < len(boxes):
-            small = len(boxes) - len(kept)
-            logger.warning(f"{self.path}: {small} boxes less than a pixel wide or high left out.")
-        order = kept[np.argsort(rows[kept], kind="stable")]
+        small = (boxes[:, 2:] < 1).any(axis=1).sum()
+        if small:
+            logger.warning(
+                f"{self.path}: {small} boxes less than a pixel wide or high left out in training."
+            )
+        order = np.argsort(rows, kind="stable")
         counts = np.bincount(rows[order], minlength=len(frames["image_ids"]))
         return {
             "annotation_ends": np.cumsum(counts),
+            "annotation_ids": annotation_ids[order],
             "boxes": boxes[order],
+            "areas": self.areas(boxes)[order],
             "classes": np.searchsorted(category_ids, categories)[order],
             "tracks": self.ids("annotations", "instance_id", -1)[order],
             "is_crowd": self.ids("annotations", "iscrowd", 0)[order].astype(bool),
@@ -370,6 +390,18 @@ class _Checker:
                 f"clipped in training, the first in {_describe('annotations', first)}."
             )
         return boxes
+
+    def areas(self, boxes: np.ndarray) -> np.ndarray:
+        """(A,) ``area`` of the records."""
+        given = self.column("annotations", "area", default=-1)
+        if given.dtype.kind not in "iuf":
+            index = next(i for i, area in enumerate(given) if not isinstance(area, (int, float)))
+            record = self.content["annotations"][index]
+            raise self.bad(
+                f"{_describe('annotations', record)} has area {record['area']!r}: it must be a "
+                "number."
+            )
+        return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
 
     def bad_box(self, index: int, problem: str) -> BadInput:
         record = self.content["annotations"][index]
