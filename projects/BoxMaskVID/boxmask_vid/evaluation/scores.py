@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import BadInput
 from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
 from .bootstrap import (
     all_points_of_draws,
@@ -70,7 +71,11 @@ def score(
         scorers: some of ``SCORERS``.
         draws: R, for intervals; 0 for none.
         motion: (A,) motion IoU of the boxes; None where all of their tracks are there.
+
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
     """
+    check_scorers(scorers, draws)
     if motion is None:
         motion = motion_iou(ground_truth)
     times = draw_videos(ground_truth, draws) if draws else None
@@ -83,6 +88,22 @@ def score(
             if of_draws is not None:
                 result.draws[metric] = of_draws
     return result
+
+
+def check_scorers(scorers: Sequence[str], draws: int) -> None:
+    """
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
+    """
+    if not scorers or set(scorers) - set(SCORERS):
+        raise BadInput(
+            f"The scorers (TEST.VID.SCORERS) are {tuple(scorers)}: name one or more of {SCORERS}."
+        )
+    if draws < 0:
+        raise BadInput(
+            f"The number of draws (TEST.VID.BOOTSTRAP_DRAWS) is {draws}: use 0 for no intervals, "
+            f"or {DRAWS}."
+        )
 
 
 class _Data(NamedTuple):

@@ -18,7 +18,7 @@ from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
 from .motion import motion_iou
-from .scores import DRAWS, SCORERS, Metric, Scores, score
+from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,11 @@ class VIDEvaluator(DatasetEvaluator):
             scorers: some of "coco", "ilsvrc", "mega".
             draws: of videos, for intervals; 0 for none.
             log: where detections are put as they come; what it has already counts as read.
+
+        Raises:
+            BadInput: if there is no such scorer, or ``draws`` is negative.
         """
+        check_scorers(scorers, draws)
         self._ground_truth = GroundTruth.read(MetadataCatalog.get(dataset_name).json_file)
         self._output_dir = output_dir
         self._scorers = scorers
