@@ -23,19 +23,12 @@ from .ground_truth import GroundTruth
 from .ilsvrc import match_ilsvrc
 from .matches import Matches
 from .mega import match_mega
+from .metric import Metric
 from .motion import MOTION_RANGES, motion_iou
 
 SCORERS = ("coco", "ilsvrc", "mega")
 MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
 DRAWS = 1000
-
-
-class Metric(NamedTuple):
-    """What is measured, e.g. ("ilsvrc", "slow", "AP50")."""
-
-    scorer: str
-    motion: str  # range in MOTION_RANGES
-    name: str  # AP, AP50, AP75; of coco in range "all" also APs, APm, APl
 
 
 @dataclass(frozen=True)

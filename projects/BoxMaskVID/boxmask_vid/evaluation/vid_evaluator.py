@@ -17,8 +17,9 @@ from .detection_log import DetectionLog
 from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
+from .metric import Metric
 from .motion import motion_iou
-from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score
+from .scores import DRAWS, SCORERS, Scores, check_scorers, score
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
