@@ -40,7 +40,7 @@ class VIDEvaluator(DatasetEvaluator):
     - in ``bbox`` also ``AP`` and ``AP75`` in place of ``AP50`` in all of these, and ``APs``,
       ``APm``, ``APl`` (by area);
     - with draws, ``<metric>_low`` and ``<metric>_high``, the 95 % interval of a bootstrap over
-      videos, for the means over classes by IoU and motion.
+      videos, for the means over classes of AP50, and of COCO's AP and AP75 of all objects.
     """
 
     def __init__(
