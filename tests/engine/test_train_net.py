@@ -152,7 +152,9 @@ def evaluate(
 
 def test_eval_only_gives_the_result_of_the_training(environment, trained, tmp_path):
     done = evaluate(environment, trained, tmp_path)
-    line = re.findall(r"copypaste: ([\d.,nan-]+)$", done.stdout, re.MULTILINE)[-1]
+    lines = re.findall(r"copypaste: ([\d.,nan-]+)$", done.stdout, re.MULTILINE)
+    assert len(lines) == 3  # of coco, ilsvrc and mega
+    line = lines[0]
     ap, ap50 = (float(value) for value in line.split(",")[:2])
     last = metrics(trained)[-1]
     assert ap == pytest.approx(last["bbox/AP"], abs=1e-4)
@@ -222,6 +224,12 @@ MISTAKES = {
         r"DATASETS.TEST is empty",
     ),
     "no such test data": (("DATASETS.TEST", "('no_vid',)"), (), r"There is no data set 'no_vid'"),
+    "no such scorer": (("TEST.VID.SCORERS", "('voc',)"), (), r"TEST.VID.SCORERS\) are \('voc',\)"),
+    "detections to train on": (
+        (),
+        ("--detections", "a.json"),
+        r"a.json is to be scored: add --eval",
+    ),
     "no json": (
         (),
         ("--dataset", "mine", "no.json", "images"),

@@ -23,6 +23,7 @@ from ..config import add_boxmask_vid_config
 from ..data import register_vid_instances
 from ..data.datasets import class_names
 from ..errors import BadInput
+from ..evaluation.scores import check_scorers
 from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
         help="register a COCO-VID JSON and its image folder under a name for DATASETS.TRAIN or "
         "DATASETS.TEST; may be repeated",
     )
+    parser.add_argument(
+        "--detections",
+        metavar="JSON",
+        help="with --eval-only: score this file of COCO results instead of running the model",
+    )
     return parser
 
 
@@ -53,9 +59,12 @@ def setup(args: argparse.Namespace) -> CfgNode:
         BadInput: if a config key does not exist or a value cannot be.
         FileNotFoundError: if a file does not exist.
     """
+    if args.detections is not None and not args.eval_only:
+        raise BadInput(f"--detections {args.detections} is to be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts)
+    check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     if not args.eval_only:
         if cfg.SEED < 0:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)

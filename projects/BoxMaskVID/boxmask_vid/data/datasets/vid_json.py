@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def load_vid_json(
     Returns:
         one dict for each frame: file_name, image_id, height, width, dataset_name, video_id,
         frame_index, annotations [{bbox, bbox_mode, category_id, track_id, iscrowd}]. Boxes less
-        than a pixel wide or high are left out.
+        than a pixel wide or high are left out; the scorers count them.
 
     Raises:
         BadInput: if something in the file cannot be right.
@@ -90,10 +91,15 @@ def load_vid_json(
     return [table.record(row, image_root, dataset_name) for row in rows]
 
 
+def is_of_videos(dataset_name: str) -> bool:
+    """Whether a registered data set was registered by :func:`register_vid_instances`."""
+    return MetadataCatalog.get(dataset_name).get("evaluator_type") == "vid"
+
+
 def video_index(dataset_name: str) -> VideoIndex:
     """All frames of a registered data set, keyed by (dataset_name, video_id); empty for others."""
     metadata = MetadataCatalog.get(dataset_name)
-    if metadata.get("evaluator_type") != "vid":
+    if not is_of_videos(dataset_name):
         return VideoIndex({})
     table = read_vid_json(metadata.json_file)
     root, videos = metadata.image_root, {}
@@ -111,7 +117,7 @@ def class_names(dataset_name: str) -> list[str]:
         KeyError: if it is not registered.
     """
     metadata = MetadataCatalog.get(dataset_name)
-    if metadata.get("evaluator_type") == "vid":
+    if is_of_videos(dataset_name):
         _set_classes(dataset_name, read_vid_json(metadata.json_file))
     elif not metadata.get("thing_classes"):
         DatasetCatalog.get(dataset_name)
@@ -131,7 +137,8 @@ def _set_classes(dataset_name: str, table: VIDTable) -> None:
 class VIDTable:
     """A checked COCO-VID JSON in columns; frames ordered by video and frame number.
 
-    N frames, A annotations. ``annotation_ends[i]`` is where the annotations of frame ``i`` end.
+    N frames, A annotations. ``annotation_ends[i]`` is where the annotations of frame ``i`` end;
+    those of a frame are in the order of the file.
     """
 
     category_ids: np.ndarray  # sorted
@@ -143,7 +150,9 @@ class VIDTable:
     sizes: np.ndarray  # (N, 2) height, width
     is_key_frame: np.ndarray
     annotation_ends: np.ndarray
+    annotation_ids: np.ndarray  # (A,) as in the file: they may repeat
     boxes: np.ndarray  # (A, 4) x, y, w, h
+    areas: np.ndarray  # (A,) w * h where none is given
     classes: np.ndarray  # (A,) position of the category
     tracks: np.ndarray  # (A,) -1 where none is given
     is_crowd: np.ndarray
@@ -172,6 +181,7 @@ class VIDTable:
                     "iscrowd": int(self.is_crowd[each]),
                 }
                 for each in range(first, self.annotation_ends[row])
+                if (self.boxes[each, 2:] >= 1).all()
             ],
         }
 
@@ -192,9 +202,22 @@ def read_vid_json(json_file: str) -> VIDTable:
     return _read(path, os.stat(path).st_mtime_ns)
 
 
+def vid_table(content: dict, source: str) -> VIDTable:
+    """Check the content of a COCO-VID JSON.
+
+    Args:
+        content: the decoded JSON.
+        source: what error messages call it, e.g. the file name.
+
+    Raises:
+        BadInput: if something in it cannot be right.
+    """
+    return _Checker(source, content).table()
+
+
 @functools.lru_cache(maxsize=8)
 def _read(path: str, modified: int) -> VIDTable:
-    return _Checker(path, read_json(path)).table()
+    return vid_table(read_json(path), path)
 
 
 class _Checker:
@@ -330,7 +353,7 @@ class _Checker:
             )
 
     def annotations(self, frames: dict, category_ids: np.ndarray) -> dict[str, np.ndarray]:
-        self.ids("annotations", "id")
+        annotation_ids = self.ids("annotations", "id")
         images = self.ids("annotations", "image_id")
         categories = self.ids("annotations", "category_id")
         by_image = np.argsort(frames["image_ids"])
@@ -339,15 +362,18 @@ class _Checker:
         self.check_known(categories, category_ids, "category_id", "'categories'")
         rows = by_image[np.searchsorted(sorted_ids, images)]
         boxes = self.boxes(frames["sizes"][rows])
-        kept = np.flatnonzero((boxes[:, 2:] >= 1).all(axis=1))
-        if len(kept) < len(boxes):
-            small = len(boxes) - len(kept)
-            logger.warning(f"{self.path}: {small} boxes less than a pixel wide or high left out.")
-        order = kept[np.argsort(rows[kept], kind="stable")]
+        small = (boxes[:, 2:] < 1).any(axis=1).sum()
+        if small:
+            logger.warning(
+                f"{self.path}: {small} boxes less than a pixel wide or high left out in training."
+            )
+        order = np.argsort(rows, kind="stable")
         counts = np.bincount(rows[order], minlength=len(frames["image_ids"]))
         return {
             "annotation_ends": np.cumsum(counts),
+            "annotation_ids": annotation_ids[order],
             "boxes": boxes[order],
+            "areas": self.areas(boxes)[order],
             "classes": np.searchsorted(category_ids, categories)[order],
             "tracks": self.ids("annotations", "instance_id", -1)[order],
             "is_crowd": self.ids("annotations", "iscrowd", 0)[order].astype(bool),
@@ -390,6 +416,22 @@ class _Checker:
             )
         return boxes
 
+    def areas(self, boxes: np.ndarray) -> np.ndarray:
+        """(A,) ``area`` of the records."""
+        values = self.column("annotations", "area", default=-1)
+        try:
+            given = np.asarray(values, dtype=np.float64).reshape(len(values))
+            wrong = np.flatnonzero(~np.isfinite(given))
+        except (TypeError, ValueError, OverflowError):
+            wrong = [row for row, each in enumerate(values) if not _is_finite(each)]
+        if len(wrong):
+            record = self.content["annotations"][int(wrong[0])]
+            raise self.bad(
+                f"{_describe('annotations', record)} has area {str(record['area'])[:40]}: it must be "
+                "a finite number."
+            )
+        return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
+
     def bad_box(self, index: int, problem: str) -> BadInput:
         record = self.content["annotations"][index]
         return self.bad(
@@ -417,9 +459,12 @@ def _is_whole_number(value: object) -> bool:
     return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
+def _is_finite(value: object) -> bool:
+    try:
+        return math.isfinite(value)
+    except (TypeError, OverflowError):
+        return False
+
+
 def _is_box(value: object) -> bool:
-    return (
-        isinstance(value, Iterable)
-        and len(list(value)) == 4
-        and all(isinstance(number, (int, float)) for number in value)
-    )
+    return isinstance(value, Iterable) and len(list(value)) == 4 and all(map(_is_finite, value))

@@ -1,0 +1,186 @@
+"""Detections in columns, for the scorers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import BadInput
+from .ground_truth import GroundTruth
+
+
+@dataclass(frozen=True)
+class Detections:
+    """D detections, ordered by class, falling score, image, and then as they were given.
+
+    The detections of class c are ``class_slice(c)``.
+    """
+
+    images: np.ndarray  # (D,) int32, position in `GroundTruth.image_ids`
+    classes: np.ndarray  # (D,) int16, position in `GroundTruth.category_ids`
+    scores: np.ndarray  # (D,) float64
+    boxes: np.ndarray  # (D, 4) float64: x, y, width, height in pixels
+
+    @classmethod
+    def ordered(
+        cls, images: np.ndarray, classes: np.ndarray, scores: np.ndarray, boxes: np.ndarray
+    ) -> Detections:
+        """From columns in any order, as :class:`Detections` describes them."""
+        order = np.argsort(-scores, kind="stable")
+        if (np.diff(images) < 0).any():
+            order = np.lexsort((images, -scores))
+        order = order[np.argsort(classes[order], kind="stable")]
+        return cls(
+            images=images[order].astype(np.int32),
+            classes=classes[order].astype(np.int16),
+            scores=scores[order],
+            boxes=boxes[order],
+        )
+
+    @classmethod
+    def from_coco(
+        cls, results: Sequence[dict], ground_truth: GroundTruth, source: str = "detections"
+    ) -> Detections:
+        """
+        Args:
+            results: COCO's result format: {image_id, category_id, bbox [x, y, w, h], score}.
+            ground_truth: what they are about.
+            source: what error messages call them.
+
+        Raises:
+            BadInput: if something in them cannot be right.
+        """
+        columns = result_columns(results, source=source)
+        return cls.from_columns(*columns, ground_truth=ground_truth, source=source)
+
+    @classmethod
+    def from_columns(
+        cls,
+        image_ids: np.ndarray,
+        category_ids: np.ndarray,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        *,
+        ground_truth: GroundTruth,
+        source: str = "detections",
+    ) -> Detections:
+        """As :meth:`from_coco`; (D,), (D,), (D, 4) and (D,)."""
+        images = _positions(image_ids, ground_truth.image_ids, source, "image_id")
+        classes = _positions(category_ids, ground_truth.category_ids, source, "category_id")
+        _check(~np.isfinite(scores), scores, source, "score", "must be a finite number")
+        finite = np.isfinite(boxes).all(axis=1)
+        _check(~finite, boxes, source, "bbox", "must be four finite numbers x, y, width, height")
+        negative = (boxes[:, 2:] < 0).any(axis=1)
+        _check(negative, boxes, source, "bbox", "must have a width and a height of 0 or more")
+        return cls.ordered(images, classes, scores, boxes)
+
+    def on_images(self, renumbered: np.ndarray) -> Detections:
+        """Those of some images.
+
+        Args:
+            renumbered: (I,) new position of each image; -1 for those left out, else rising.
+        """
+        images = renumbered[self.images].astype(np.int32)
+        kept = images >= 0
+        if kept.all():
+            return replace(self, images=images)
+        columns = images, self.classes, self.scores, self.boxes
+        return Detections(*(column[kept] for column in columns))
+
+    def columns(self, ground_truth: GroundTruth) -> tuple[np.ndarray, ...]:
+        """Image ids, category ids, boxes and scores, ordered by image and falling score."""
+        order = np.lexsort((-self.scores, self.images))
+        image_ids = ground_truth.image_ids[self.images[order]]
+        category_ids = ground_truth.category_ids[self.classes[order]]
+        return image_ids, category_ids, self.boxes[order], self.scores[order]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def class_slice(self, class_index: int) -> slice:
+        """Where the detections of a class are."""
+        first, end = np.searchsorted(self.classes, [class_index, class_index + 1])
+        return slice(int(first), int(end))
+
+
+def result_columns(
+    results: Sequence[dict], *, source: str, first: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Image ids (D,), category ids (D,), boxes (D, 4) and scores (D,) of COCO results.
+
+    Args:
+        results: in COCO's result format.
+        source: what error messages call them.
+        first: number of the first one in error messages.
+
+    Raises:
+        BadInput: if a field is missing or has the wrong type.
+    """
+    if not results:
+        empty = np.zeros(0, np.int64)
+        return empty, empty, np.zeros((0, 4)), np.zeros(0)
+    try:
+        columns = [
+            np.array([each[field] for each in results])
+            for field in ("image_id", "category_id", "bbox", "score")
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise _bad_result(results, source, first) from None
+    kinds = "".join(column.dtype.kind for column in columns)
+    if not _KINDS.fullmatch(kinds) or columns[2].shape != (len(results), 4):
+        raise _bad_result(results, source, first)
+    image_ids, category_ids, boxes, scores = columns
+    return image_ids, category_ids, boxes.astype(np.float64), scores.astype(np.float64)
+
+
+_KINDS = re.compile("ii[if][if]")  # NumPy's: whole numbers, and two that may have a fraction
+
+
+def _bad_result(results: Sequence[dict], source: str, first: int) -> BadInput:
+    for number, each in enumerate(results, start=first):
+        if not isinstance(each, dict):
+            return BadInput(f"{source}: detection {number} is {each!r}, not a COCO result.")
+        for field, valid, what in (
+            ("image_id", _is_id, "a whole number"),
+            ("category_id", _is_id, "a whole number"),
+            ("bbox", _is_box, "a list of four numbers x, y, width, height"),
+            ("score", _is_number, "a number"),
+        ):
+            if field not in each:
+                return BadInput(f"{source}: detection {number} has no '{field}': add it.")
+            if not valid(each[field]):
+                return BadInput(
+                    f"{source}: detection {number} has {field} {each[field]!r}: it must be {what}."
+                )
+    raise AssertionError("all results are valid")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
+
+
+def _positions(ids: np.ndarray, known: np.ndarray, source: str, field: str) -> np.ndarray:
+    places = np.searchsorted(known, ids)
+    wrong = known[np.minimum(places, len(known) - 1)] != ids
+    _check(
+        wrong, ids, source, field, "is not in the ground truth: give the two that belong together"
+    )
+    return places
+
+
+def _check(wrong: np.ndarray, values: np.ndarray, source: str, field: str, rule: str) -> None:
+    if wrong.any():
+        number = int(np.flatnonzero(wrong)[0])
+        value = values[number].tolist()
+        raise BadInput(f"{source}: detection {number} has {field} {value}, which {rule}.")

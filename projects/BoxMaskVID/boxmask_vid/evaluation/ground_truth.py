@@ -1,0 +1,127 @@
+"""Ground truth of a video data set in columns, for the scorers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.datasets.vid_json import VIDTable, read_vid_json, vid_table
+from ..errors import BadInput
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """I images, ordered by image id; A boxes, ordered by image and then as in the file.
+
+    Classes, videos and images are numbered from 0, in the order of their ids.
+    """
+
+    category_ids: np.ndarray  # (C,) sorted
+    class_names: tuple[str, ...]
+    image_ids: np.ndarray  # (I,) sorted
+    image_videos: np.ndarray  # (I,) position in `video_ids`
+    image_frames: np.ndarray  # (I,) number of the frame in its video, from 0
+    image_sizes: np.ndarray  # (I, 2) height, width
+    video_ids: np.ndarray  # (V,) sorted
+    ids: np.ndarray  # (A,) annotation ids; they may repeat
+    images: np.ndarray  # (A,) position in `image_ids`
+    classes: np.ndarray  # (A,) position in `category_ids`
+    tracks: np.ndarray  # (A,) instance ids, unique in a video; -1 where there is none
+    boxes: np.ndarray  # (A, 4) x, y, width, height in pixels
+    areas: np.ndarray  # (A,) as COCO's area ranges take them
+    is_crowd: np.ndarray  # (A,) bool
+
+    @classmethod
+    def from_coco(cls, content: dict, source: str = "ground truth") -> GroundTruth:
+        """
+        Args:
+            content: a decoded COCO-VID JSON.
+            source: what error messages call it.
+
+        Raises:
+            BadInput: if something in it cannot be right.
+        """
+        return cls.from_table(vid_table(content, source))
+
+    @classmethod
+    def read(cls, path: str) -> GroundTruth:
+        """
+        Args:
+            path: of a COCO-VID JSON.
+
+        Raises:
+            BadInput: if something in it cannot be right.
+            FileNotFoundError: if there is no such file.
+        """
+        return cls.from_table(read_vid_json(path))
+
+    @classmethod
+    def from_table(cls, table: VIDTable) -> GroundTruth:
+        """The same columns, ordered as pycocotools goes through them."""
+        by_id = np.argsort(table.image_ids)
+        rank = np.argsort(by_id)
+        counts = np.diff(table.annotation_ends, prepend=0)
+        images = np.repeat(rank, counts)
+        order = np.argsort(images, kind="stable")
+        video_ids, videos = np.unique(table.video_ids, return_inverse=True)
+        return cls(
+            category_ids=table.category_ids,
+            class_names=table.category_names,
+            image_ids=table.image_ids[by_id],
+            image_videos=videos[by_id],
+            image_frames=table.frame_ids[by_id],
+            image_sizes=table.sizes[by_id],
+            video_ids=video_ids,
+            ids=table.annotation_ids[order],
+            images=images[order],
+            classes=table.classes[order],
+            tracks=table.tracks[order],
+            boxes=table.boxes[order],
+            areas=table.areas[order],
+            is_crowd=table.is_crowd[order],
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.category_ids)
+
+    @property
+    def videos(self) -> np.ndarray:
+        """(A,) the video of each box."""
+        return self.image_videos[self.images]
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(A,) the number of the frame of each box."""
+        return self.image_frames[self.images]
+
+    def of_images(self, image_ids: np.ndarray) -> tuple[GroundTruth, np.ndarray]:
+        """What lies in some of the images.
+
+        Args:
+            image_ids: any order.
+
+        Returns:
+            the part, and (A,) bool, which boxes are in it. All videos and classes stay.
+
+        Raises:
+            BadInput: if an image is not there.
+        """
+        missing = np.setdiff1d(image_ids, self.image_ids)
+        if len(missing):
+            raise BadInput(f"image_id {missing[0]} is not in the ground truth: give the right one.")
+        kept_images = np.isin(self.image_ids, image_ids)
+        kept = kept_images[self.images]
+        of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")
+        of_box = ("ids", "classes", "tracks", "boxes", "areas", "is_crowd")
+        part = replace(
+            self,
+            images=(np.cumsum(kept_images) - 1)[self.images[kept]],
+            **{name: getattr(self, name)[kept_images] for name in of_image},
+            **{name: getattr(self, name)[kept] for name in of_box},
+        )
+        return part, kept

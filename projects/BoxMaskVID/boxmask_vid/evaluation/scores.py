@@ -1,0 +1,140 @@
+"""All scores of a set of detections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import BadInput
+from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
+from .bootstrap import (
+    all_points_of_draws,
+    at_101_recalls_of_draws,
+    bootstrap_average_precision,
+    draw_videos,
+    interval,
+)
+from .coco import AREA_RANGES, CocoMatching
+from .detections import Detections
+from .ground_truth import GroundTruth
+from .ilsvrc import match_ilsvrc
+from .matches import Matches
+from .mega import match_mega
+from .metric import Metric
+from .motion import MOTION_RANGES, motion_iou
+
+SCORERS = ("coco", "ilsvrc", "mega")
+MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
+COCO_METRICS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}  # of IOU_THRESHOLDS
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every metric, for C classes and in R draws of videos; from 0 to 1, NaN where undefined."""
+
+    class_names: tuple[str, ...]
+    per_class: dict[Metric, np.ndarray]  # (C,) each
+    draws: dict[Metric, np.ndarray]  # (R,) each; of AP50, and of coco's AP and AP75 of all boxes
+
+    def mean(self, metric: Metric) -> float:
+        """Over the classes that have boxes."""
+        return mean_over_classes(self.per_class[metric])
+
+    def interval(self, metric: Metric) -> tuple[float, float]:
+        """95 % interval of the mean; NaN without draws."""
+        return interval(self.draws.get(metric, np.zeros(0)))
+
+
+def score(
+    ground_truth: GroundTruth,
+    detections: Detections,
+    *,
+    scorers: Sequence[str] = SCORERS,
+    draws: int = DRAWS,
+    motion: np.ndarray | None = None,
+) -> Scores:
+    """Run scorers.
+
+    Args:
+        ground_truth: A boxes.
+        detections: of its images.
+        scorers: some of ``SCORERS``.
+        draws: R, for intervals; 0 for none.
+        motion: (A,) motion IoU of the boxes; None where all of their tracks are there.
+
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
+    """
+    check_scorers(scorers, draws)
+    if motion is None:
+        motion = motion_iou(ground_truth)
+    times = draw_videos(ground_truth, draws) if draws else None
+    data = _Data(ground_truth, detections, times)
+    result = Scores(ground_truth.class_names, {}, {})
+    for scorer in scorers:
+        parts = _coco(data, motion) if scorer == "coco" else _all_points(data, motion, scorer)
+        for metric, per_class, of_draws in parts:
+            result.per_class[metric] = per_class
+            if of_draws is not None:
+                result.draws[metric] = of_draws
+    return result
+
+
+def check_scorers(scorers: Sequence[str], draws: int) -> None:
+    """
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
+    """
+    if not scorers or set(scorers) - set(SCORERS):
+        raise BadInput(
+            f"The scorers (TEST.VID.SCORERS) are {tuple(scorers)}: name one or more of {SCORERS}."
+        )
+    if draws < 0:
+        raise BadInput(
+            f"The number of draws (TEST.VID.BOOTSTRAP_DRAWS) is {draws}: use 0 for no intervals, "
+            f"or {DRAWS}."
+        )
+
+
+class _Data(NamedTuple):
+    ground_truth: GroundTruth
+    detections: Detections
+    times: np.ndarray | None  # (R, V)
+
+    def averages(self, matches: Matches, coco: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        integral = at_101_recalls if coco else all_points
+        truth, detections, times = self
+        per_class = average_precisions(matches, detections, truth, integral)
+        if times is None:
+            return per_class, None
+        of_draws = at_101_recalls_of_draws if coco else all_points_of_draws
+        return per_class, bootstrap_average_precision(matches, detections, truth, times, of_draws)
+
+
+_Part = tuple[Metric, np.ndarray, np.ndarray | None]
+
+
+def _all_points(data: _Data, motion: np.ndarray, scorer: str) -> Iterator[_Part]:
+    for name, matches in MATCHERS[scorer](data.ground_truth, data.detections, motion):
+        yield Metric(scorer, name, "AP50"), *data.averages(matches, coco=False)
+
+
+def _coco(data: _Data, motion: np.ndarray) -> Iterator[_Part]:
+    matching = CocoMatching(data.ground_truth, data.detections)
+    without_draws = data._replace(times=None)
+    for name in MOTION_RANGES:
+        every = [
+            (data if threshold == 0 or name == "all" else without_draws).averages(each, coco=True)
+            for threshold, each in enumerate(matching.motion(motion, name))
+        ]
+        for metric, thresholds in COCO_METRICS.items():
+            per_class, draws = zip(*every[thresholds], strict=True)
+            drawn = None if any(each is None for each in draws) else np.mean(draws, axis=0)
+            yield Metric("coco", name, metric), np.mean(per_class, axis=0), drawn
+    for name in AREA_RANGES:
+        every = [without_draws.averages(each, coco=True)[0] for each in matching.area(name)]
+        yield Metric("coco", "all", f"AP{name[0]}"), np.mean(every, axis=0), None
