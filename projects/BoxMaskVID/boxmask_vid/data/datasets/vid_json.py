@@ -393,7 +393,7 @@ class _Checker:
         values = [record.get("bbox") for record in self.section("annotations")]
         try:
             boxes = np.asarray(values, dtype=np.float64).reshape(len(values), 4)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             wrong = next(i for i, box in enumerate(values) if not _is_box(box))
             raise self.bad_box(wrong, "is not a list of four numbers x, y, width, height") from None
         corner, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
@@ -427,8 +427,8 @@ class _Checker:
         if len(wrong):
             record = self.content["annotations"][int(wrong[0])]
             raise self.bad(
-                f"{_describe('annotations', record)} has area {str(record['area'])[:40]}: it must be "
-                "a finite number."
+                f"{_describe('annotations', record)} has area {repr(record['area'])[:40]}: it must "
+                "be a finite number."
             )
         return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
 
