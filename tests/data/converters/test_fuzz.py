@@ -15,9 +15,18 @@ from boxmask_vid.data.converters.convert import FORMATS, convert_to_coco_vid
 from boxmask_vid.data.converters.ilsvrc import categories, read_xml
 from boxmask_vid.data.converters.imagenet_det import listed_images
 from boxmask_vid.data.converters.imagenet_vid import train_videos, val_videos
+from boxmask_vid.data.doctor import examine, repair
+from boxmask_vid.data.json_file import read_json, write_json
 from boxmask_vid.errors import BadInput
 
 MUTATIONS = 2000
+# what the doctor leaves to people
+NOT_MECHANICAL = {
+    "repeated ids",
+    "frame_id gaps",
+    "tracks that change class",
+    "tracks twice on a frame",
+}
 WHOLE = 10  # every so many of them go through the whole conversion
 TOKENS = [
     *(b"", b"0", b"-1", b"1e999", b"NaN", b"null", b"None", b"1" * 30, b"9" * 5000, b"true", b"[]"),
@@ -112,7 +121,8 @@ def test_files_of_ilsvrc(tmp_path, name):
     assert min(read_well, refused) > MUTATIONS // 50, (read_well, refused)
 
 
-def test_coco_vid_json(tmp_path):
+@pytest.fixture
+def coco_vid(tmp_path) -> Path:
     content = {
         "categories": [{"id": 3, "name": "cat"}, {"id": 5, "name": "dog"}],
         "videos": [{"id": 7, "name": "a"}, {"id": 9, "name": "b", "file_name": "b.mp4"}],
@@ -128,5 +138,25 @@ def test_coco_vid_json(tmp_path):
     }
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
-    read_well, refused = fuzz([path], lambda _: load_vid_json(str(path), "."), seed=3)
+    return path
+
+
+def test_coco_vid_json(coco_vid):
+    read_well, refused = fuzz([coco_vid], lambda _: load_vid_json(str(coco_vid), "."), seed=3)
+    assert min(read_well, refused) > MUTATIONS // 50, (read_well, refused)
+
+
+def test_the_doctor_examines_and_mends_whatever_is_json(coco_vid, tmp_path):
+    mended = tmp_path / "mended/a.json"
+
+    def examine_and_mend(_: int) -> None:
+        content = read_json(coco_vid)
+        examination = examine(content)
+        if not examination.findings["sections and fields"].count:
+            write_json(mended, repair(content, examination)[0])
+            left = examine(read_json(mended)).findings.values()
+            errors = {each.check for each in left if each.count and each.is_error}
+            assert errors <= NOT_MECHANICAL, errors
+
+    read_well, refused = fuzz([coco_vid], examine_and_mend, seed=4)
     assert min(read_well, refused) > MUTATIONS // 50, (read_well, refused)
