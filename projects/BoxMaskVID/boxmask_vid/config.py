@@ -11,6 +11,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     """Add the keys of BoxMaskVID to a config made by ``detectron2.config.get_cfg()``."""
     _add_input_keys(cfg)
     _add_model_keys(cfg)
+    _add_test_keys(cfg)
 
 
 def get_config_file(name: str) -> str:
@@ -86,3 +87,11 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.BOXMASK.LOSS_WEIGHT = 0.5
     # Run the mask head at test, too, and return pred_masks: to look at, not to score.
     cfg.MODEL.BOXMASK.PREDICT_MASKS = False
+
+
+def _add_test_keys(cfg: CN) -> None:
+    cfg.TEST.VID = CN()
+    # Which scorers run: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
+    cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")
+    # Draws of videos for the 95 % intervals; 0 for none.
+    cfg.TEST.VID.BOOTSTRAP_DRAWS = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 from detectron2.config import CfgNode
@@ -65,9 +66,19 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
 
 
 def build_vid_test_loader(
-    cfg: CfgNode, dataset_name: str, mapper: VIDDatasetMapper | None = None
+    cfg: CfgNode,
+    dataset_name: str,
+    mapper: VIDDatasetMapper | None = None,
+    *,
+    finished: Collection[int] = (),
 ) -> DataLoader:
     """Frames of whole videos in order, one at a time.
+
+    Args:
+        cfg: the config.
+        dataset_name: a registered data set.
+        mapper: default :class:`VIDDatasetMapper`.
+        finished: image ids; videos of which all frames are among them are left out.
 
     Raises:
         BadInput: if ``MODEL.VID.TEST.REFERENCES`` is "fixed" and frames of a video are left out.
@@ -84,7 +95,10 @@ def build_vid_test_loader(
     return build_detection_test_loader(
         records,
         mapper=mapper,
-        sampler=VideoInferenceSampler([record.get("video_id") for record in records]),
+        sampler=VideoInferenceSampler(
+            [record.get("video_id") for record in records],
+            finished=[record["image_id"] in finished for record in records],
+        ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
 

@@ -23,17 +23,23 @@ class VideoInferenceSampler(Sampler):
         videos: Sequence[Hashable | None],
         rank: int | None = None,
         num_ranks: int | None = None,
+        finished: Sequence[bool] | None = None,
     ) -> None:
         """
         Args:
             videos: the video of each frame of the data set; None for a still image.
             rank, num_ranks: default to those of this process.
+            finished: of each frame; a video is left out if all of its frames are.
         """
         rank = comm.get_rank() if rank is None else rank
         num_ranks = comm.get_world_size() if num_ranks is None else num_ranks
         frames = defaultdict(list)
         for index, video in enumerate(videos):
             frames[("still", index) if video is None else ("video", video)].append(index)
+        if finished is not None:
+            done = [key for key, each in frames.items() if all(finished[i] for i in each)]
+            for key in done:
+                del frames[key]
         loads = [[0, each] for each in range(num_ranks)]
         mine = []
         # longest video first, each to the rank that has least to do

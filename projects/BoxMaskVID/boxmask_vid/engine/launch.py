@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import logging
 from pathlib import Path
 
+import numpy as np
 from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import launch
-from detectron2.evaluation import verify_results
+from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
 from detectron2.utils import comm
+from detectron2.utils.file_io import PathManager
 
 from ..checkpoint import VIDCheckpointer
+from ..data import build_vid_test_loader
+from ..data.converters.json_file import write_json
+from ..data.datasets import is_of_videos
 from ..errors import BadInput
+from ..evaluation import DetectionLog
+from ..evaluation.tables import without_nan
 from .setup import setup
-from .trainer import Trainer
+from .trainer import Trainer, check_datasets, inference_folder
 
 logger = logging.getLogger(__name__)
 
@@ -42,35 +50,106 @@ def main(args: argparse.Namespace) -> dict | None:
     """
     cfg = setup(args)
     if args.eval_only:
-        return evaluate(cfg)
+        return evaluate(cfg, resume=args.resume, detections=args.detections)
     _check_start(cfg, args.resume)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
 
 
-def evaluate(cfg: CfgNode) -> dict:
+def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = None) -> dict:
     """Score ``MODEL.WEIGHTS`` on ``DATASETS.TEST``; the metrics also go to ``evaluation.json``.
 
+    Detections are put on disk frame by frame, under ``OUTPUT_DIR/inference``.
+
+    Args:
+        cfg: the config.
+        resume: continue an evaluation that was interrupted; videos that it finished do not go
+            through the model again.
+        detections: a file of COCO results to score instead of those of the weights.
+
     Raises:
-        BadInput: if there are no weights, or they are not those of the model.
+        BadInput: if there are no weights, or they are not those of the model; if the evaluation to
+            resume was of something else; if the detections cannot be those of the data set.
     """
+    if not cfg.DATASETS.TEST:
+        raise BadInput("DATASETS.TEST is empty: name the data sets to evaluate on.")
+    check_datasets(cfg, cfg.DATASETS.TEST)
+    from_file = detections is not None
+    results = _score_file(cfg, detections) if from_file else _run_on_test_sets(cfg, resume)
+    if comm.is_main_process():
+        path = Path(cfg.OUTPUT_DIR, METRICS_FILE)
+        write_json(path, without_nan(results))
+        logger.info(f"Wrote {path}")
+        verify_results(cfg, results)
+    return results
+
+
+def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
     if not cfg.MODEL.WEIGHTS:
         raise BadInput(
             "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
             "model_final.pth in its OUTPUT_DIR)."
         )
-    if not cfg.DATASETS.TEST:
-        raise BadInput("DATASETS.TEST is empty: name the data sets to evaluate on.")
     model = Trainer.build_model(cfg)
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)
-    results = Trainer.test(cfg, model)
-    if comm.is_main_process():
-        path = Path(cfg.OUTPUT_DIR, METRICS_FILE)
-        path.write_text(json.dumps(results, indent=2) + "\n")
-        logger.info(f"Wrote {path}")
-        verify_results(cfg, results)
+    results = {}
+    for name in cfg.DATASETS.TEST:
+        log = None
+        if is_of_videos(name):
+            folder = Path(inference_folder(cfg, name))
+            log = DetectionLog(folder, _made_by(cfg, name), resume=resume)
+        finished = () if log is None else log.image_ids
+        loader = build_vid_test_loader(cfg, name, finished=finished)
+        evaluator = Trainer.build_evaluator(cfg, name, log)
+        results[name] = inference_on_dataset(model, loader, evaluator)
+        if comm.is_main_process():
+            print_csv_format(results[name])
+    return next(iter(results.values())) if len(results) == 1 else results
+
+
+def _score_file(cfg: CfgNode, path: str) -> dict:
+    if len(cfg.DATASETS.TEST) != 1 or not is_of_videos(cfg.DATASETS.TEST[0]):
+        raise BadInput(
+            f"DATASETS.TEST is {cfg.DATASETS.TEST}: detections of a file belong to one data set of "
+            "videos, name that."
+        )
+    if not comm.is_main_process():
+        return {}
+    name = cfg.DATASETS.TEST[0]
+    evaluator = Trainer.build_evaluator(cfg, name)
+    image_ids = [record["image_id"] for record in DatasetCatalog.get(name)]
+    results = evaluator.score(evaluator.read(path), np.array(image_ids))
+    print_csv_format(results)
     return results
+
+
+def _made_by(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
+    """All that detections depend on."""
+    weights = PathManager.get_local_path(cfg.MODEL.WEIGHTS)
+    json_file = PathManager.get_local_path(MetadataCatalog.get(dataset_name).json_file)
+    made_by = {"weights (sha256)": _sha256(weights), "data set (sha256)": _sha256(json_file)}
+    for node in ("MODEL", "INPUT"):
+        made_by.update(_values(cfg[node], node))
+    made_by["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
+    del made_by["MODEL.WEIGHTS"]  # the file may have moved
+    return made_by
+
+
+def _values(node: CfgNode, prefix: str) -> dict[str, str]:
+    values = {}
+    for key, value in node.items():
+        name = f"{prefix}.{key}"
+        values.update(_values(value, name) if isinstance(value, CfgNode) else {name: repr(value)})
+    return values
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _check_start(cfg: CfgNode, resume: bool) -> None:

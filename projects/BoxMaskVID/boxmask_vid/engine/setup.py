@@ -40,6 +40,11 @@ def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
         help="register a COCO-VID JSON and its image folder under a name for DATASETS.TRAIN or "
         "DATASETS.TEST; may be repeated",
     )
+    parser.add_argument(
+        "--detections",
+        metavar="JSON",
+        help="with --eval-only: score this file of COCO results instead of running the model",
+    )
     return parser
 
 
@@ -53,6 +58,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
         BadInput: if a config key does not exist or a value cannot be.
         FileNotFoundError: if a file does not exist.
     """
+    if args.detections is not None and not args.eval_only:
+        raise BadInput(f"--detections {args.detections} is to be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts)

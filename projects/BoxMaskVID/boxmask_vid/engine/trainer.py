@@ -13,15 +13,16 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import DefaultTrainer, HookBase, create_ddp_model, defaults
-from detectron2.evaluation import DatasetEvaluator
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
 from detectron2.utils import comm
 from torch.utils.data import DataLoader
 
 from ..checkpoint import VIDCheckpointer
 from ..data import build_vid_test_loader, build_vid_train_loader
-from ..data.datasets import class_names
+from ..data.datasets import class_names, is_of_videos
 from ..errors import BadInput
-from ..evaluation import VIDEvaluator
+from ..evaluation import DetectionLog, VIDEvaluator
+from ..evaluation.scores import SCORERS
 from .hooks import SaveOnInterrupt, SeedEachIteration
 from .optimizer import build_vid_optimizer
 
@@ -70,8 +71,29 @@ class Trainer(DefaultTrainer):
         return build_vid_test_loader(cfg, dataset_name)
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> VIDEvaluator:
-        return VIDEvaluator(dataset_name, f"{cfg.OUTPUT_DIR}/inference/{dataset_name}")
+    def build_evaluator(
+        cls, cfg: CfgNode, dataset_name: str, log: DetectionLog | None = None
+    ) -> DatasetEvaluator:
+        """
+        Args:
+            cfg: the config.
+            dataset_name: a registered data set; one without videos gets Detectron2's evaluator.
+            log: where detections in videos are put as they come.
+
+        Raises:
+            BadInput: if a scorer is not known.
+        """
+        folder = inference_folder(cfg, dataset_name)
+        if not is_of_videos(dataset_name):
+            return COCOEvaluator(dataset_name, tasks=("bbox",), output_dir=folder)
+        scorers, draws = cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS
+        unknown = [each for each in scorers if each not in SCORERS]
+        if unknown or not scorers or draws < 0:
+            raise BadInput(
+                f"TEST.VID.SCORERS is {tuple(scorers)} and TEST.VID.BOOTSTRAP_DRAWS {draws}: name "
+                f"scorers of {SCORERS}, and 0 or more draws."
+            )
+        return VIDEvaluator(dataset_name, folder, scorers=scorers, draws=draws, log=log)
 
     @classmethod
     def test(
@@ -84,6 +106,11 @@ class Trainer(DefaultTrainer):
         """
         check_datasets(cfg, cfg.DATASETS.TEST)
         return super().test(cfg, model, evaluators)
+
+
+def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
+    """Where the detections in a data set go."""
+    return f"{cfg.OUTPUT_DIR}/inference/{dataset_name}"
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:

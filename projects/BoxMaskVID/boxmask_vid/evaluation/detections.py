@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,26 @@ class Detections:
         negative = (boxes[:, 2:] < 0).any(axis=1)
         _check(negative, boxes, source, "bbox", "must have a width and a height of 0 or more")
         return cls.ordered(images, classes, scores, boxes)
+
+    def on_images(self, renumbered: np.ndarray) -> Detections:
+        """Those of some images.
+
+        Args:
+            renumbered: (I,) new position of each image; -1 for those left out, else rising.
+        """
+        images = renumbered[self.images].astype(np.int32)
+        kept = images >= 0
+        if kept.all():
+            return replace(self, images=images)
+        columns = images, self.classes, self.scores, self.boxes
+        return Detections(*(column[kept] for column in columns))
+
+    def columns(self, ground_truth: GroundTruth) -> tuple[np.ndarray, ...]:
+        """Image ids, category ids, boxes and scores, ordered by image and falling score."""
+        order = np.lexsort((-self.scores, self.images))
+        image_ids = ground_truth.image_ids[self.images[order]]
+        category_ids = ground_truth.category_ids[self.classes[order]]
+        return image_ids, category_ids, self.boxes[order], self.scores[order]
 
     def __len__(self) -> int:
         return len(self.scores)

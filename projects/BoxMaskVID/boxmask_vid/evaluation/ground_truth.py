@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..data.datasets.vid_json import VIDTable, vid_table
+from ..data.datasets.vid_json import VIDTable, read_vid_json, vid_table
 from ..errors import BadInput
 
 
@@ -44,6 +44,18 @@ class GroundTruth:
             BadInput: if something in it cannot be right.
         """
         return cls.from_table(vid_table(content, source))
+
+    @classmethod
+    def read(cls, path: str) -> GroundTruth:
+        """
+        Args:
+            path: of a COCO-VID JSON.
+
+        Raises:
+            BadInput: if something in it cannot be right.
+            FileNotFoundError: if there is no such file.
+        """
+        return cls.from_table(read_vid_json(path))
 
     @classmethod
     def from_table(cls, table: VIDTable) -> GroundTruth:

@@ -1,51 +1,141 @@
-"""Scores detections on videos."""
+"""Scores what a model detects in videos."""
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from detectron2.evaluation import COCOEvaluator
-from pycocotools.cocoeval import COCOeval
+from detectron2.data import MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.utils import comm
+
+from .detection_file import read_detections, write_detections
+from .detection_log import DetectionLog
+from .detections import Detections
+from .frame_detections import FrameDetections, joined, ordered_detections
+from .ground_truth import GroundTruth
+from .motion import motion_iou
+from .scores import DRAWS, SCORERS, Scores, score
+from .tables import class_table, headline_table
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE = "coco_instances_results.json"
+TASKS = {"coco": "bbox", "ilsvrc": "ilsvrc", "mega": "mega"}
 
 
-class VIDEvaluator(COCOEvaluator):
-    """``COCOEvaluator`` for boxes on the frames that were read, with AP50 of every class.
+class VIDEvaluator(DatasetEvaluator):
+    """Scores boxes, on the frames that were read, as three groups of papers do.
 
-    ``evaluate()`` returns ``{"bbox": {...}}`` with AP, AP50 (the headline on ImageNet VID), AP75,
-    APs, APm, APl, ``AP-<class>`` and ``AP50-<class>``, in percent; NaN where a class has no ground
-    truth.
+    ``evaluate()`` returns a dict with an entry for each scorer: ``bbox`` (COCO's), ``ilsvrc`` and
+    ``mega``. Each has, in percent, NaN where there is no ground truth:
+
+    - ``AP50`` and ``AP50-<class>``; ``bbox/AP50`` is the headline on ImageNet VID;
+    - ``AP50_slow``, ``AP50_medium``, ``AP50_fast`` and ``AP50_slow-<class>`` and so on, of objects
+      by their motion;
+    - in ``bbox`` also ``AP`` and ``AP75`` in place of ``AP50`` in all of these, and ``APs``,
+      ``APm``, ``APl`` (by area);
+    - with draws, ``<metric>_low`` and ``<metric>_high``, the 95 % interval of a bootstrap over
+      videos, for the means over classes by IoU and motion.
     """
 
-    def __init__(self, dataset_name: str, output_dir: str | None = None) -> None:
+    def __init__(
+        self,
+        dataset_name: str,
+        output_dir: str | None = None,
+        *,
+        scorers: Sequence[str] = SCORERS,
+        draws: int = DRAWS,
+        log: DetectionLog | None = None,
+    ) -> None:
         """
         Args:
-            dataset_name: a registered data set.
+            dataset_name: a registered data set of videos.
             output_dir: where ``coco_instances_results.json`` goes.
+            scorers: some of "coco", "ilsvrc", "mega".
+            draws: of videos, for intervals; 0 for none.
+            log: where detections are put as they come; what it has already counts as read.
         """
-        super().__init__(dataset_name, tasks=("bbox",), output_dir=output_dir)
-        # what pycocotools needs and a COCO-VID JSON may leave out; it also takes id 0 for "none"
-        for number, each in enumerate(self._coco_api.dataset["annotations"], start=1):
-            each["id"] = number
-            each.setdefault("iscrowd", 0)
-            each.setdefault("area", each["bbox"][2] * each["bbox"][3])
-        self._coco_api.createIndex()
+        self._ground_truth = GroundTruth.read(MetadataCatalog.get(dataset_name).json_file)
+        self._output_dir = output_dir
+        self._scorers = scorers
+        self._draws = draws
+        self._log = log
+        self.reset()
 
-    def _eval_predictions(
-        self, predictions: list[dict], img_ids: Sequence[int] | None = None
-    ) -> None:
-        read = sorted({prediction["image_id"] for prediction in predictions})
-        super()._eval_predictions(predictions, img_ids=read if img_ids is None else img_ids)
+    def read(self, path: str) -> Detections:
+        """Detections in a file, see :func:`read_detections`."""
+        return read_detections(path, self._ground_truth)
 
-    def _derive_coco_results(
-        self, coco_eval: COCOeval, iou_type: str, class_names: list[str] | None = None
-    ) -> dict[str, float]:
-        results = super()._derive_coco_results(coco_eval, iou_type, class_names)
-        if coco_eval is not None:
-            at_50 = int(np.flatnonzero(np.isclose(coco_eval.params.iouThrs, 0.5))[0])
-            # (recall, class) over all areas and the most detections
-            precision = coco_eval.eval["precision"][at_50, :, :, 0, -1]
-            for name, of_class in zip(class_names, precision.T, strict=True):
-                found = of_class[of_class > -1]
-                results[f"AP50-{name}"] = 100 * float(found.mean()) if len(found) else float("nan")
-        return results
+    def reset(self) -> None:
+        self._frames: list[FrameDetections] = []
+
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        for frame, output in zip(inputs, outputs, strict=True):
+            self._frames.append(FrameDetections.of(frame["image_id"], output["instances"]))
+            if self._log is not None:
+                self._log.append(self._frames[-1])
+
+    def evaluate(self) -> dict[str, dict[str, float]]:
+        if self._log is not None:
+            self._log.close()
+        parts = comm.gather(joined(self._frames))
+        if not comm.is_main_process():
+            return {}
+        read = np.concatenate([image_ids for image_ids, *_ in parts])
+        if self._log is not None:
+            again = set(read.tolist())
+            earlier = (each for key, each in self._log.earlier.items() if key not in again)
+            parts.append(joined(earlier))
+            read = np.concatenate([read, parts[-1][0]])
+        if not len(read):
+            logger.warning("No frame was read: there is nothing to score.")
+            return {}
+        truth = self._ground_truth
+        detections = ordered_detections(parts, truth)
+        if self._output_dir is not None:
+            path = Path(self._output_dir, RESULTS_FILE)
+            write_detections(path, detections, truth)
+            logger.info(f"Wrote {path}")
+        return self.score(detections, read)
+
+    def score(self, detections: Detections, image_ids: np.ndarray) -> dict[str, dict[str, float]]:
+        """What :meth:`evaluate` returns, for detections from elsewhere.
+
+        Args:
+            detections: about the ground truth of the data set.
+            image_ids: of the frames that count; detections elsewhere do not.
+        """
+        truth = self._ground_truth
+        part, kept = truth.of_images(image_ids)
+        places = np.full(len(truth.image_ids), -1)
+        places[np.searchsorted(truth.image_ids, part.image_ids)] = np.arange(len(part.image_ids))
+        scores = score(
+            part,
+            detections.on_images(places),
+            scorers=self._scorers,
+            draws=self._draws,
+            motion=motion_iou(truth)[kept],
+        )
+        logger.info(f"{headline_table(scores)}\n\n{class_table(scores)}")
+        return results(scores)
+
+
+def results(scores: Scores) -> dict[str, dict[str, float]]:
+    """In percent, with the keys that :class:`VIDEvaluator` describes."""
+    named = OrderedDict()
+    for metric in scores.per_class:
+        key = metric.name if metric.motion == "all" else f"{metric.name}_{metric.motion}"
+        of_task = named.setdefault(TASKS[metric.scorer], {})
+        of_task[key] = 100 * scores.mean(metric)
+        if metric in scores.draws:
+            low, high = scores.interval(metric)
+            of_task.update({f"{key}_low": 100 * low, f"{key}_high": 100 * high})
+    for metric, per_class in scores.per_class.items():
+        key = metric.name if metric.motion == "all" else f"{metric.name}_{metric.motion}"
+        of_class = zip(scores.class_names, (100 * per_class).tolist(), strict=True)
+        named[TASKS[metric.scorer]].update({f"{key}-{name}": value for name, value in of_class})
+    return named

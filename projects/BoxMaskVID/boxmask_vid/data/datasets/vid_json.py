@@ -88,10 +88,15 @@ def load_vid_json(
     return [table.record(row, image_root, dataset_name) for row in rows]
 
 
+def is_of_videos(dataset_name: str) -> bool:
+    """Whether a registered data set was registered by :func:`register_vid_instances`."""
+    return MetadataCatalog.get(dataset_name).get("evaluator_type") == "vid"
+
+
 def video_index(dataset_name: str) -> VideoIndex:
     """All frames of a registered data set, keyed by (dataset_name, video_id); empty for others."""
     metadata = MetadataCatalog.get(dataset_name)
-    if metadata.get("evaluator_type") != "vid":
+    if not is_of_videos(dataset_name):
         return VideoIndex({})
     table = read_vid_json(metadata.json_file)
     root, videos = metadata.image_root, {}
@@ -109,7 +114,7 @@ def class_names(dataset_name: str) -> list[str]:
         KeyError: if it is not registered.
     """
     metadata = MetadataCatalog.get(dataset_name)
-    if metadata.get("evaluator_type") == "vid":
+    if is_of_videos(dataset_name):
         _set_classes(dataset_name, read_vid_json(metadata.json_file))
     elif not metadata.get("thing_classes"):
         DatasetCatalog.get(dataset_name)

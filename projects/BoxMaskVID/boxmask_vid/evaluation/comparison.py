@@ -1,0 +1,59 @@
+"""Whether two sets of detections differ by more than the choice of videos explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from .bootstrap import interval
+from .motion import MOTION_RANGES
+from .scores import Metric, Scores
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of two sets of detections, from 0 to 1; NaN where it is undefined."""
+
+    metric: Metric
+    first: float
+    second: float
+    low: float  # 95 % interval of second - first in the same draws of videos
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the difference leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+
+def compare(first: Scores, second: Scores) -> list[Comparison]:
+    """Paired bootstrap of all metrics that have draws.
+
+    Args:
+        first, second: of the same ground truth, scorers and number of draws.
+    """
+    result = []
+    for metric, draws in first.draws.items():
+        low, high = interval(second.draws[metric] - draws)
+        means = first.mean(metric), second.mean(metric)
+        result.append(Comparison(metric, *means, low, high))
+    return result
+
+
+def comparison_table(comparisons: list[Comparison]) -> str:
+    """A line for each metric, in percent."""
+    order = list(MOTION_RANGES)
+    rows = [
+        [
+            f"{each.metric.scorer} {each.metric.name}",
+            each.metric.motion,
+            *(f"{100 * value:.2f}" for value in (each.first, each.second)),
+            f"{100 * (each.second - each.first):+.2f}",
+            f"[{100 * each.low:+.2f}, {100 * each.high:+.2f}]",
+            "yes" if each.is_clear else "no",
+        ]
+        for each in sorted(comparisons, key=lambda each: order.index(each.metric.motion))
+    ]
+    header = ["AP in percent", "motion", "A", "B", "B - A", "95 % interval", "larger than noise"]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)

@@ -1,0 +1,116 @@
+"""Files of detections in COCO's result format, a portion at a time: they may be gigabytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput
+from ..progress import progress
+from .detections import Detections, result_columns
+from .ground_truth import GroundTruth
+
+BLOCK = 1 << 20  # characters that are read at once
+LONGEST_RECORD = 1 << 26  # characters
+PORTION = 100_000  # detections whose records are in memory at once
+
+_decode = json.JSONDecoder().raw_decode
+_BETWEEN = re.compile(r"\s*")
+
+
+def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
+    """Read a JSON list of COCO results ``{image_id, category_id, bbox [x, y, w, h], score}``.
+
+    Raises:
+        BadInput: if it is not such a list, or something in it cannot be right.
+        FileNotFoundError: if there is no such file.
+    """
+    portions, number = [], 0
+    for records in _portions(Path(path)):
+        portions.append(result_columns(records, source=str(path), first=number))
+        number += len(records)
+    if not portions:
+        portions.append(result_columns([], source=str(path)))
+    columns = []
+    for parts in zip(*portions, strict=True):
+        columns.append(np.concatenate(parts))
+    portions.clear()
+    return Detections.from_columns(*columns, ground_truth=ground_truth, source=str(path))
+
+
+def write_detections(path: Path, detections: Detections, ground_truth: GroundTruth) -> None:
+    """Write a JSON list of COCO results, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    columns = detections.columns(ground_truth)
+    starts = range(0, len(detections), PORTION)
+    with open(unfinished, "w", encoding="utf-8") as file:
+        file.write("[")
+        for start in starts:
+            part = [column[start : start + PORTION].tolist() for column in columns]
+            records = [
+                {"image_id": image, "category_id": category, "bbox": box, "score": score}
+                for image, category, box, score in zip(*part, strict=True)
+            ]
+            file.write((",\n" if start else "") + json.dumps(records)[1:-1])
+        file.write("]\n")
+    os.replace(unfinished, path)
+
+
+def _portions(path: Path) -> Iterator[list]:
+    records = []
+    for record in _records(path):
+        records.append(record)
+        if len(records) == PORTION:
+            yield records
+            records = []
+    if records:
+        yield records
+
+
+def _records(path: Path) -> Iterator[object]:
+    """The elements of a JSON list."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of detections {path}: check the path.")
+    blocks = _blocks(path)
+    text, place = next(blocks, ""), 0
+    place = _BETWEEN.match(text).end()
+    if text[place : place + 1] != "[":
+        raise BadInput(
+            f"{path} starts with {text[:20]!r}: detections are a JSON list of COCO results "
+            "[{image_id, category_id, bbox, score}, ...]."
+        )
+    expected = "["
+    while True:
+        try:
+            place = _BETWEEN.match(text, place).end()
+            if text[place : place + 1] == "]":
+                break
+            if text[place] != expected:
+                raise json.JSONDecodeError(f"Expecting {expected!r}", text, place)
+            start = _BETWEEN.match(text, place + 1).end()
+            if expected == "[" and text[start] == "]":
+                break
+            record, place = _decode(text, start)
+            yield record
+            expected = ","
+        except (json.JSONDecodeError, IndexError) as error:
+            more = next(blocks, "")
+            if not more or len(text) - place > LONGEST_RECORD:
+                raise BadInput(
+                    f"{path} is not a complete JSON list ({type(error).__name__} in "
+                    f"{text[place : place + 40]!r}): write it again."
+                ) from error
+            text, place = text[place:] + more, 0
+
+
+def _blocks(path: Path) -> Iterator[str]:
+    size = path.stat().st_size
+    with open(path, encoding="utf-8") as file:
+        parts = iter(lambda: file.read(BLOCK), "")
+        yield from progress(parts, total=-(-size // BLOCK), what="megabyte")

@@ -1,0 +1,74 @@
+"""Scores as text and for JSON."""
+
+from __future__ import annotations
+
+import math
+
+from tabulate import tabulate
+
+from .motion import MOTION_RANGES
+from .scores import Metric, Scores
+
+
+def headline_table(scores: Scores) -> str:
+    """A line for each scorer and metric, a column for each motion range, in percent."""
+    names = dict.fromkeys((metric.scorer, metric.name) for metric in scores.per_class)
+    rows = []
+    for scorer, name in names:
+        cells = [
+            _cell(scores, Metric(scorer, motion, name))
+            if Metric(scorer, motion, name) in scores.per_class
+            else ""
+            for motion in MOTION_RANGES
+        ]
+        rows.append([f"{scorer} {name}", *cells])
+    title = "AP in percent, with the 95 % interval of draws of videos where there are any:\n"
+    return title + tabulate(rows, ["", *MOTION_RANGES], tablefmt="pipe", disable_numparse=True)
+
+
+def class_table(scores: Scores) -> str:
+    """AP50 of each class, a column for each scorer and motion range, in percent."""
+    metrics = [metric for metric in scores.per_class if metric.name == "AP50"]
+    rows = [
+        [name, *(_percent(scores.per_class[metric][each]) for metric in metrics)]
+        for each, name in enumerate(scores.class_names)
+    ]
+    header = ["AP50", *(f"{metric.scorer} {metric.motion}" for metric in metrics)]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
+
+
+def metrics_json(scores: Scores) -> dict:
+    """Values from 0 to 1, null where there is nothing to be found.
+
+    ``{"coco": {"AP", "AP50", "AP75"}, "ilsvrc": {motion range: {"AP50", "per_class": {name:
+    AP50}}}, "mega": as "ilsvrc"}``, of the scorers that ran.
+    """
+    result = {}
+    for metric, per_class in scores.per_class.items():
+        value = scores.mean(metric)
+        if metric.scorer != "coco":
+            names = dict(zip(scores.class_names, per_class.tolist(), strict=True))
+            of_range = {"AP50": value, "per_class": names}
+            result.setdefault(metric.scorer, {})[metric.motion] = of_range
+        elif metric.motion == "all" and metric.name in ("AP", "AP50", "AP75"):
+            result.setdefault("coco", {})[metric.name] = value
+    return without_nan(result)
+
+
+def without_nan(value: object) -> object:
+    """A copy for JSON, which has no NaN: None in its place."""
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def _cell(scores: Scores, metric: Metric) -> str:
+    low, high = scores.interval(metric)
+    text = _percent(scores.mean(metric))
+    return text if math.isnan(low) else f"{text} [{_percent(low)}, {_percent(high)}]"
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Say whether two sets of detections differ by more than the choice of videos explains."""
+
+import argparse
+
+from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
+from boxmask_vid.evaluation.comparison import compare, comparison_table
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
+    parser.add_argument("detections", nargs=2, metavar=("A.json", "B.json"), help="COCO results")
+    parser.add_argument("--scorer", nargs="+", choices=SCORERS, default=SCORERS)
+    args = parser.parse_args()
+    with bad_input_in_one_line():
+        ground_truth = GroundTruth.read(args.gt)
+        first, second = (
+            score(ground_truth, read_detections(path, ground_truth), scorers=args.scorer)
+            for path in args.detections
+        )
+        print(comparison_table(compare(first, second)))
