@@ -3,5 +3,13 @@
 from .link_classifier import LinkClassifier
 from .seq_nms import seq_nms
 from .tubelets import link_tubelets
+from .videos import learn_links, with_seq_nms, with_tubelets
 
-__all__ = ["LinkClassifier", "link_tubelets", "seq_nms"]
+__all__ = [
+    "LinkClassifier",
+    "learn_links",
+    "link_tubelets",
+    "seq_nms",
+    "with_seq_nms",
+    "with_tubelets",
+]
