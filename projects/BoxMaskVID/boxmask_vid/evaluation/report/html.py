@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
+VOID = ("img", "meta")  # elements that are not closed
+
 
 class Html(str):
     """Markup that is put in as it is; any other ``str`` is text."""
@@ -29,7 +31,8 @@ def element(tag: str, *children: str, **attributes: object) -> Html:
         f' {names.get(name, name.replace("_", "-"))}="{escape(str(value))}"'
         for name, value in attributes.items()
     )
-    return Html(f"<{tag}{given}>{joined(children)}</{tag}>")
+    end = "" if tag in VOID else f"{joined(children)}</{tag}>"
+    return Html(f"<{tag}{given}>{end}")
 
 
 def joined(parts: Iterable[str]) -> Html:
@@ -59,12 +62,12 @@ def table(
 
 def percent(value: float) -> str:
     """``0.1234`` as ``12.3``, a dash for NaN."""
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"  # noqa: RUF001 - a dash
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def number(value: float, digits: int = 3) -> str:
     """A dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"  # noqa: RUF001 - a dash
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _head(cell: str | tuple[str, int]) -> Html:

@@ -39,11 +39,11 @@ tbody th { font-weight: 500; }
 figure { margin: 0; }
 figure svg { width: 100%; height: auto; display: block; border-radius: 4px; overflow: hidden; }
 figcaption { color: #666; font-size: 12px; }
-figure rect { fill: none; vector-effect: non-scaling-stroke; }
+figure .rim, figure .box { fill: none; vector-effect: non-scaling-stroke; }
 figure .rim { stroke: rgba(0, 0, 0, 0.55); stroke-width: 4.5px; }
 figure .box { stroke-width: 2.5px; }
-figure text { paint-order: stroke; stroke: rgba(0, 0, 0, 0.75); stroke-width: 3px;
-  vector-effect: non-scaling-stroke; font-weight: 600; }
+figure .label { fill-opacity: 0.85; }
+figure text { fill: #111; font-weight: 600; }
 .chip { margin-right: 16px; white-space: nowrap; font-size: 13px; }
 .chip i { display: inline-block; width: 13px; height: 13px; margin-right: 5px; border-radius: 3px;
   border: 1px solid #999; vertical-align: -2px; }
@@ -64,8 +64,7 @@ def report_html(study: Study, images: Path | None) -> str:
     title = f"Detections in videos: {detections_file}"
     head = element(
         "head",
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        element("meta", charset="utf-8"),
         element("title", title),
         element("style", STYLE),
     )

@@ -66,31 +66,55 @@ def _jpeg(path: Path) -> str:
 
 def _boxes(study: Study, image: int) -> Html:
     truth, detections, errors = study.ground_truth, study.confident, study.confident_errors
-    size = float(truth.image_sizes[image, 1]) / 30
     found = set(errors.matches.taken[errors.matches.true_positive].tolist())
-    parts = []
+    height, width = truth.image_sizes[image].tolist()
+    labels = _Labels(size=width / 36, bottom=height)
+    shapes = []
     for box in np.flatnonzero(truth.images == image):
-        name = truth.class_names[truth.classes[box]]
-        lost = "" if box in found else " (not found)"
-        parts.append(_rectangle(truth.boxes[box], TRUTH_COLOUR, f"{name}{lost}", size, above=True))
+        lost = {} if box in found else {"stroke_dasharray": "5 4"}
+        shapes.append(_rectangle(truth.boxes[box], TRUTH_COLOUR, **lost))
+        labels.add(truth.boxes[box], TRUTH_COLOUR, truth.class_names[truth.classes[box]], top=True)
     for row in np.flatnonzero(detections.images == image):
         kind = errors.kinds[row]
         colour = KIND_COLOURS[KINDS[kind]] if kind >= 0 else RIGHT_COLOUR
+        shapes.append(_rectangle(detections.boxes[row], colour))
         text = f"{truth.class_names[detections.classes[row]]} {detections.scores[row]:.2f}"
-        parts.append(_rectangle(detections.boxes[row], colour, text, size, above=False))
-    return joined(parts)
+        labels.add(detections.boxes[row], colour, text, top=False)
+    return joined([*shapes, *labels.parts])
 
 
-def _rectangle(box: np.ndarray, colour: str, text: str, size: float, *, above: bool) -> Html:
-    """A box, labelled above or inside its lower edge; a dark rim shows on any picture."""
-    x, y, width, height = (round(float(value), 1) for value in box)
-    where = {"x": x, "y": y, "width": width, "height": height}
-    label_y = max(y - 0.3 * size, size) if above else y + height - 0.4 * size
-    place = {"x": round(x + 0.2 * size, 1), "y": round(label_y, 1), "font_size": round(size, 1)}
-    return joined(
-        [
-            element("rect", **where, class_="rim"),
-            element("rect", **where, class_="box", stroke=colour),
-            element("text", text, fill=colour, **place),
+def _rectangle(box: np.ndarray, colour: str, **attributes: str) -> Html:
+    """A dark rim makes it show on any picture."""
+    names = ("x", "y", "width", "height")
+    where = dict(zip(names, box.round(1).tolist(), strict=True))
+    shape = element("rect", **where, class_="box", stroke=colour, **attributes)
+    return joined([element("rect", **where, class_="rim"), shape])
+
+
+class _Labels:
+    """Labels of boxes, moved down until they do not cover each other."""
+
+    def __init__(self, *, size: float, bottom: float) -> None:
+        self.parts: list[Html] = []
+        self._size = size  # of the font
+        self._bottom = bottom  # of the picture
+        self._taken: list[tuple[float, float, float]] = []  # left, right, top
+
+    def add(self, box: np.ndarray, colour: str, text: str, *, top: bool) -> None:
+        """Above or below a box, but inside the picture."""
+        height, width = 1.25 * self._size, 0.62 * self._size * len(text) + 0.4 * self._size
+        left = max(float(box[0]), 0.0)
+        above, below = float(box[1]) - height, float(box[1] + box[3])
+        y = max(above, 0.0) if top else min(below, self._bottom - height)
+        while any(
+            left < right and other < left + width and abs(y - place) < height
+            for other, right, place in self._taken
+        ):
+            y += height / 4
+        self._taken.append((left, left + width, y))
+        where = {"x": round(left, 1), "y": round(y, 1), "width": round(width, 1)}
+        place = {"x": round(left + 0.2 * self._size, 1), "y": round(y + 0.95 * self._size, 1)}
+        self.parts += [
+            element("rect", **where, height=round(height, 1), fill=colour, class_="label"),
+            element("text", text, **place, font_size=round(self._size, 1)),
         ]
-    )

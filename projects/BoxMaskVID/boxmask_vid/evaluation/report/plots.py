@@ -18,7 +18,7 @@ from .html import Html, element
 
 # Okabe and Ito's colours, which colour-blind people can tell apart
 KIND_COLOURS = dict(
-    zip(KINDS, ["#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A"], strict=True)
+    zip(KINDS, ["#D55E00", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"], strict=True)
 )
 MOTION_COLOURS = {"all": "#222222", "slow": "#009E73", "medium": "#E69F00", "fast": "#D55E00"}
 STYLE = {
@@ -77,7 +77,7 @@ def error_bars(gains: Sequence[float]) -> Html:
     def draw(axes: Axes) -> None:
         values = 100 * np.nan_to_num(np.array(gains))
         bars = axes.barh(KINDS, values, color=[KIND_COLOURS[each] for each in KINDS])
-        labels = ["–" if np.isnan(gain) else f"{100 * gain:.1f}" for gain in gains]  # noqa: RUF001
+        labels = ["-" if np.isnan(gain) else f"{100 * gain:.1f}" for gain in gains]
         axes.bar_label(bars, labels, padding=4)
         axes.invert_yaxis()
         axes.set(xlabel="AP50 gained if these errors were mended, in points")

@@ -19,7 +19,6 @@ from .study import Study
 ORANGE = "213, 94, 0"
 RESTLESS_TRACKS = 12
 WORST_VIDEOS = 6
-GROUP_TITLES = {"motion": "motion", "size": "size", "occlusion": "occlusion"}
 KIND_MEANINGS = {
     "classification": "right place, wrong class",
     "localisation": "right class, but an IoU with the object from 0.1 to 0.5",
@@ -64,9 +63,9 @@ def headline(study: Study) -> Html:
     )
     words = (
         "Figures are percentages; below each AP is the 95 % interval to be expected from other "
-        "videos of the same kind (bootstrap over videos). Precision, recall, and all counts in this "
-        "report are about detections with a score from which on F1, the harmonic mean of the two, "
-        f"is best ({number(point.threshold, 3)})."
+        "videos of the same kind (bootstrap over videos). Precision, recall and all counts in this "
+        f"report are of detections with a score of at least {number(point.threshold)}, where F1, "
+        "the harmonic mean of precision and recall, is best."
     )
     return joined(
         [element("p", counts + words, class_="explanation"), element("div", *cards, class_="cards")]
@@ -85,12 +84,12 @@ def by_scorer(study: Study) -> Html:
         "Papers score in three ways that differ in matching and averaging: coco (mmtracking, "
         "BoxMask, TransVOD), ilsvrc (FGFA, SELSA, YOLOV) and mega (MEGA, DiffusionVID); compare a "
         "figure only with those of the same row. Fast objects have a motion IoU below 0.7, slow "
-        "ones above 0.9."
+        "ones above 0.9. For some motions, coco still counts all wrong detections; ilsvrc and mega "
+        "weigh them by the motion of the objects around."
     )
-    parts = [table(rows, ["", *map(_range_title(study), study.motion_ranges)])]
-    return section(
-        "Average precision: which AP is this?", explanation, *parts, *_motion_notes(study)
-    )
+    heads = ["", *(_range_title(study, each) for each in study.motion_ranges)]
+    parts = [table(rows, heads), *_motion_notes(study)]
+    return section("Average precision: which AP is this?", explanation, *parts)
 
 
 def by_class(study: Study) -> Html:
@@ -114,8 +113,8 @@ def curves(study: Study) -> Html:
     """Precision over recall."""
     explanation = (
         "Lowering the score threshold moves along a curve to the right: more objects are found, "
-        "and more detections are wrong. A curve that ends early has objects that are found with no "
-        "score at all; one that starts low has wrong detections with the highest scores."
+        "and more detections are wrong. A curve that ends early has objects that are not found at "
+        "any score; one that starts low has wrong detections with the highest scores."
     )
     plot = plots.precision_recall(study.curves, study.ground_truth.class_names)
     return section("Precision and recall", explanation, plot)
@@ -138,12 +137,12 @@ def kinds_of_errors(study: Study) -> Html:
         groups.append([f"{title}: {name}" if title else name, f"{boxes:,}", percent(ap50), *cells])
     explanation = (
         "Each wrong detection is of one kind (after TIDE, Bolya et al. 2020). What a kind costs is "
-        "the AP50, in points, that would be gained if its errors alone were mended: the longest bar "
-        "is what to work on first. Gains do not add up, because mended errors uncover others."
+        "the AP50, in points, that would be gained if its errors alone were mended: the longest "
+        "bar is what to work on first. Gains do not add up, because mended errors uncover others."
     )
     below = (
-        "The same for some objects only, the others and errors about them left aside; errors on the "
-        "background belong to no object and count in every group. Size is COCO's: small up to "
+        "The same for some objects only, the others and errors about them left aside; errors on "
+        "the background belong to no object and count in every group. Size is COCO's: small up to "
         "32 x 32 pixels, large from 96 x 96."
     )
     names = ["kind", "a detection is ...", "how many", "AP50 gained"]
@@ -156,9 +155,9 @@ def kinds_of_errors(study: Study) -> Html:
 def confusions(study: Study) -> Html:
     """Confusion matrix."""
     explanation = (
-        "A row is what an object is, a column what it is found as, with numbers of objects; colours "
-        "are shares of the row. The last row has detections where no object is left, the last "
-        "column objects that nothing finds."
+        "A row is what an object is, a column what it is found as, with numbers of objects; "
+        "colours are shares of the row. The last row has detections where no object is left, the "
+        "last column objects that nothing finds."
     )
     plot = plots.confusion(study.confusion, study.ground_truth.class_names)
     return section("Confusion of classes", explanation, plot)
@@ -180,11 +179,11 @@ def steadiness(study: Study) -> Html:
         groups[f"class: {name}"] = result.classes == each
     rows = [[name, *_steadiness_cells(study, group)] for name, group in groups.items()]
     explanation = (
-        "After Zhang and Wang (2017), all smaller is better. Fragment: how often, of all steps from "
-        "a frame to the next, an object changes between found and lost (flicker). Centre: how much "
-        "the detected centre wanders around the object, in widths and heights of the object. Scale: "
-        "how much its size and shape do, as ratios. Means over tracks; motion is that of a "
-        "track's first box."
+        "After Zhang and Wang (2017); smaller is better. Fragment: how often, of all steps from a "
+        "frame to the next, an object changes between found and lost (flicker). Centre: how much "
+        "the detected centre wanders around the object's, in widths and heights of the object. "
+        "Scale: how much its size and shape do, as ratios. Means over tracks; motion is that of "
+        "the track's first box."
     )
     heads = ["", "tracks", "frames found in %", "fragment", "centre", "scale", "sum"]
     below = "The tracks that flicker most, a cell for each frame: found (blue) or lost (orange)."
@@ -199,9 +198,8 @@ def calibrated(study: Study) -> Html:
         f"gap between the two is {percent(study.calibration.error)} points (expected calibration "
         f"error, detections with a score of at least {LOWEST_SCORE})."
     )
-    return section(
-        "Do scores mean what they say?", explanation, plots.reliability(study.calibration)
-    )
+    plot = plots.reliability(study.calibration)
+    return section("Do scores mean what they say?", explanation, plot)
 
 
 def worst_videos(study: Study, images: Path | None) -> Html:
@@ -212,8 +210,8 @@ def worst_videos(study: Study, images: Path | None) -> Html:
         "The videos with the lowest F1, and of each quarter of a video the frame with the most "
         "errors. Numbers are scores; colours:"
     )
-    colours = {"object": TRUTH_COLOUR, "right": RIGHT_COLOUR, **plots.KIND_COLOURS}
-    del colours["missed"]  # is an object without a detection
+    colours = {"object (dashed: not found)": TRUTH_COLOUR, "right": RIGHT_COLOUR}
+    colours |= {name: colour for name, colour in plots.KIND_COLOURS.items() if name != "missed"}
     chips = [
         element("span", element("i", style=f"background:{colour}"), name, class_="chip")
         for name, colour in colours.items()
@@ -252,10 +250,9 @@ def _score_cell(study: Study, metric: Metric) -> Html:
     return joined([percent(study.scores.mean(metric)), " ", element("small", interval)])
 
 
-def _range_title(study: Study):  # noqa: ANN202
-    counts = {name: boxes for (_, name), (boxes, _) in study.gains.items()}
-    counts["all"] = counts.pop("all objects")
-    return lambda name: f"{name} ({counts[name]:,} objects)"
+def _range_title(study: Study, name: str) -> str:
+    key = ("", "all objects") if name == "all" else ("motion", name)
+    return f"{name} ({study.gains[key][0]:,} objects)"
 
 
 def _motion_notes(study: Study) -> list[Html]:
