@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import shlex
@@ -165,4 +166,5 @@ class Quickstart:
         return "\n".join([*lines, "", "Look at:", *(f"  {each}" for each in files)])
 
     def _metrics(self, name: str) -> dict[str, float]:
-        return json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]
+        metrics = json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]
+        return {name: math.nan if value is None else value for name, value in metrics.items()}

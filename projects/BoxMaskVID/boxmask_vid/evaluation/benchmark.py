@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+import contextlib
+import io
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ..data.converters.json_file import write_json
+from .detection_file import read_detections, write_detections
+from .detections import Detections
 from .ground_truth import GroundTruth
+from .scores import SCORERS, score
 
 CLASSES = 30
 WIDTH, HEIGHT = 1280, 720
@@ -62,7 +77,7 @@ def random_detections(
         seed: of all randomness.
 
     Returns:
-        positions of images, classes, scores, boxes, ordered by image; see :meth:`Detections.ordered`.
+        images, classes, scores, boxes, ordered by image; see :meth:`Detections.ordered`.
     """
     rng = np.random.default_rng(seed)
     frames = len(ground_truth.image_ids)
@@ -83,3 +98,71 @@ def random_detections(
     right = rng.random(len(target)) < 2 / 3
     classes[near] = np.where(right, ground_truth.classes[truths[near]], classes[near])
     return images, classes, scores.round(6), boxes.round(2)
+
+
+def write_benchmark(folder: Path, *, videos: int, frames: int, boxes: int, per_frame: int) -> None:
+    """Write ``gt.json`` and ``detections.json`` of random data."""
+    truth = random_ground_truth(videos, frames, boxes)
+    write_json(folder / "gt.json", coco_vid(truth))
+    detections = Detections.ordered(*random_detections(truth, per_frame))
+    write_detections(folder / "detections.json", detections, truth)
+
+
+def coco_vid(truth: GroundTruth) -> dict:
+    """A COCO-VID JSON."""
+    frames = truth.image_ids, truth.video_ids[truth.image_videos], truth.image_frames
+    boxes = truth.ids, truth.image_ids[truth.images], truth.category_ids[truth.classes]
+    boxes = (*boxes, truth.tracks, truth.areas, truth.is_crowd.astype(int), truth.boxes)
+    frame_keys = "id", "video_id", "frame_id"
+    box_keys = "id", "image_id", "category_id", "instance_id", "area", "iscrowd", "bbox"
+    names = zip(truth.category_ids.tolist(), truth.class_names, strict=True)
+    size = {"height": HEIGHT, "width": WIDTH, "file_name": "none.jpg"}
+    return {
+        "categories": [{"id": number, "name": name} for number, name in names],
+        "videos": [{"id": number, "name": str(number)} for number in truth.video_ids.tolist()],
+        "images": [size | record for record in _records(frame_keys, frames)],
+        "annotations": _records(box_keys, boxes),
+    }
+
+
+def measure(function: Callable[..., dict], *args: object) -> dict:
+    """What a function returns, with the peak memory (GB) of a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_with_memory, function, *args).result()
+
+
+def run_scorers(folder: Path, draws: int) -> dict[str, float]:
+    """Seconds of reading and of each scorer, with ``draws`` of videos."""
+    start = time.perf_counter()
+    truth = GroundTruth.read(str(folder / "gt.json"))
+    detections = read_detections(folder / "detections.json", truth)
+    seconds = {"reading": time.perf_counter() - start}
+    for scorer in SCORERS:
+        start = time.perf_counter()
+        score(truth, detections, scorers=[scorer], draws=draws)
+        seconds[scorer] = time.perf_counter() - start
+    return seconds
+
+
+def run_pycocotools(folder: Path) -> dict[str, float]:
+    """Seconds of reading and of scoring."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        start = time.perf_counter()
+        truth = COCO(str(folder / "gt.json"))
+        detections = truth.loadRes(str(folder / "detections.json"))
+        read = time.perf_counter()
+        evaluation = COCOeval(truth, detections, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        return {"reading": read - start, "coco": time.perf_counter() - read}
+
+
+def _records(keys: tuple[str, ...], columns: tuple[np.ndarray, ...]) -> list[dict]:
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+def _with_memory(function: Callable[..., dict], *args: object) -> dict:
+    result = function(*args)
+    return {**result, "GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tabulate import tabulate
@@ -48,12 +49,21 @@ def comparison_table(comparisons: list[Comparison]) -> str:
         [
             f"{each.metric.scorer} {each.metric.name}",
             each.metric.motion,
-            *(f"{100 * value:.2f}" for value in (each.first, each.second)),
-            f"{100 * (each.second - each.first):+.2f}",
-            f"[{100 * each.low:+.2f}, {100 * each.high:+.2f}]",
-            "yes" if each.is_clear else "no",
+            *_cells(each),
         ]
         for each in sorted(comparisons, key=lambda each: order.index(each.metric.motion))
     ]
     header = ["AP in percent", "motion", "A", "B", "B - A", "95 % interval", "larger than noise"]
     return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
+
+
+def _cells(each: Comparison) -> list[str]:
+    if math.isnan(each.first):
+        return ["-"] * 5
+    return [
+        f"{100 * each.first:.2f}",
+        f"{100 * each.second:.2f}",
+        f"{100 * (each.second - each.first):+.2f}",
+        f"[{100 * each.low:+.2f}, {100 * each.high:+.2f}]",
+        "yes" if each.is_clear else "no",
+    ]

@@ -51,7 +51,7 @@ def write_detections(path: Path, detections: Detections, ground_truth: GroundTru
     starts = range(0, len(detections), PORTION)
     with open(unfinished, "w", encoding="utf-8") as file:
         file.write("[")
-        for start in starts:
+        for start in progress(starts, total=len(starts), what="portion"):
             part = [column[start : start + PORTION].tolist() for column in columns]
             records = [
                 {"image_id": image, "category_id": category, "bbox": box, "score": score}

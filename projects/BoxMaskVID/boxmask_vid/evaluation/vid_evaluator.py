@@ -18,7 +18,7 @@ from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
 from .motion import motion_iou
-from .scores import DRAWS, SCORERS, Scores, score
+from .scores import DRAWS, SCORERS, Metric, Scores, score
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -127,15 +127,19 @@ class VIDEvaluator(DatasetEvaluator):
 def results(scores: Scores) -> dict[str, dict[str, float]]:
     """In percent, with the keys that :class:`VIDEvaluator` describes."""
     named = OrderedDict()
-    for metric in scores.per_class:
-        key = metric.name if metric.motion == "all" else f"{metric.name}_{metric.motion}"
+    metrics = sorted(scores.per_class, key=lambda metric: metric.motion != "all")
+    for metric in metrics:
         of_task = named.setdefault(TASKS[metric.scorer], {})
-        of_task[key] = 100 * scores.mean(metric)
+        of_task[_key(metric)] = 100 * scores.mean(metric)
+    for metric in metrics:
+        of_task = named[TASKS[metric.scorer]]
         if metric in scores.draws:
-            low, high = scores.interval(metric)
-            of_task.update({f"{key}_low": 100 * low, f"{key}_high": 100 * high})
-    for metric, per_class in scores.per_class.items():
-        key = metric.name if metric.motion == "all" else f"{metric.name}_{metric.motion}"
-        of_class = zip(scores.class_names, (100 * per_class).tolist(), strict=True)
-        named[TASKS[metric.scorer]].update({f"{key}-{name}": value for name, value in of_class})
+            for end, value in zip(("low", "high"), scores.interval(metric), strict=True):
+                of_task[f"{_key(metric)}_{end}"] = 100 * value
+        for name, value in zip(scores.class_names, scores.per_class[metric], strict=True):
+            of_task[f"{_key(metric)}-{name}"] = 100 * float(value)
     return named
+
+
+def _key(metric: Metric) -> str:
+    return metric.name if metric.motion == "all" else f"{metric.name}_{metric.motion}"

@@ -1,0 +1,105 @@
+import json
+
+import numpy as np
+import pytest
+from random_vid import random_vid
+
+from boxmask_vid.errors import BadInput
+from boxmask_vid.evaluation import (
+    Detections,
+    GroundTruth,
+    detection_file,
+    read_detections,
+    write_detections,
+)
+
+
+@pytest.fixture
+def data() -> tuple[GroundTruth, list[dict]]:
+    content, results = random_vid(6)
+    return GroundTruth.from_coco(content), results
+
+
+def assert_equal(found: Detections, wanted: Detections) -> None:
+    for name in ("images", "classes", "scores", "boxes"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("block", [7, 64, 1 << 20])
+def test_files_are_read_whatever_the_size_of_blocks(data, tmp_path, monkeypatch, indent, block):
+    truth, results = data
+    monkeypatch.setattr(detection_file, "BLOCK", block)
+    monkeypatch.setattr(detection_file, "PORTION", 10)
+    for each in results[::3]:  # as pycocotools writes masks: nested, with brackets in strings
+        each["segmentation"] = {"size": [9, 9], "counts": "a}, {]\\"}
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps(results, indent=indent) + "\n")
+    assert_equal(read_detections(path, truth), Detections.from_coco(results, truth))
+
+
+def test_what_is_written_is_read(data, tmp_path, monkeypatch):
+    truth, results = data
+    monkeypatch.setattr(detection_file, "PORTION", 10)
+    path = tmp_path / "new/found.json"
+    detections = Detections.from_coco(results, truth)
+    write_detections(path, detections, truth)
+    written = json.loads(path.read_text())
+    assert len(written) == len(results) > 20
+    assert set(written[0]) == {"image_id", "category_id", "bbox", "score"}
+    again = read_detections(path, truth)
+    np.testing.assert_array_equal(again.scores, detections.scores)
+    order = np.lexsort((*again.boxes.T, again.scores, again.images, again.classes))
+    other = np.lexsort(
+        (*detections.boxes.T, detections.scores, detections.images, detections.classes)
+    )
+    np.testing.assert_array_equal(again.boxes[order], detections.boxes[other])
+    assert [each.name for each in path.parent.iterdir()] == ["found.json"]
+
+
+@pytest.mark.parametrize("text", ["[]", " [ ]\n"])
+def test_no_detections_are_none(data, tmp_path, text):
+    path = tmp_path / "none.json"
+    path.write_text(text)
+    assert len(read_detections(path, data[0])) == 0
+    write_detections(path, read_detections(path, data[0]), data[0])
+    assert json.loads(path.read_text()) == []
+
+
+GOOD = '{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1}'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "starts with ''"),
+        ('{"annotations": []}', "detections are a JSON list of COCO results"),
+        (f"[{GOOD}", "is not a complete JSON list"),
+        (f"[{GOOD}, ", "is not a complete JSON list"),
+        (f"[{GOOD[:-9]}", "is not a complete JSON list"),
+        (f"[{GOOD} {GOOD}]", "is not a complete JSON list"),
+        (f"[{GOOD}, nothing]", "is not a complete JSON list"),
+        ("[3]", "detection 0 is 3, not a COCO result"),
+    ],
+)
+def test_what_is_no_list_of_results_is_named(data, tmp_path, text, sentence):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"bad\.json") as error:
+        read_detections(path, data[0])
+    assert sentence in str(error.value)
+
+
+def test_the_number_of_a_bad_detection_counts_through_portions(data, tmp_path, monkeypatch):
+    truth, results = data
+    monkeypatch.setattr(detection_file, "PORTION", 10)
+    del results[23]["score"]
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(results))
+    with pytest.raises(BadInput, match="detection 23 has no 'score'"):
+        read_detections(path, truth)
+
+
+def test_no_file(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file of detections .*none\.json"):
+        read_detections(tmp_path / "none.json", data[0])

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from boxmask_vid.errors import BadInput
+from boxmask_vid.evaluation import DetectionLog
+from boxmask_vid.evaluation.frame_detections import FrameDetections
+
+MADE_BY = {"weights": "abc", "MODEL.SIZE": "(3, 4)"}
+
+
+def frame(image_id: int, count: int = 2) -> FrameDetections:
+    rng = np.random.default_rng(image_id)
+    return FrameDetections(
+        image_id, rng.integers(0, 9, count), rng.random(count), 90 * rng.random((count, 4))
+    )
+
+
+def log(folder, *frames: FrameDetections, resume: bool = False, made_by=MADE_BY) -> DetectionLog:
+    result = DetectionLog(folder, made_by, resume=resume)
+    for each in frames:
+        result.append(each)
+    return result
+
+
+def assert_equal(found: FrameDetections, wanted: FrameDetections) -> None:
+    assert found.image_id == wanted.image_id
+    for a, b in zip(found[1:], wanted[1:], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_frames_are_on_disk_at_once_and_there_to_the_last_bit(tmp_path):
+    first = log(tmp_path, frame(4), frame(9, 0))  # not closed
+    again = log(tmp_path, frame(5), resume=True)
+    assert again.image_ids == {4, 9}
+    assert again.path != first.path
+    assert_equal(again.earlier[4], frame(4))
+    assert_equal(again.earlier[9], frame(9, 0))
+    assert log(tmp_path, resume=True).image_ids == {4, 5, 9}
+
+
+def test_a_torn_line_is_left_out(tmp_path, caplog):
+    path = log(tmp_path, frame(4), frame(5)).path
+    text = path.read_text()
+    path.write_text(text[:-30])
+    assert log(tmp_path, resume=True).image_ids == {4}
+    assert "the last line is torn" in caplog.text
+    path.write_text(text[:20])  # in the first line
+    assert log(tmp_path, resume=True).image_ids == set()
+
+
+def test_without_resume_all_is_removed(tmp_path):
+    log(tmp_path, frame(4))
+    (tmp_path / "other.json").write_text("1")
+    fresh = log(tmp_path)
+    assert fresh.image_ids == set()
+    assert {each.name for each in tmp_path.iterdir()} == {"other.json", fresh.path.name}
+
+
+@pytest.mark.parametrize(
+    ("made_by", "sentence"),
+    [
+        ({**MADE_BY, "weights": "xyz"}, "made with weights abc, now it is xyz: leave out --resume"),
+        ({"weights": "abc"}, r"made with MODEL.SIZE \(3, 4\), now it is None"),
+        ({**MADE_BY, "MODEL.A": "1"}, "made with MODEL.A None, now it is 1"),
+    ],
+)
+def test_what_something_else_made_is_refused(tmp_path, made_by, sentence):
+    path = log(tmp_path, frame(4)).path
+    with pytest.raises(BadInput, match=sentence):
+        log(tmp_path, resume=True, made_by=made_by)
+    assert path.is_file()
