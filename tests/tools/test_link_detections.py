@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from conftest import PROJECT
-from evaluation.random_vid import random_vid
+from random_vid import random_vid
 
 TOOL = str(PROJECT / "tools/link_detections.py")
 

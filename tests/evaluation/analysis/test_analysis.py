@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from evaluation.analysis.small_videos import found, truth_of
-from evaluation.random_vid import random_vid
+from random_vid import random_vid
 
 from boxmask_vid.evaluation.analysis.calibration import calibration
 from boxmask_vid.evaluation.analysis.confusion import confusion_matrix

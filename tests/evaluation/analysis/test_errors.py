@@ -5,9 +5,9 @@ import io
 import numpy as np
 import pytest
 from evaluation.analysis.small_videos import found, truth_of
-from evaluation.random_vid import random_vid
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from random_vid import random_vid
 
 from boxmask_vid.evaluation.analysis.errors import KINDS, delta_ap, find_errors
 from boxmask_vid.evaluation.detections import Detections

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from evaluation.analysis.small_videos import found, truth_of
-from evaluation.random_vid import random_vid
+from random_vid import random_vid
 
 from boxmask_vid.evaluation.analysis.errors import find_errors
 from boxmask_vid.evaluation.analysis.stability import track_stability

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evaluation.random_vid import random_vid
+from random_vid import random_vid
 
 from boxmask_vid.errors import BadInput
 from boxmask_vid.evaluation import Detections, GroundTruth

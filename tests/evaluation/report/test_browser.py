@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"
 )
-WIDTH, HEIGHT = 1200, 6000
+WIDTH, HEIGHT = 1200, 7000
 # what a browser knows once everything is loaded
 MEASURE = """<script>addEventListener("load", () => {
   const bad = [...document.images].filter(each => !(each.complete && each.naturalWidth > 0));

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.random_vid import random_vid
 from evaluation.report.made_up import made_up_detections
+from random_vid import random_vid
 
 from boxmask_vid.errors import BadInput
 from boxmask_vid.evaluation import Metric

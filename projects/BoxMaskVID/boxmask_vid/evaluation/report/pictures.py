@@ -68,7 +68,7 @@ def _boxes(study: Study, image: int) -> Html:
     truth, detections, errors = study.ground_truth, study.confident, study.confident_errors
     found = set(errors.matches.taken[errors.matches.true_positive].tolist())
     height, width = truth.image_sizes[image].tolist()
-    labels = _Labels(size=width / 36, bottom=height)
+    labels = _Labels(size=width / 36, right=width, bottom=height)
     shapes = []
     for box in np.flatnonzero(truth.images == image):
         lost = {} if box in found else {"stroke_dasharray": "5 4"}
@@ -94,16 +94,16 @@ def _rectangle(box: np.ndarray, colour: str, **attributes: str) -> Html:
 class _Labels:
     """Labels of boxes, moved down until they do not cover each other."""
 
-    def __init__(self, *, size: float, bottom: float) -> None:
+    def __init__(self, *, size: float, right: float, bottom: float) -> None:
         self.parts: list[Html] = []
         self._size = size  # of the font
-        self._bottom = bottom  # of the picture
+        self._right, self._bottom = right, bottom  # of the picture
         self._taken: list[tuple[float, float, float]] = []  # left, right, top
 
     def add(self, box: np.ndarray, colour: str, text: str, *, top: bool) -> None:
         """Above or below a box, but inside the picture."""
         height, width = 1.25 * self._size, 0.62 * self._size * len(text) + 0.4 * self._size
-        left = max(float(box[0]), 0.0)
+        left = max(min(float(box[0]), self._right - width), 0.0)
         above, below = float(box[1]) - height, float(box[1] + box[3])
         y = max(above, 0.0) if top else min(below, self._bottom - height)
         while any(
