@@ -124,17 +124,34 @@ def _mended(
     rows = rows[free[errors.boxes[rows]]]
     rows = rows[np.argsort(-detections.scores[rows], kind="stable")]
     boxes, first = np.unique(errors.boxes[rows], return_index=True)
-    taken, classes = matches.taken.copy(), detections.classes.copy()
+    taken = matches.taken.copy()
     taken[rows[first]] = boxes
-    classes[rows[first]] = truth.classes[boxes]
-    order = np.lexsort((detections.images, -detections.scores, classes))
-    given = Detections(
-        images=detections.images[order],
-        classes=classes[order],
-        scores=detections.scores[order],
-        boxes=detections.boxes[order],
-    )
-    return Matches(taken[order], mended.false_positive[order], matches.counted), given
+    mended = replace(mended, taken=taken)
+    if kind == LOCALISATION:
+        return mended, detections
+    return _in_other_classes(mended, detections, rows[first], truth.classes[boxes])
+
+
+def _in_other_classes(
+    matches: Matches, detections: Detections, rows: np.ndarray, classes: np.ndarray
+) -> tuple[Matches, Detections]:
+    """Move these detections to these classes, without sorting all others anew."""
+    order = np.lexsort((-detections.scores[rows], classes))
+    rows, classes = rows[order], classes[order]
+    stay = np.delete(np.arange(len(detections)), rows)
+    places = np.empty(len(rows), dtype=np.int64)
+    for each in np.unique(classes):
+        moved = classes == each
+        first, end = np.searchsorted(detections.classes[stay], [each, each + 1])
+        scores = -detections.scores[stay[first:end]]
+        places[moved] = first + np.searchsorted(scores, -detections.scores[rows[moved]])
+    order = np.insert(stay, places, rows)
+    new_classes = detections.classes.copy()
+    new_classes[rows] = classes
+    columns = (detections.images, new_classes, detections.scores, detections.boxes)
+    given = Detections(*(column[order] for column in columns))
+    weights = matches.false_positive[order]
+    return replace(matches, taken=matches.taken[order], false_positive=weights), given
 
 
 def _ap50(matches: Matches, detections: Detections, ground_truth: GroundTruth) -> float:
