@@ -23,6 +23,15 @@ def test_whole_videos_in_order_and_every_frame_once(ranks: int):
         assert len(VideoInferenceSampler(VIDEOS, rank, ranks)) == len(part)
 
 
+def test_videos_are_left_out_when_all_of_their_frames_are_finished():
+    finished = [video in ("a", None) for video in VIDEOS]
+    finished[VIDEOS.index("c")] = True
+    left = [list(VideoInferenceSampler(VIDEOS, rank, 2, finished)) for rank in range(2)]
+    expected = [index for index, video in enumerate(VIDEOS) if video in ("b", "c", "d")]
+    assert sorted(index for part in left for index in part) == expected
+    assert list(VideoInferenceSampler(VIDEOS, 0, 1, [True] * len(VIDEOS))) == []
+
+
 def test_ranks_are_balanced_by_frames():
     rng = np.random.default_rng(0)
     lengths = rng.integers(5, 500, 200)

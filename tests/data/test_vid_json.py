@@ -9,6 +9,7 @@ from detectron2.structures import BoxMode
 
 from boxmask_vid.data import load_vid_json, register_vid_instances
 from boxmask_vid.data.datasets import video_index
+from boxmask_vid.data.datasets.vid_json import vid_table
 from boxmask_vid.errors import BadInput
 
 GOOD = {
@@ -168,6 +169,12 @@ BAD = {
     "no box": (without("annotations", 0, "bbox"), "bbox None, which is not a list of four numbers"),
     "three numbers": (setting("annotations", 0, bbox=[1, 2, 3]), "is not a list of four numbers"),
     "infinite": (setting("annotations", 0, bbox=[1, 2, float("inf"), 4]), "which is not finite"),
+    "area no number": (setting("annotations", 0, area="big"), "area 'big': it must be a finite"),
+    "area null": (setting("annotations", 0, area=None), "area None: it must be a finite number"),
+    "area infinite": (
+        setting("annotations", 0, area=float("inf")),
+        "area inf: it must be a finite",
+    ),
     "no size": (without("images", 0, "height"), "image 30.* has no 'height'"),
 }
 
@@ -204,7 +211,10 @@ def test_boxes_over_the_edge_are_kept_and_slivers_left_out_with_a_warning(tmp_pa
     assert [len(r["annotations"]) for r in records] == [0, 2, 0]
     assert "1 boxes reach over the edge" in caplog.text
     assert "annotation 1 of image_id 20" in caplog.text
-    assert "1 boxes less than a pixel wide or high left out" in caplog.text
+    assert "1 boxes less than a pixel wide or high left out in training" in caplog.text
+    table = vid_table(content, "slivers")
+    assert len(table.boxes) == 3  # the scorers count it
+    assert 4.5 in table.areas
 
 
 @pytest.mark.needs_shared

@@ -162,5 +162,8 @@ def test_scorers_are_chosen(weights, synthetic_datasets, tmp_path):
     assert set(results) == {"ilsvrc"}
     assert not any(name.endswith("_low") for name in results["ilsvrc"])
     cfg.TEST.VID.SCORERS = ("imagenet",)
-    with pytest.raises(BadInput, match=r"TEST.VID.SCORERS is \('imagenet',\)"):
+    with pytest.raises(BadInput, match=r"TEST.VID.SCORERS\) are \('imagenet',\)"):
+        evaluate(cfg)
+    cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS = ("coco",), -1
+    with pytest.raises(BadInput, match=r"TEST.VID.BOOTSTRAP_DRAWS\) is -1"):
         evaluate(cfg)

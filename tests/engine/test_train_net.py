@@ -224,6 +224,12 @@ MISTAKES = {
         r"DATASETS.TEST is empty",
     ),
     "no such test data": (("DATASETS.TEST", "('no_vid',)"), (), r"There is no data set 'no_vid'"),
+    "no such scorer": (("TEST.VID.SCORERS", "('voc',)"), (), r"TEST.VID.SCORERS\) are \('voc',\)"),
+    "detections to train on": (
+        (),
+        ("--detections", "a.json"),
+        r"a.json is to be scored: add --eval",
+    ),
     "no json": (
         (),
         ("--dataset", "mine", "no.json", "images"),

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.evaluation import print_csv_format, verify_results
+from detectron2.data.datasets import register_coco_instances
+from detectron2.evaluation import COCOEvaluator, print_csv_format, verify_results
 from detectron2.structures import Boxes, Instances
+from plain_scorers import pycocotools_precision
+from random_vid import random_vid
 from small import small_cfg
 
 from boxmask_vid.data import register_vid_instances
+from boxmask_vid.engine import Trainer
 from boxmask_vid.evaluation import VIDEvaluator
 
 
@@ -147,3 +151,89 @@ def test_crowds_are_ignored(tmp_path):
         pred_classes=torch.zeros(3, dtype=torch.long),
     )
     assert score("with_crowd", [found], records)["bbox"]["AP50"] == pytest.approx(100)
+
+
+def test_keys_are_those_of_the_documentation(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    results = score(name, [perfect(each) for each in records], records)
+    classes = MetadataCatalog.get(name).thing_classes
+    assert list(results) == ["bbox", "ilsvrc", "mega"]
+    ranges = ["", "_slow", "_medium", "_fast"]
+    for task, metrics in (
+        ("bbox", ["AP", "AP50", "AP75"]),
+        ("ilsvrc", ["AP50"]),
+        ("mega", ["AP50"]),
+    ):
+        keys = [metric + motion for motion in ranges for metric in metrics]
+        drawn = [f"AP50{motion}" for motion in ranges] + (["AP", "AP75"] if task == "bbox" else [])
+        ends = [f"{key}_{end}" for key in drawn for end in ("low", "high")]
+        areas = ["APs", "APm", "APl"] if task == "bbox" else []
+        of_class = [f"{key}-{each}" for key in (*keys, *areas) for each in classes]
+        assert sorted(results[task]) == sorted([*keys, *ends, *areas, *of_class])
+        assert all(type(value) is float for value in results[task].values())
+    assert list(results["bbox"])[:6] == ["AP", "AP50", "AP75", "APs", "APm", "APl"]
+    assert results["ilsvrc"]["AP50"] == results["mega"]["AP50"] == pytest.approx(100)
+    assert verify_results(
+        small_cfg("selsa", "TEST.EXPECTED_RESULTS", "[['mega', 'AP50', 100, 0.1]]"), results
+    )
+
+
+def test_motion_is_that_of_whole_tracks_when_some_frames_are_read(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    every = score(name, [perfect(each) for each in records], records)["ilsvrc"]
+    one_frame = records[:1]
+    results = score(name, [perfect(each) for each in one_frame], one_frame)["ilsvrc"]
+    fast = [key for key in ("AP50_medium", "AP50_fast") if not np.isnan(every[key])]
+    assert any(not np.isnan(results[key]) for key in fast)
+
+
+def test_no_detections_score_0(synthetic_datasets):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    results = score(name, [perfect(each)[:0] for each in records], records)
+    assert results["bbox"]["AP50"] == results["ilsvrc"]["AP50"] == results["mega"]["AP50"] == 0
+
+
+def test_no_frames_no_results(synthetic_datasets, caplog):
+    assert score(synthetic_datasets[1], [], []) == {}
+    assert "No frame was read" in caplog.text
+
+
+def test_still_images_are_scored_by_detectron2(synthetic_datasets, tmp_path):
+    metadata = MetadataCatalog.get(synthetic_datasets[1])
+    name = "stills_of_videos"
+    register_coco_instances(name, {}, metadata.json_file, metadata.image_root)
+    cfg = small_cfg("selsa", "OUTPUT_DIR", tmp_path)
+    assert type(Trainer.build_evaluator(cfg, name)) is COCOEvaluator
+    assert type(Trainer.build_evaluator(cfg, synthetic_datasets[1])) is VIDEvaluator
+
+
+def test_many_classes_are_in_the_order_of_their_ids(tmp_path):
+    """pycocotools's AP50 of each class, of a data set whose ids have gaps."""
+    content, results = random_vid(11, crowds=True, videos=6)
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(content))
+    register_vid_instances("with_gaps", {}, str(path), "")
+    records = DatasetCatalog.get("with_gaps")
+    numbers = MetadataCatalog.get("with_gaps").thing_dataset_id_to_contiguous_id
+    evaluator = VIDEvaluator("with_gaps", draws=0)
+    evaluator.reset()
+    for record in records:
+        mine = [each for each in results if each["image_id"] == record["image_id"]]
+        boxes = torch.tensor([each["bbox"] for each in mine]).reshape(-1, 4).float()
+        boxes[:, 2:] += boxes[:, :2]
+        found = Instances(
+            (record["height"], record["width"]),
+            pred_boxes=Boxes(boxes),
+            scores=torch.tensor([each["score"] for each in mine]),
+            pred_classes=torch.tensor([numbers[each["category_id"]] for each in mine]).long(),
+        )
+        evaluator.process([record], [{"instances": found}])
+    values = evaluator.evaluate()["bbox"]
+    precision = pycocotools_precision(content, results)
+    for each, category in enumerate(content["categories"]):
+        of_class = precision[0, :, each, 0]
+        wanted = np.nan if (of_class < 0).all() else 100 * of_class.mean()
+        assert values[f"AP50-{category['name']}"] == pytest.approx(wanted, abs=1e-4, nan_ok=True)

@@ -1,6 +1,7 @@
 """The scripts that score detections, in processes of their own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,11 +85,7 @@ def test_two_files_are_compared(files, tmp_path):
 
 
 def test_the_benchmark_runs_on_a_small_share(tmp_path):
-    words = tmp_path, "--share", 0.0005, "--per-frame", 5
-    done = run("benchmark_scorers", *words)
+    done = run("benchmark_scorers", tmp_path, "--share", 0.0005, "--per-frame", 5, "--pycocotools")
     assert done.returncode == 0, done.stderr
     assert "88 frames, 5 detections each" in done.stdout
-    assert all(name in done.stdout for name in ("reading", "coco", "ilsvrc", "mega", "GB"))
-    done = run("benchmark_scorers", *words, "--pycocotools")
-    assert done.returncode == 0, done.stderr
-    assert "pycocotools: reading" in done.stdout
+    assert re.search(r"^pycocotools: reading [\d.]+, coco [\d.]+, GB [\d.]+$", done.stdout, re.M)

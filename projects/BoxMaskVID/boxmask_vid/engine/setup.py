@@ -23,6 +23,7 @@ from ..config import add_boxmask_vid_config
 from ..data import register_vid_instances
 from ..data.datasets import class_names
 from ..errors import BadInput
+from ..evaluation.scores import check_scorers
 from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts)
+    check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     if not args.eval_only:
         if cfg.SEED < 0:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)

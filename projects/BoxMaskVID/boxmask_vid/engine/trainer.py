@@ -22,7 +22,6 @@ from ..data import build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
 from ..errors import BadInput
 from ..evaluation import DetectionLog, VIDEvaluator
-from ..evaluation.scores import SCORERS
 from .hooks import SaveOnInterrupt, SeedEachIteration
 from .optimizer import build_vid_optimizer
 
@@ -87,12 +86,6 @@ class Trainer(DefaultTrainer):
         if not is_of_videos(dataset_name):
             return COCOEvaluator(dataset_name, tasks=("bbox",), output_dir=folder)
         scorers, draws = cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS
-        unknown = [each for each in scorers if each not in SCORERS]
-        if unknown or not scorers or draws < 0:
-            raise BadInput(
-                f"TEST.VID.SCORERS is {tuple(scorers)} and TEST.VID.BOOTSTRAP_DRAWS {draws}: name "
-                f"scorers of {SCORERS}, and 0 or more draws."
-            )
         return VIDEvaluator(dataset_name, folder, scorers=scorers, draws=draws, log=log)
 
     @classmethod

@@ -1,21 +1,35 @@
 """Evaluation: scorers over columns, and what feeds them."""
 
+from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
+from .coco import CocoMatching
 from .detection_file import read_detections, write_detections
 from .detection_log import DetectionLog
 from .detections import Detections
 from .ground_truth import GroundTruth
+from .ilsvrc import match_ilsvrc
+from .matches import Matches
+from .mega import match_mega
+from .metric import Metric
 from .motion import motion_iou
-from .scores import SCORERS, Metric, Scores, score
+from .scores import SCORERS, Scores, score
 from .vid_evaluator import VIDEvaluator
 
 __all__ = [
     "SCORERS",
+    "CocoMatching",
     "DetectionLog",
     "Detections",
     "GroundTruth",
+    "Matches",
     "Metric",
     "Scores",
     "VIDEvaluator",
+    "all_points",
+    "at_101_recalls",
+    "average_precisions",
+    "match_ilsvrc",
+    "match_mega",
+    "mean_over_classes",
     "motion_iou",
     "read_detections",
     "score",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from .candidates import Candidates, place_of, position_in_group, take
 from .detections import Detections
 from .ground_truth import GroundTruth
 from .iou import FramePairs, box_iou, chunks
-from .matches import Candidates, Matches, place_of, position_in_group, take
+from .matches import Matches
 from .motion import MOTION_RANGES, in_range
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from .bootstrap import interval
+from .metric import Metric
 from .motion import MOTION_RANGES
-from .scores import Metric, Scores
+from .scores import Scores
 
 
 @dataclass(frozen=True)

@@ -36,23 +36,21 @@ class DetectionLog:
         Raises:
             BadInput: if what is to be continued was made by something else.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        found = _files(folder)
-        self.image_ids: set[int] = set()
         self.earlier: dict[int, FrameDetections] = {}
-        for path in found if resume else ():
-            for frame in _read(path, made_by):
-                self.image_ids.add(frame.image_id)
-                if comm.is_main_process():
-                    self.earlier[frame.image_id] = frame
-        if resume:
-            logger.info(f"{folder}: {len(self.image_ids)} frames are there already.")
-        run = max((int(path.stem.split("_")[1]) for path in found), default=-1) + 1
-        comm.synchronize()  # all have read
-        if comm.is_main_process() and not resume:
+        run = 0
+        if comm.is_main_process():
+            folder.mkdir(parents=True, exist_ok=True)
+            found = sorted(folder.glob("detections_*_*.jsonl"))
+            run = max((int(path.stem.split("_")[1]) for path in found), default=-1) + 1
             for path in found:
-                path.unlink()
-        comm.synchronize()  # and nothing is removed any more
+                if resume:
+                    self.earlier.update((each.image_id, each) for each in _read(path, made_by))
+                else:
+                    path.unlink()
+            if resume:
+                logger.info(f"{folder}: {len(self.earlier)} frames are there already.")
+        run, self.image_ids = comm.all_gather((run, set(self.earlier)))[0]
+        folder.mkdir(parents=True, exist_ok=True)  # of another machine
         self.path = folder / f"detections_{run}_{comm.get_rank()}.jsonl"
         self._file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
         self._write({"made_by": made_by})
@@ -75,10 +73,6 @@ class DetectionLog:
     def _write(self, line: dict) -> None:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("detections_*_*.jsonl"))
 
 
 def _read(path: Path, made_by: dict[str, object]) -> Iterator[FrameDetections]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .candidates import take
 from .detections import Detections
 from .ground_truth import GroundTruth
 from .iou import box_iou
-from .matches import Matches, take
+from .matches import Matches
 from .motion import MOTION_RANGES
 from .motion_matching import MotionMatching
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .candidates import Candidates, place_of
 from .detections import Detections
 from .ground_truth import GroundTruth
 from .iou import FramePairs, box_iou, chunks
-from .matches import Candidates, Matches, place_of
+from .matches import Matches
 from .motion import in_range, share_of_entries
 
 CROWD_IOU = 0.5  # share of a detection that lies in a crowd, from which on it is no false positive

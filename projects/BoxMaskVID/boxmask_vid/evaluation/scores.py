@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import BadInput
 from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
 from .bootstrap import (
     all_points_of_draws,
@@ -22,19 +23,13 @@ from .ground_truth import GroundTruth
 from .ilsvrc import match_ilsvrc
 from .matches import Matches
 from .mega import match_mega
+from .metric import Metric
 from .motion import MOTION_RANGES, motion_iou
 
 SCORERS = ("coco", "ilsvrc", "mega")
 MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
+COCO_METRICS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}  # of IOU_THRESHOLDS
 DRAWS = 1000
-
-
-class Metric(NamedTuple):
-    """What is measured, e.g. ("ilsvrc", "slow", "AP50")."""
-
-    scorer: str
-    motion: str  # range in MOTION_RANGES
-    name: str  # AP, AP50, AP75; of coco in range "all" also APs, APm, APl
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ class Scores:
 
     class_names: tuple[str, ...]
     per_class: dict[Metric, np.ndarray]  # (C,) each
-    draws: dict[Metric, np.ndarray]  # (R,) each; of AP, AP50 and AP75
+    draws: dict[Metric, np.ndarray]  # (R,) each; of AP50, and of coco's AP and AP75 of all boxes
 
     def mean(self, metric: Metric) -> float:
         """Over the classes that have boxes."""
@@ -70,7 +65,11 @@ def score(
         scorers: some of ``SCORERS``.
         draws: R, for intervals; 0 for none.
         motion: (A,) motion IoU of the boxes; None where all of their tracks are there.
+
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
     """
+    check_scorers(scorers, draws)
     if motion is None:
         motion = motion_iou(ground_truth)
     times = draw_videos(ground_truth, draws) if draws else None
@@ -83,6 +82,22 @@ def score(
             if of_draws is not None:
                 result.draws[metric] = of_draws
     return result
+
+
+def check_scorers(scorers: Sequence[str], draws: int) -> None:
+    """
+    Raises:
+        BadInput: if there is no such scorer, or ``draws`` is negative.
+    """
+    if not scorers or set(scorers) - set(SCORERS):
+        raise BadInput(
+            f"The scorers (TEST.VID.SCORERS) are {tuple(scorers)}: name one or more of {SCORERS}."
+        )
+    if draws < 0:
+        raise BadInput(
+            f"The number of draws (TEST.VID.BOOTSTRAP_DRAWS) is {draws}: use 0 for no intervals, "
+            f"or {DRAWS}."
+        )
 
 
 class _Data(NamedTuple):
@@ -110,14 +125,16 @@ def _all_points(data: _Data, motion: np.ndarray, scorer: str) -> Iterator[_Part]
 
 def _coco(data: _Data, motion: np.ndarray) -> Iterator[_Part]:
     matching = CocoMatching(data.ground_truth, data.detections)
-    for name in MOTION_RANGES:
-        every = [data.averages(each, coco=True) for each in matching.motion(motion, name)]
-        per_class = np.stack([each for each, _ in every])
-        of_draws = None if data.times is None else np.stack([each for _, each in every])
-        for metric, rows in (("AP", slice(None)), ("AP50", [0]), ("AP75", [5])):
-            drawn = None if of_draws is None else of_draws[rows].mean(axis=0)
-            yield Metric("coco", name, metric), per_class[rows].mean(axis=0), drawn
     without_draws = data._replace(times=None)
+    for name in MOTION_RANGES:
+        every = [
+            (data if threshold == 0 or name == "all" else without_draws).averages(each, coco=True)
+            for threshold, each in enumerate(matching.motion(motion, name))
+        ]
+        for metric, thresholds in COCO_METRICS.items():
+            per_class, draws = zip(*every[thresholds], strict=True)
+            drawn = None if any(each is None for each in draws) else np.mean(draws, axis=0)
+            yield Metric("coco", name, metric), np.mean(per_class, axis=0), drawn
     for name in AREA_RANGES:
         every = [without_draws.averages(each, coco=True)[0] for each in matching.area(name)]
         yield Metric("coco", "all", f"AP{name[0]}"), np.mean(every, axis=0), None

@@ -6,8 +6,9 @@ import math
 
 from tabulate import tabulate
 
+from .metric import Metric
 from .motion import MOTION_RANGES
-from .scores import Metric, Scores
+from .scores import Scores
 
 
 def headline_table(scores: Scores) -> str:

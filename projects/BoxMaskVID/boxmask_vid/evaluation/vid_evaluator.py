@@ -17,8 +17,9 @@ from .detection_log import DetectionLog
 from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
+from .metric import Metric
 from .motion import motion_iou
-from .scores import DRAWS, SCORERS, Metric, Scores, score
+from .scores import DRAWS, SCORERS, Scores, check_scorers, score
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class VIDEvaluator(DatasetEvaluator):
     - in ``bbox`` also ``AP`` and ``AP75`` in place of ``AP50`` in all of these, and ``APs``,
       ``APm``, ``APl`` (by area);
     - with draws, ``<metric>_low`` and ``<metric>_high``, the 95 % interval of a bootstrap over
-      videos, for the means over classes by IoU and motion.
+      videos, for the means over classes of AP50, and of COCO's AP and AP75 of all objects.
     """
 
     def __init__(
@@ -58,7 +59,11 @@ class VIDEvaluator(DatasetEvaluator):
             scorers: some of "coco", "ilsvrc", "mega".
             draws: of videos, for intervals; 0 for none.
             log: where detections are put as they come; what it has already counts as read.
+
+        Raises:
+            BadInput: if there is no such scorer, or ``draws`` is negative.
         """
+        check_scorers(scorers, draws)
         self._ground_truth = GroundTruth.read(MetadataCatalog.get(dataset_name).json_file)
         self._output_dir = output_dir
         self._scorers = scorers

@@ -401,12 +401,16 @@ class _Checker:
     def areas(self, boxes: np.ndarray) -> np.ndarray:
         """(A,) ``area`` of the records."""
         given = self.column("annotations", "area", default=-1)
-        if given.dtype.kind not in "iuf":
-            index = next(i for i, area in enumerate(given) if not isinstance(area, (int, float)))
-            record = self.content["annotations"][index]
+        try:
+            given = given.astype(np.float64)
+            wrong = ~np.isfinite(given)
+        except (TypeError, ValueError):
+            wrong = np.array([not isinstance(area, (int, float)) for area in given.tolist()])
+        if wrong.any():
+            record = self.content["annotations"][int(np.flatnonzero(wrong)[0])]
             raise self.bad(
                 f"{_describe('annotations', record)} has area {record['area']!r}: it must be a "
-                "number."
+                "finite number."
             )
         return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
 
