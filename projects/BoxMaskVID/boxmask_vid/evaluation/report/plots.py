@@ -34,7 +34,6 @@ STYLE = {
     "legend.frameon": False,
 }
 MANY_CLASSES = 10  # more are not told apart by colours
-WITH_NUMBERS = 16  # classes of a confusion matrix whose cells are large enough for numbers
 
 
 def precision_recall(curves: dict[str, np.ndarray], class_names: Sequence[str]) -> Html:
@@ -90,7 +89,8 @@ def error_bars(gains: Sequence[float]) -> Html:
 def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Html:
     """(C + 1, C + 1) counts, coloured by their share of the row."""
     count = len(matrix)
-    side = 2.2 + (0.62 if count <= WITH_NUMBERS else 0.3) * count
+    few = count <= MANY_CLASSES + 1
+    side = 2.2 + (0.62 if few else 0.3) * count
 
     def draw(axes: Axes) -> None:
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -102,8 +102,9 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Html:
         axes.tick_params(length=0)
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if shares[row, column] > 0.55 else "#333333"
-            text = str(matrix[row, column]) if count <= WITH_NUMBERS else ""
-            axes.text(column, row, text, color=colour, ha="center", va="center", fontsize=9)
+            text = str(matrix[row, column])
+            style = {"color": colour, "fontsize": 9 if few else 6}
+            axes.text(column, row, text, ha="center", va="center", **style)
         axes.axhline(count - 1.5, color="#888888", linewidth=0.8)
         axes.axvline(count - 1.5, color="#888888", linewidth=0.8)
 

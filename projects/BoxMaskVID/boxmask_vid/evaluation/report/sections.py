@@ -23,9 +23,9 @@ KIND_MEANINGS = {
     "classification": "right place, wrong class",
     "localisation": "right class, but an IoU with the object from 0.1 to 0.5",
     "both": "wrong class, and an IoU with the object from 0.1 to 0.5",
-    "duplicate": "an object that was found already",
+    "duplicate": "on an object that was found already",
     "background": "no object there (IoU up to 0.1)",
-    "missed": "an object that no detection above is about",
+    "missed": "an object not found, without an error of class or location about it",
 }
 
 
@@ -145,7 +145,7 @@ def kinds_of_errors(study: Study) -> Html:
         "the background belong to no object and count in every group. Size is COCO's: small up to "
         "32 x 32 pixels, large from 96 x 96."
     )
-    names = ["kind", "a detection is ...", "how many", "AP50 gained"]
+    names = ["kind", "what it is", "how many", "AP50 gained"]
     heads = ["objects", "how many", "AP50", *KINDS]
     parts = [plots.error_bars(gains), table(rows, names, class_="words")]
     parts += [element("p", below, class_="explanation"), table(groups, heads)]
