@@ -9,7 +9,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from random_vid import random_vid
 
-from boxmask_vid.evaluation.analysis.errors import KINDS, delta_ap, find_errors
+from boxmask_vid.evaluation.analysis.delta_ap import delta_ap
+from boxmask_vid.evaluation.analysis.errors import KINDS, find_errors
 from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
 

@@ -11,7 +11,8 @@ from ..analysis.errors import KINDS, MISSED
 from ..motion import MOTION_RANGES
 from ..scores import SCORERS, Metric
 from . import plots
-from .html import Heat, Html, element, joined, number, percent, table
+from .heat_table import Heat, table
+from .html import Html, element, joined, number, percent
 from .pictures import RIGHT_COLOUR, TRUTH_COLOUR, frames_of_video
 from .strips import found_strips
 from .study import Study

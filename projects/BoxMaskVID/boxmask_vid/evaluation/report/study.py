@@ -12,7 +12,8 @@ import numpy as np
 from ...data.datasets.vid_json import read_vid_json
 from ..analysis.calibration import Calibration, calibration
 from ..analysis.confusion import confusion_matrix
-from ..analysis.errors import DeltaAP, Errors, delta_ap, find_errors
+from ..analysis.delta_ap import DeltaAP, delta_ap
+from ..analysis.errors import Errors, find_errors
 from ..analysis.groups import box_groups
 from ..analysis.operating_point import OperatingPoint, best_operating_point, confident
 from ..analysis.precision_recall import precision_at_recalls
