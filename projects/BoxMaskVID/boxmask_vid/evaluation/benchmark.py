@@ -63,7 +63,7 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
         boxes=places,
         areas=places[:, 2] * places[:, 3],
         is_crowd=np.zeros(boxes, dtype=bool),
-        occluded=rng.integers(0, 2, boxes),
+        occluded=np.full(boxes, -1),
     )
 
 
