@@ -28,6 +28,8 @@ setup(
         "fvcore>=0.1.5",
         "pycocotools>=2.0.6",
         "opencv-python-headless>=4.5",
+        "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
+        "iopath>=0.1.9",
     ],
     extras_require={"test": ["pytest", "pytest-xdist", "ruff"]},
 )

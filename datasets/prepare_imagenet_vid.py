@@ -4,7 +4,8 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.converters.imagenet_vid import BOX_RULES, convert_imagenet_vid
+from boxmask_vid.data.converters.ilsvrc import BOX_RULES
+from boxmask_vid.data.converters.imagenet_vid import convert_imagenet_vid
 from boxmask_vid.engine import bad_input_in_one_line
 
 if __name__ == "__main__":

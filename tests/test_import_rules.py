@@ -9,7 +9,7 @@ from conftest import PROJECT
 PACKAGE = PROJECT / "boxmask_vid"
 FORBIDDEN = {
     "modeling": {"data", "evaluation", "engine", "checkpoint", "video", "visualization"},
-    "data": {"modeling", "evaluation", "engine", "checkpoint", "video", "visualization"},
+    "data": {"modeling", "evaluation", "engine", "checkpoint", "visualization"},
     "evaluation": {"modeling", "engine", "checkpoint", "video", "visualization"},
     "structures": {"modeling", "data", "evaluation", "engine", "checkpoint", "video"},
     "video": {"modeling", "data", "evaluation", "engine", "checkpoint"},

@@ -9,6 +9,7 @@ from detectron2.config import CfgNode as CN
 
 def add_boxmask_vid_config(cfg: CN) -> None:
     """Add the keys of BoxMaskVID to a config made by ``detectron2.config.get_cfg()``."""
+    _add_dataset_keys(cfg)
     _add_input_keys(cfg)
     _add_model_keys(cfg)
     _add_test_keys(cfg)
@@ -32,6 +33,13 @@ def get_config_file(name: str) -> str:
         known = sorted(str(each.relative_to(folder)) for each in folder.rglob("*.yaml"))
         raise FileNotFoundError(f"No config '{name}' under {folder}; there are: {', '.join(known)}")
     return str(path)
+
+
+def _add_dataset_keys(cfg: CN) -> None:
+    # How often the samples of a data set are drawn, as [name, factor] pairs (1 where it is not
+    # named), with DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler". Detectron2 reads this key,
+    # its default config lacks it.
+    cfg.DATASETS.TRAIN_REPEAT_FACTOR = []
 
 
 def _add_input_keys(cfg: CN) -> None:

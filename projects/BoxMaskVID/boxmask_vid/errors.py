@@ -1,9 +1,17 @@
 """The error that bad input gets."""
 
+LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken file may not be
+
 
 class BadInput(ValueError):
     """What the user gave cannot be right.
 
     The message is one sentence that names the file, the record, the field and the value, and says
-    what to do. Scripts print it without a traceback.
+    what to do. Scripts print it without a traceback. It is kept on one line, whatever the values in
+    it are.
     """
+
+    def __init__(self, message: str) -> None:
+        words = ("".join(filter(str.isprintable, word)) for word in message.split())
+        short = (w if len(w) <= LONGEST_WORD else f"{w[:LONGEST_WORD]}..." for w in words)
+        super().__init__(" ".join(short))

@@ -34,5 +34,6 @@ def in_processes(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        results = pool.map(function, jobs, chunksize=4)
+        # large enough to keep the processes busy, small enough to see progress
+        results = pool.map(function, jobs, chunksize=min(64, -(-len(jobs) // (16 * count))))
         yield from progress(results, total=len(jobs), what=what)

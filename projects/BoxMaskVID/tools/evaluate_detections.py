@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.converters.json_file import write_json
+from boxmask_vid.data.json_file import write_json
 from boxmask_vid.engine import bad_input_in_one_line
 from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
 from boxmask_vid.evaluation.scores import DRAWS

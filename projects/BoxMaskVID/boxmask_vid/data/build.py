@@ -35,7 +35,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     where to start.
 
     Raises:
-        BadInput: if there is no key frame with boxes.
+        BadInput: if there is no key frame with boxes, or a mixing ratio cannot be.
     """
     try:
         records = get_detection_dataset_dicts(
@@ -145,6 +145,12 @@ class SeededDataset(Dataset):
 
 
 def _base_sampler(cfg: CfgNode, records: list[dict]) -> Sampler:
+    for name, factor in cfg.DATASETS.TRAIN_REPEAT_FACTOR:
+        if name not in cfg.DATASETS.TRAIN or not factor > 0:
+            raise BadInput(
+                f"DATASETS.TRAIN_REPEAT_FACTOR has ['{name}', {factor}]: it takes names of "
+                f"DATASETS.TRAIN ({', '.join(cfg.DATASETS.TRAIN)}) and factors above 0."
+            )
     if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler":
         return TrainingSampler(len(records), seed=cfg.SEED if cfg.SEED >= 0 else None)
     return _train_loader_from_config(cfg, mapper=_no_mapper, dataset=records)["sampler"]

@@ -17,8 +17,8 @@ from detectron2.utils.file_io import PathManager
 
 from ..checkpoint import VIDCheckpointer
 from ..data import build_vid_test_loader
-from ..data.converters.json_file import write_json
 from ..data.datasets import is_of_videos
+from ..data.json_file import write_json
 from ..errors import BadInput
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan

@@ -15,7 +15,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ..data.converters.json_file import write_json
+from ..data.json_file import write_json
 from .detection_file import read_detections, write_detections
 from .detections import Detections
 from .ground_truth import GroundTruth

@@ -1,6 +1,7 @@
 """Reading and writing video."""
 
 from .source import FrameSource, open_frames
+from .video_file import VideoFile
 from .writer import VideoWriter
 
-__all__ = ["FrameSource", "VideoWriter", "open_frames"]
+__all__ = ["FrameSource", "VideoFile", "VideoWriter", "open_frames"]

@@ -72,10 +72,11 @@ def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarra
         ).draw_dataset_dict(record),
         "detections": Visualizer(frame, metadata, scale=SCALE).draw_instance_predictions(found),
     }
-    return np.hstack([_titled(panel.get_image(), title) for title, panel in panels.items()])
+    return np.hstack([titled(panel.get_image(), title) for title, panel in panels.items()])
 
 
-def _titled(panel: np.ndarray, title: str) -> np.ndarray:
+def titled(panel: np.ndarray, title: str) -> np.ndarray:
+    """A picture (H, W, 3) with a frame and a line of text above it."""
     panel = cv2.copyMakeBorder(panel, TITLE_HEIGHT, 2, 2, 2, cv2.BORDER_CONSTANT)
     font = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
     return cv2.putText(panel, title, (4, 17), *font)

@@ -33,3 +33,11 @@ WORDNET_ID_TO_NAME = {
     "n02391049": "zebra",
 }
 CLASS_NAMES = tuple(WORDNET_ID_TO_NAME.values())
+
+VAL_VIDEOS = 555  # of the full val set
+# boxes of the full val set, class by class
+VAL_BOXES_PER_CLASS = (
+    *(26387, 7968, 9780, 8854, 9862, 6313, 26690, 11365, 20237, 11629),
+    *(11934, 9092, 7593, 5476, 7939, 2840, 5972, 10654, 1139, 5898),
+    *(1149, 4405, 6393, 12088, 2614, 13095, 5761, 6089, 7379, 6910),
+)

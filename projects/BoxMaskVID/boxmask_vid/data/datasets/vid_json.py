@@ -3,14 +3,15 @@
 ``categories`` {id, name}; ``videos`` {id, name}; ``images`` {id, video_id, frame_id (0 .. N-1
 inside its video), file_name, width, height, is_vid_train_frame}; ``annotations`` {id, image_id,
 category_id, instance_id (the track), bbox [x, y, w, h] in pixels, iscrowd}. All frames of a video
-are listed; ``is_vid_train_frame`` marks those that are key frames in training.
+are listed; ``is_vid_train_frame`` marks those that are key frames in training. Where a video has a
+``file_name``, that of a video file, its images need none: they are the frames of the file.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import logging
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from detectron2.structures import BoxMode
 from detectron2.utils.file_io import PathManager
 
 from ...errors import BadInput
+from ..json_file import read_json
+from ..video_frames import join_root, video_frame_name
 from ..video_index import VideoIndex
 
 logger = logging.getLogger(__name__)
@@ -102,7 +105,7 @@ def video_index(dataset_name: str) -> VideoIndex:
     root, videos = metadata.image_root, {}
     starts = np.flatnonzero(np.diff(table.video_ids, prepend=np.nan))
     for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
-        names = [os.path.join(root, name) for name in table.file_names[start:end]]
+        names = [join_root(root, name) for name in table.file_names[start:end]]
         videos[dataset_name, int(table.video_ids[start])] = names
     return VideoIndex(videos)
 
@@ -163,7 +166,7 @@ class VIDTable:
         first = self.annotation_ends[row - 1] if row else 0
         height, width = self.sizes[row].tolist()
         return {
-            "file_name": os.path.join(image_root, str(self.file_names[row])),
+            "file_name": join_root(image_root, self.file_names[row]),
             "image_id": int(self.image_ids[row]),
             "height": height,
             "width": width,
@@ -215,12 +218,7 @@ def vid_table(content: dict, source: str) -> VIDTable:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: str, modified: int) -> VIDTable:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not JSON ({error}): write it again.") from error
-    return vid_table(content, path)
+    return vid_table(read_json(path), path)
 
 
 class _Checker:
@@ -246,37 +244,40 @@ class _Checker:
                 "registered with detectron2's register_coco_instances",
             }.get(name, "a COCO-VID file has categories, videos, images and annotations")
             raise self.bad(f"it has no list '{name}': {remedy}.")
+        wrong = next((each for each in self.content[name] if not isinstance(each, dict)), None)
+        if wrong is not None:
+            raise self.bad(f"'{name}' has the entry {str(wrong)[:40]!r}, which is no record.")
         return self.content[name]
 
-    def column(self, section: str, field: str, default: object = None) -> np.ndarray:
+    def column(self, section: str, field: str, default: object = None) -> list:
         """A field of all records; required unless there is a default."""
         records = self.section(section)
         values = [record.get(field, default) for record in records]
         if default is None and None in values:
             record = records[values.index(None)]
             raise self.bad(f"{_describe(section, record)} has no '{field}': add it.")
-        return np.asarray(values)
+        return values
 
     def ids(self, section: str, field: str, default: int | None = None) -> np.ndarray:
         """A column of whole numbers."""
         values = self.column(section, field, default)
-        if len(values) and values.dtype.kind not in "iub":
-            records = self.section(section)
-            wrong = next(r for r in records if not isinstance(r.get(field, default), int))
+        try:
+            return _whole_numbers(values)
+        except (TypeError, ValueError):
+            wrong = next(i for i, each in enumerate(values) if not _is_whole_number(each))
             raise self.bad(
-                f"{_describe(section, wrong)} has '{field}' {wrong[field]!r}: it must be a whole "
-                "number."
-            )
-        return values.astype(np.int64)
+                f"{_describe(section, self.section(section)[wrong])} has '{field}' "
+                f"{str(values[wrong])[:40]!r}: it must be a whole number."
+            ) from None
 
     def categories(self) -> tuple[np.ndarray, tuple[str, ...]]:
         ids = self.ids("categories", "id")
-        names = self.column("categories", "name")
+        names = [str(each) for each in self.column("categories", "name")]
         if not len(ids):
             raise self.bad("it has no categories: list those that may occur.")
         self.check_unique("categories", ids)
         order = np.argsort(ids)
-        return ids[order], tuple(str(name) for name in names[order])
+        return ids[order], tuple(names[index] for index in order)
 
     def check_unique(self, section: str, ids: np.ndarray) -> None:
         values, counts = np.unique(ids, return_counts=True)
@@ -288,9 +289,8 @@ class _Checker:
         known_videos = self.ids("videos", "id")
         if not self.section("images"):
             raise self.bad("the data set is empty: 'images' lists no frame.")
-        videos = self.column("images", "video_id", default=-1)
-        if (videos == -1).any():
-            image = self.content["images"][int(np.flatnonzero(videos == -1)[0])]
+        image = next((each for each in self.section("images") if "video_id" not in each), None)
+        if image is not None:
             raise self.bad(
                 f"{_describe('images', image)} has no 'video_id': give its video, or put still "
                 "images into a COCO file of their own."
@@ -311,13 +311,33 @@ class _Checker:
         self.check_frame_ids(videos, frame_ids)
         sizes = np.stack([self.ids("images", "height"), self.ids("images", "width")], axis=1)
         return {
-            "file_names": self.column("images", "file_name").astype(object)[order],
+            "file_names": self.file_names()[order],
             "image_ids": image_ids[order],
             "video_ids": videos,
             "frame_ids": frame_ids,
             "sizes": sizes[order],
-            "is_key_frame": self.column("images", "is_vid_train_frame", False).astype(bool)[order],
+            "is_key_frame": self.ids("images", "is_vid_train_frame", False).astype(bool)[order],
         }
+
+    def file_names(self) -> np.ndarray:
+        """(N,) str objects; frames of video files get the names of ``video_frames``."""
+        video_files = {
+            video["id"]: video["file_name"]
+            for video in self.section("videos")
+            if video.get("file_name") is not None
+        }
+        names = np.empty(len(self.section("images")), dtype=object)
+        for row, image in enumerate(self.section("images")):
+            if image.get("file_name") is not None:
+                names[row] = str(image["file_name"])
+            elif image["video_id"] in video_files:
+                names[row] = video_frame_name(video_files[image["video_id"]], image["frame_id"])
+            else:
+                raise self.bad(
+                    f"{_describe('images', image)} has no 'file_name': add it, or give its video "
+                    "the 'file_name' of a video file."
+                )
+        return names
 
     def check_frame_ids(self, videos: np.ndarray, frame_ids: np.ndarray) -> None:
         first_rows = np.flatnonzero(np.diff(videos, prepend=np.nan))
@@ -400,17 +420,17 @@ class _Checker:
 
     def areas(self, boxes: np.ndarray) -> np.ndarray:
         """(A,) ``area`` of the records."""
-        given = self.column("annotations", "area", default=-1)
+        values = self.column("annotations", "area", default=-1)
         try:
-            given = given.astype(np.float64)
-            wrong = ~np.isfinite(given)
-        except (TypeError, ValueError):
-            wrong = np.array([not isinstance(area, (int, float)) for area in given.tolist()])
-        if wrong.any():
-            record = self.content["annotations"][int(np.flatnonzero(wrong)[0])]
+            given = np.asarray(values, dtype=np.float64).reshape(len(values))
+            wrong = np.flatnonzero(~np.isfinite(given))
+        except (TypeError, ValueError, OverflowError):
+            wrong = [row for row, each in enumerate(values) if not _is_finite(each)]
+        if len(wrong):
+            record = self.content["annotations"][int(wrong[0])]
             raise self.bad(
-                f"{_describe('annotations', record)} has area {record['area']!r}: it must be a "
-                "finite number."
+                f"{_describe('annotations', record)} has area {str(record['area'])[:40]}: it must be "
+                "a finite number."
             )
         return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
 
@@ -429,9 +449,24 @@ def _describe(section: str, record: dict) -> str:
     return " of ".join(details) if section == "annotations" else ", ".join(details)
 
 
+def _whole_numbers(values: list) -> np.ndarray:
+    """
+    Raises:
+        ValueError, TypeError: if one is not whole, or too large.
+    """
+    return np.asarray(values or np.zeros(0, np.int64)).astype(np.int64, casting="safe")
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**63
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return math.isfinite(value)
+    except (TypeError, OverflowError):
+        return False
+
+
 def _is_box(value: object) -> bool:
-    return (
-        isinstance(value, Iterable)
-        and len(list(value)) == 4
-        and all(isinstance(number, (int, float)) for number in value)
-    )
+    return isinstance(value, Iterable) and len(list(value)) == 4 and all(map(_is_finite, value))

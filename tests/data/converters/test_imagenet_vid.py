@@ -6,32 +6,17 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from ilsvrc import OBJECT, write_list, write_tree
 
 from boxmask_vid.data import load_vid_json
-from boxmask_vid.data.converters.imagenet_vid import convert_imagenet_vid, key_frames
+from boxmask_vid.data.converters.imagenet_vid import (
+    compare_with_known_counts,
+    convert_imagenet_vid,
+    key_frames,
+)
+from boxmask_vid.data.datasets.imagenet_vid_categories import VAL_BOXES_PER_CLASS
 from boxmask_vid.data.synthetic import CLASS_NAMES, make_synthetic_vid
 from boxmask_vid.errors import BadInput
-
-XML = """<annotation><folder>f</folder><filename>000000</filename><size><width>64</width>
-<height>48</height></size>{objects}</annotation>"""
-OBJECT = """<object><trackid>{track}</trackid><name>{name}</name><bndbox><xmax>20</xmax>
-<xmin>11</xmin><ymax>35</ymax><ymin>16</ymin></bndbox><occluded>1</occluded>
-<generated>0</generated></object>"""
-
-
-def write_tree(root: Path, lengths: dict[str, int], objects: str = "") -> None:
-    for name, length in lengths.items():
-        for index in range(length):
-            for kind, suffix, text in (("Data", "JPEG", ""), ("Annotations", "xml", XML)):
-                path = root / kind / "VID" / name / f"{index:06d}.{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text.format(objects=objects))
-
-
-def write_list(root: Path, name: str, *rows: str) -> None:
-    path = root / "ImageSets" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n")
 
 
 def convert(root: Path, **kwargs) -> dict[str, dict]:
@@ -97,6 +82,37 @@ def test_lists_below_image_sets_vid_are_found(tmp_path):
     (tmp_path / "ImageSets/VID/VID_val_videos.txt").write_text("val/b 1 0 1\nval/a 2 0 2\n")
     content = convert(tmp_path)["imagenet_vid_val"]
     assert [each["name"] for each in content["videos"]] == ["val/b", "val/a"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["val/b 1 0 1", "val/a 2 0 2"],
+        ["val/b 1 0 1", "val/a 2 0 2", "val/a 3 1 2"],
+        ["val/b 1 0 1", "val/b 1 0 1", "val/a 2 0 2"],
+    ],
+    ids=["a row a video", "a row a frame", "a row repeated"],
+)
+def test_both_dialects_of_the_val_list(tmp_path, rows):
+    write_tree(tmp_path, {"val/b": 1, "val/a": 2})
+    write_list(tmp_path, "VID_val_videos.txt", *rows)
+    content = convert(tmp_path)["imagenet_vid_val"]
+    assert [each["name"] for each in content["videos"]] == ["val/b", "val/a"]
+    assert len(content["images"]) == 3
+
+
+def test_the_full_val_set_is_compared_with_its_known_counts():
+    categories = [{"id": index, "name": f"c{index}"} for index in range(1, 31)]
+    annotations = [
+        {"category_id": index}
+        for index, count in enumerate(VAL_BOXES_PER_CLASS, start=1)
+        for _ in range(count)
+    ]
+    content = {"categories": categories, "annotations": annotations}
+    assert len(annotations) == 273505
+    assert compare_with_known_counts(content).startswith("all 273505 boxes, class by class")
+    annotations.pop()
+    assert compare_with_known_counts(content).endswith("of val: c30 6909 instead of 6910")
 
 
 def test_a_missing_list_is_derived_and_that_is_said(tmp_path, capsys):
@@ -165,6 +181,42 @@ def nothing(root: Path) -> None:
     root.mkdir(exist_ok=True)
 
 
+def no_videos(root: Path) -> None:
+    for name in ("Data/VID/train", "Annotations/VID"):
+        (root / name).mkdir(parents=True)
+
+
+def a_val_list_for_training(root: Path) -> None:
+    write_tree(root, {"train/a/s": 2})
+    write_list(root, "VID_train_15frames.txt", "val/s 1 0 2")
+
+
+def a_train_list_for_val(root: Path) -> None:
+    write_tree(root, {"val/s": 2})
+    write_list(root, "VID_val_videos.txt", "train/a/s 1 0 2")
+
+
+def half_a_list_of_frames(root: Path) -> None:
+    write_tree(root, {"val/s": 3})
+    write_list(root, "VID_val_videos.txt", "val/s 1 0 3", "val/s 2 1 3")
+
+
+def an_empty_list(root: Path) -> None:
+    write_tree(root, {"val/s": 3})
+    write_list(root, "VID_val_videos.txt", "")
+
+
+def a_list_that_is_no_text(root: Path) -> None:
+    write_tree(root, {"val/s": 3})
+    write_list(root, "VID_val_videos.txt")
+    (root / "ImageSets/VID_val_videos.txt").write_bytes(b"val/s \xff\xfe 0 3")
+
+
+def corners_in_disorder(root: Path) -> None:
+    swapped = OBJECT.replace("<xmax>20", "<xmax>2").format(track=0, name="n02691156")
+    write_tree(root, {"val/s": 1}, swapped)
+
+
 BROKEN = {
     broken_length: r"video train/a/s has 4 frames there and 3 in",
     frame_beyond: r"VID_train_15frames.txt, row 1: frame 3 of a video of 3 frames",
@@ -174,7 +226,14 @@ BROKEN = {
     not_xml: r"000000.xml is not an annotation of ILSVRC",
     unknown_class: r"000000.xml has an object of class 'n00000001', which is none of the 30",
     no_images: r"val/t has no frames",
-    nothing: r"has no videos: there must be",
+    nothing: r"has no folder 'Data': give the root of the ILSVRC tree",
+    no_videos: r"has no videos: there must be",
+    a_val_list_for_training: r"row 1: 'val/s 1 0 2' is not 'train/<snippet> 1 <frame, from 0>",
+    a_train_list_for_val: r"row 1: 'train/a/s 1 0 2' is not 'val/<snippet> <global index> <frame",
+    half_a_list_of_frames: r"video val/s has rows for 2 of its 3 frames",
+    an_empty_list: r"VID_val_videos.txt is empty",
+    a_list_that_is_no_text: r"VID_val_videos.txt is not text",
+    corners_in_disorder: r"000000.xml is not an annotation of ILSVRC \(an object's corners are",
 }
 
 

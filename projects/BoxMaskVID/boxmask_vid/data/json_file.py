@@ -1,0 +1,50 @@
+"""Annotation files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import BadInput
+
+
+def read_json(path: str | Path) -> object:
+    """
+    Raises:
+        BadInput: if it is no JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
+        raise BadInput(f"{path} is not JSON ({error}): write it again.") from error
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write ``content`` beside ``path`` and move it there when it is complete.
+
+    Records of lists get a line each, so that no text of the whole content is built in memory.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            _write_sections(file, content)
+    except BaseException:
+        unfinished.unlink()
+        raise
+    os.replace(unfinished, path)
+
+
+def _write_sections(file: TextIO, content: dict) -> None:
+    for number, (section, value) in enumerate(content.items()):
+        file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
+        if isinstance(value, list):
+            for row, record in enumerate(value):
+                file.write(f"{',' if row else '['}\n{json.dumps(record)}")
+            file.write("]" if value else "[]")
+        else:
+            file.write(json.dumps(value))
+    file.write("}\n" if content else "{}\n")

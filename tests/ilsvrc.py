@@ -1,0 +1,26 @@
+"""ILSVRC trees that tests make."""
+
+from pathlib import Path
+
+XML = """<annotation><folder>f</folder><filename>000000</filename><size><width>64</width>
+<height>48</height></size>{objects}</annotation>"""
+OBJECT = """<object><trackid>{track}</trackid><name>{name}</name><bndbox><xmax>20</xmax>
+<xmin>11</xmin><ymax>35</ymax><ymin>16</ymin></bndbox><occluded>1</occluded>
+<generated>0</generated></object>"""
+
+
+def write_tree(root: Path, lengths: dict[str, int], objects: str = "") -> None:
+    """Videos of ImageNet VID, every frame with the same objects; images are empty files."""
+    for name, length in lengths.items():
+        for index in range(length):
+            for kind, suffix, text in (("Data", "JPEG", ""), ("Annotations", "xml", XML)):
+                path = root / kind / "VID" / name / f"{index:06d}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text.format(objects=objects))
+
+
+def write_list(root: Path, name: str, *rows: str) -> None:
+    """A file of ImageSets."""
+    path = root / "ImageSets" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n")
