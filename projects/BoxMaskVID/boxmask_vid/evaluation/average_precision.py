@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -26,16 +26,27 @@ def average_precisions(
         ground_truth: that they were matched with.
         integral: :func:`all_points` or :func:`at_101_recalls`.
     """
+    result = np.full(ground_truth.num_classes, np.nan)
+    for each, precision, count in class_precisions(matches, detections, ground_truth):
+        result[each] = integral(precision, count)
+    return result
+
+
+def class_precisions(
+    matches: Matches, detections: Detections, ground_truth: GroundTruth
+) -> Iterator[tuple[int, np.ndarray, int]]:
+    """Class, its precision at each true positive, by falling score, and its boxes to be found.
+
+    Classes without any are left out. Arguments as in :func:`average_precisions`.
+    """
     counts = positives(matches, ground_truth)
     right = matches.true_positive
-    result = np.full(ground_truth.num_classes, np.nan)
     for each in np.flatnonzero(counts):
         part = detections.class_slice(each)
         found = np.flatnonzero(right[part])
         wrong = np.cumsum(matches.false_positive[part])[found]
         true = np.arange(1, len(found) + 1)
-        result[each] = integral(true / (true + wrong), counts[each])
-    return result
+        yield int(each), true / (true + wrong), int(counts[each])
 
 
 def all_points(precision: np.ndarray, count: float) -> float:
@@ -50,9 +61,14 @@ def all_points(precision: np.ndarray, count: float) -> float:
 
 def at_101_recalls(precision: np.ndarray, count: float) -> float:
     """COCO's: the mean of the same envelope at 101 recalls; arguments as in :func:`all_points`."""
+    return float(envelope_at_101_recalls(precision, count).mean())
+
+
+def envelope_at_101_recalls(precision: np.ndarray, count: float) -> np.ndarray:
+    """(101,) largest precision from each recall on; arguments as in :func:`all_points`."""
     recall = np.arange(1, len(precision) + 1) / count
     padded = np.append(_envelope(precision), 0)
-    return float(padded[np.searchsorted(recall, RECALLS, side="left")].mean())
+    return padded[np.searchsorted(recall, RECALLS, side="left")]
 
 
 def mean_over_classes(values: np.ndarray) -> float:

@@ -63,6 +63,7 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
         boxes=places,
         areas=places[:, 2] * places[:, 3],
         is_crowd=np.zeros(boxes, dtype=bool),
+        occluded=np.full(boxes, -1),
     )
 
 

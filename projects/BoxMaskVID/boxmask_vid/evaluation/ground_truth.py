@@ -31,6 +31,7 @@ class GroundTruth:
     boxes: np.ndarray  # (A, 4) x, y, width, height in pixels
     areas: np.ndarray  # (A,) as COCO's area ranges take them
     is_crowd: np.ndarray  # (A,) bool
+    occluded: np.ndarray  # (A,) 0 or 1, -1 where nothing is said
 
     @classmethod
     def from_coco(cls, content: dict, source: str = "ground truth") -> GroundTruth:
@@ -80,6 +81,7 @@ class GroundTruth:
             boxes=table.boxes[order],
             areas=table.areas[order],
             is_crowd=table.is_crowd[order],
+            occluded=table.occluded[order],
         )
 
     def __len__(self) -> int:
@@ -117,7 +119,7 @@ class GroundTruth:
         kept_images = np.isin(self.image_ids, image_ids)
         kept = kept_images[self.images]
         of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")
-        of_box = ("ids", "classes", "tracks", "boxes", "areas", "is_crowd")
+        of_box = ("ids", "classes", "tracks", "boxes", "areas", "is_crowd", "occluded")
         part = replace(
             self,
             images=(np.cumsum(kept_images) - 1)[self.images[kept]],

@@ -156,6 +156,7 @@ class VIDTable:
     classes: np.ndarray  # (A,) position of the category
     tracks: np.ndarray  # (A,) -1 where none is given
     is_crowd: np.ndarray
+    occluded: np.ndarray  # (A,) 0 or 1, -1 where nothing is said
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -377,6 +378,7 @@ class _Checker:
             "classes": np.searchsorted(category_ids, categories)[order],
             "tracks": self.ids("annotations", "instance_id", -1)[order],
             "is_crowd": self.ids("annotations", "iscrowd", 0)[order].astype(bool),
+            "occluded": self.ids("annotations", "occluded", -1)[order],
         }
 
     def check_known(self, used: np.ndarray, known: np.ndarray, field: str, where: str) -> None:

@@ -1,0 +1,135 @@
+"""Are two boxes of consecutive frames the same object? (Sabater et al., REPP, IROS 2020, III-B)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools.mask import iou as box_iou
+
+NEWTON_STEPS = 50  # it converges in about ten
+RIDGE = 1e-3  # keeps weights finite where same and other are cleanly apart
+
+
+@dataclass(frozen=True)
+class LinkClassifier:
+    """Logistic regression on what two boxes have in common; the default weights are set by hand.
+
+    Attributes:
+        iou: weight of their IoU.
+        distance: weight of the distance of their centres in units of their size, the mean
+            ``sqrt(w h)`` of the two.
+        size: weight of ``|log w1/w2| + |log h1/h2|``.
+        classes: weight of the cosine of their class scores.
+        bias: added to the weighted sum.
+    """
+
+    iou: float = 6.0
+    distance: float = -4.0
+    size: float = -2.0
+    classes: float = 3.0
+    bias: float = -2.0
+
+    def probabilities(
+        self,
+        boxes: np.ndarray,
+        class_scores: np.ndarray,
+        next_boxes: np.ndarray,
+        next_class_scores: np.ndarray,
+    ) -> np.ndarray:
+        """(A, B) that box ``a`` of a frame and box ``b`` of the next one are the same object.
+
+        Args:
+            boxes: (A, 4) x, y, w, h in pixels.
+            class_scores: (A, K).
+            next_boxes: (B, 4).
+            next_class_scores: (B, K).
+        """
+        features = link_features(boxes, class_scores, next_boxes, next_class_scores)
+        weights = [self.iou, self.distance, self.size, self.classes]
+        return _sigmoid(features @ weights + self.bias)
+
+    @classmethod
+    def fit(
+        cls, videos: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    ) -> LinkClassifier:
+        """Learn the weights from ground truth: are boxes of consecutive frames of one track?
+
+        Args:
+            videos: of each, columns of its A boxes: frames (A,), boxes (A, 4) x, y, w, h, classes
+                (A,), tracks (A,).
+
+        Raises:
+            ValueError: if no two boxes of consecutive frames are of one track, or all are.
+        """
+        pairs = [pair for video in videos for pair in _pairs_of_video(*video)]
+        features = np.concatenate([each[0].reshape(-1, 4) for each in pairs] or [np.zeros((0, 4))])
+        same = np.concatenate([each[1].reshape(-1) for each in pairs] or [np.zeros(0, dtype=bool)])
+        if same.all() or not same.any():
+            raise ValueError(
+                f"{same.sum()} of {len(same)} pairs of boxes in consecutive frames are of the same "
+                "track: to learn links it takes some that are and some that are not."
+            )
+        return cls(*_logistic_regression(features, same))
+
+
+def link_features(
+    boxes: np.ndarray,
+    class_scores: np.ndarray,
+    next_boxes: np.ndarray,
+    next_class_scores: np.ndarray,
+) -> np.ndarray:
+    """(A, B, 4): IoU, distance, size and classes, as :class:`LinkClassifier` says."""
+    extents, next_extents = np.maximum(boxes[:, 2:], 1e-6), np.maximum(next_boxes[:, 2:], 1e-6)
+    sizes, next_sizes = np.sqrt(extents.prod(axis=1)), np.sqrt(next_extents.prod(axis=1))
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    next_centres = next_boxes[:, :2] + next_boxes[:, 2:] / 2
+    distance = np.linalg.norm(centres[:, None] - next_centres, axis=2)
+    ratio = np.abs(np.log(extents[:, None] / next_extents)).sum(axis=2)
+    return np.stack(
+        [
+            box_iou(boxes, next_boxes, np.zeros(len(next_boxes), dtype=bool)),
+            distance / ((sizes[:, None] + next_sizes) / 2),
+            ratio,
+            _unit(class_scores) @ _unit(next_class_scores).T,
+        ],
+        axis=2,
+    )
+
+
+def _pairs_of_video(
+    frames: np.ndarray, boxes: np.ndarray, classes: np.ndarray, tracks: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Features and whether the track is the same, for all pairs of boxes in consecutive frames."""
+    one_hot = np.eye(int(classes.max(initial=0)) + 1)[classes]
+    pairs = []
+    for frame in np.unique(frames):
+        here, there = np.flatnonzero(frames == frame), np.flatnonzero(frames == frame + 1)
+        if len(there):
+            features = link_features(boxes[here], one_hot[here], boxes[there], one_hot[there])
+            pairs.append((features, tracks[here, None] == tracks[there]))
+    return pairs
+
+
+def _logistic_regression(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Weights and bias, by Newton's method on the ridge-regularised mean log loss."""
+    inputs = np.column_stack([features, np.ones(len(features))])
+    ridge = RIDGE * np.diag([1.0] * features.shape[1] + [0.0])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(NEWTON_STEPS):
+        found = _sigmoid(inputs @ weights)
+        gradient = inputs.T @ (found - labels) / len(inputs) + ridge @ weights
+        curvature = (inputs.T * (found * (1 - found))) @ inputs / len(inputs) + ridge
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-10:
+            break
+    return weights
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,55 @@
+import json
+import runpy
+import sys
+
+import pytest
+from conftest import PROJECT
+from random_vid import random_vid
+
+TOOL = str(PROJECT / "tools/link_detections.py")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Paths of ground truth and detections."""
+    paths = tmp_path / "gt.json", tmp_path / "det.json"
+    for path, content in zip(paths, random_vid(4, videos=4), strict=True):
+        path.write_text(json.dumps(content))
+    return tuple(map(str, paths))
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", [TOOL, *map(str, words)])
+    runpy.run_path(TOOL, run_name="__main__")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--method", "seq_nms"],
+        ["--method", "seq_nms", "--rescoring", "max"],
+        ["--method", "repp"],
+        ["--method", "repp", "--smoothing", "0", "--learn-from", "GT"],
+    ],
+)
+def test_scores_before_and_after_are_shown(files, tmp_path, monkeypatch, capsys, options):
+    truth, detections = files
+    options = [truth if each == "GT" else each for each in options]
+    output = tmp_path / "new/linked.json"
+    run(monkeypatch, "--gt", truth, "--detections", detections, "--output", output, *options)
+    shown = capsys.readouterr().out
+    for name in ("coco AP50", "ilsvrc AP50", "mega AP50"):
+        assert name in shown
+    assert str(output) in shown
+    assert ("Learned" in shown) == ("--learn-from" in options)
+    before = json.loads((tmp_path / "det.json").read_text())
+    after = json.loads(output.read_text())
+    assert set(after[0]) == set(before[0])
+    assert sorted(each["score"] for each in after) != sorted(each["score"] for each in before)
+
+
+def test_bad_input_gets_one_sentence(files, tmp_path, monkeypatch):
+    missing = tmp_path / "none.json"
+    words = ["--gt", files[0], "--detections", missing, "--output", missing, "--method", "repp"]
+    with pytest.raises(SystemExit, match=r"no file of detections .*none\.json"):
+        run(monkeypatch, *words)
