@@ -3,7 +3,8 @@
 import json
 import random
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ TOKENS = [
     *(b"{}", b'""', b"<", b">", b"&", b"]", b",", b"\n", b"\x00", b"\xff\xfe", b"\xf0\x9f\x98\x80"),
     *(b"<!DOCTYPE x>", b"[" * 3000, b"0.5", b"\r", b"#", b'"', b"\xef\xbb\xbf", b"\xc2\xb2"),
 ]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory where that is possible: thousands of files are written."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
