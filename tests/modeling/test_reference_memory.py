@@ -2,30 +2,32 @@ import pytest
 import torch
 
 from boxmask_vid.modeling import ReferenceMemory, References
+from boxmask_vid.modeling.layers import FrameCells
 
 
 def frames(*numbers: int) -> list[References]:
     return [
-        References([(torch.full((1, 1), float(n)),) * 2], [torch.full((1, 1, 1), n)])
+        References(
+            [(torch.full((1, 1), float(n)),) * 2], [FrameCells((1, 1), *[torch.tensor([n])] * 3)]
+        )
         for n in numbers
     ]
 
 
 def numbers(references: References) -> list[int]:
-    from_maps = [int(each) for each in references.maps]
+    from_maps = [int(each.norm) for each in references.maps]
     assert references.stages[0][0][:, 0].tolist() == from_maps
     return from_maps
 
 
 def recall(memory, key: int, arrived=None, video="a", index=None) -> list[int]:
-    return numbers(
-        memory.recall(
-            frames(key)[0],
-            video_id=video,
-            frame_index=key if index is None else index,
-            arrived=None if arrived is None else frames(*arrived),
-        )
+    recalled = memory.recall(
+        frames(key)[0],
+        video_id=video,
+        frame_index=key if index is None else index,
+        arrived=None if arrived is None else frames(*arrived),
     )
+    return numbers(References.cat(recalled))
 
 
 def test_adaptive_adds_the_key_frame_to_the_references_of_the_video():

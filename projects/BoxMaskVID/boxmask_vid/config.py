@@ -79,6 +79,8 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
+    # Reference frames that are encoded together: more of them take more memory when a video begins.
+    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 4
 
     cfg.MODEL.BOXMASK = CN()
     # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from .layers import FrameCells
+
 
 @dataclass
 class References:
@@ -19,12 +21,12 @@ class References:
 
     Attributes:
         stages: for each stage of the box head the attention keys and values, (M, D) each.
-        maps: T feature maps (C, h_t, w_t), without the cells that only pad a batch; empty when
+        maps: cells of the T feature maps, without those that only pad a batch; empty when
             nothing looks at maps.
     """
 
     stages: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    maps: list[torch.Tensor] = field(default_factory=list)
+    maps: list[FrameCells] = field(default_factory=list)
 
     @staticmethod
     def cat(frames: Sequence[References]) -> References:
@@ -71,8 +73,8 @@ class ReferenceMemory:
         video_id: Hashable | None,
         frame_index: int | None,
         arrived: Sequence[References] | None,
-    ) -> References:
-        """The references that the key frame is to be compared with.
+    ) -> list[References]:
+        """The reference frames that the key frame is to be compared with.
 
         Args:
             key: the key frame, encoded as a reference.
@@ -106,9 +108,9 @@ class ReferenceMemory:
     def _starts(self, video_id: Hashable, frame_index: int | None) -> bool:
         return video_id not in self._frames or frame_index == 0
 
-    def _with_key(self, frames: list[References], key: References) -> References:
+    def _with_key(self, frames: list[References], key: References) -> list[References]:
         if self.mode == "fixed" and frames:
             frames[len(frames) // 2] = key
         else:
             frames.append(key)
-        return References.cat(frames)
+        return frames
