@@ -16,7 +16,8 @@ class FrameCells:
         unit: (h * w, C) features of length 1, or 0 where they are all zero; at least float32.
         norm: (h * w,) their length before.
         taps: (h * w * 9, C), for each cell what it adds to the embedding of the cell that sees
-            it at each of the 9 places of a 3x3 convolution, without bias; None without attention.
+            it at each of the 9 places of a 3x3 convolution, without bias; None if that is not
+            kept.
     """
 
     size: tuple[int, int]
@@ -39,3 +40,13 @@ class FrameCells:
     def to(self, dtype: torch.dtype) -> FrameCells:
         """With the projections (:attr:`taps`) in another precision."""
         return self if self.taps is None else replace(self, taps=self.taps.to(dtype))
+
+    def without_taps(self) -> FrameCells:
+        """Without the projections, most of what is kept: they can be computed again."""
+        return replace(self, taps=None)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        tensors = (self.unit, self.norm, self.taps)
+        return sum(each.nbytes for each in tensors if each is not None)

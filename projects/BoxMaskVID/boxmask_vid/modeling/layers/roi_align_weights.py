@@ -40,21 +40,19 @@ def _axis_weights(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same along one axis of ``length`` positions: (R, 2) intervals -> (R, bins, n) each."""
     bin_size = (interval[:, 1] - interval[:, 0])[:, None, None] / bins
-    if sampling_ratio:
-        samples = most = sampling_ratio
-    else:
-        samples = bin_size.ceil().clamp(min=1)
-        most = int(samples.max()) if len(samples) else 1
+    samples = torch.full_like(bin_size, sampling_ratio) if sampling_ratio else bin_size.ceil()
+    most = sampling_ratio or int(samples.max() if len(samples) else 0)
+    count = samples.clamp(min=1)
     sample = torch.arange(most, device=interval.device)
     index = torch.arange(bins, device=interval.device)[:, None]
-    at = interval[:, :1, None] - 0.5 + index * bin_size + (sample + 0.5) * bin_size / samples
+    at = interval[:, :1, None] - 0.5 + index * bin_size + (sample + 0.5) * bin_size / count
     counted = (at >= -1) & (at <= length) & (sample < samples)
     at = at.clamp(min=0)
     low = at.floor().clamp(max=length - 1)
     high = (low + 1).clamp(max=length - 1)
     fraction = torch.where(low < length - 1, at - low, 0)
     position = torch.stack([low, high], dim=-1).flatten(2).int()
-    share = counted / samples  # of one sample in its cell
+    share = counted / count  # of one sample in its cell
     weight = torch.stack([(1 - fraction) * share, fraction * share], dim=-1).flatten(2)
     return position, _merged(position, weight)
 

@@ -71,13 +71,17 @@ class TemporalROIAlign(nn.Module):
         rows = maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
         taps = [None] * len(maps)
         if self.num_heads:
-            kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
-            taps = F.linear(rows, kernel).unflatten(2, (9, -1)).flatten(1, 2)
+            taps = self._project(rows)
         precise = rows.to(torch.promote_types(rows.dtype, torch.float32))
         norm = precise.norm(dim=2).clamp(min=1e-12)
         unit = precise / norm[:, :, None]
         size = tuple(maps.shape[2:])
         return [FrameCells(size, *each) for each in zip(unit, norm, taps, strict=True)]
+
+    def _project(self, rows: torch.Tensor) -> torch.Tensor:
+        """Features (..., L, C) -> :attr:`FrameCells.taps` (..., L * 9, C)."""
+        kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
+        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
 
     def forward(
         self,
@@ -176,7 +180,10 @@ class TemporalROIAlign(nn.Module):
         own = own + bias
         scores = [self._heads(own * own).sum(dim=2)]
         for (index, weight), each in zip(similar, references, strict=True):
-            embedded = neighbours.rows(index, weight).of(each.taps) + bias
+            taps = each.taps
+            if taps is None:
+                taps = self._project(each.unit * each.norm[:, None])
+            embedded = neighbours.rows(index, weight).of(taps) + bias
             scores.append(self._heads(embedded * own).sum(dim=2))
         scale = (own.shape[1] / self.num_heads) ** -0.5
         return (torch.stack(scores) * scale).softmax(dim=0)
