@@ -95,11 +95,13 @@ def run_benchmark(args: argparse.Namespace) -> dict:
 def _summary(laps: Sequence[dict[str, float]], warm_up: int) -> dict:
     steady = laps[warm_up:]
     stages = {key: median(lap.get(key, 0.0) for lap in steady) for key in steady[-1]}
-    seconds = stages.pop("total")
+    del stages["peak_gib"]
     return {
-        "seconds": seconds,
+        "seconds": stages.pop("total"),
+        "peak_gib": max(lap["peak_gib"] for lap in laps),
         "first_seconds": laps[0]["total"],
         "all_seconds": [lap["total"] for lap in laps],
+        "all_peak_gib": [lap["peak_gib"] for lap in laps],
         "stages": stages,
     }
 
@@ -139,8 +141,8 @@ def _work(pipe: Connection, name: str, args: argparse.Namespace) -> None:
     step = _training_step(model, args, name) if args.training else _frame(model, cfg, args, name)
     stopwatch = Stopwatch(model)
     while (index := pipe.recv()) is not None:
-        pipe.send(stopwatch.lap(functools.partial(step, index)))
-    peak = _peak_memory(model.device)
+        lap = stopwatch.lap(functools.partial(step, index))
+        pipe.send({**lap, "peak_gib": _peak_memory(model.device)})
     cost = {"proposals": None}
     handle = model.roi_heads.register_forward_pre_hook(
         lambda _, inputs: cost.update(proposals=len(inputs[2][0]))
@@ -148,7 +150,7 @@ def _work(pipe: Connection, name: str, args: argparse.Namespace) -> None:
     with CostCounter() as counter:
         step(args.warm_up + args.frames)
     handle.remove()
-    cost.update(tflops=counter.flops / 1e12, gib_moved=counter.bytes / GIB, peak_gib=peak)
+    cost.update(tflops=counter.flops / 1e12, gib_moved=counter.bytes / GIB)
     pipe.send(cost)
 
 

@@ -51,7 +51,11 @@ class VideoRCNN(GeneralizedRCNN):
         test = cfg.MODEL.VID.TEST
         return {
             **super().from_config(cfg),
-            "reference_memory": ReferenceMemory(test.REFERENCES),
+            "reference_memory": ReferenceMemory(
+                test.REFERENCES,
+                precision=test.MEMORY.PRECISION,
+                budget_mb=test.MEMORY.BUDGET_MB,
+            ),
             "references_at_once": test.REFERENCES_AT_ONCE,
         }
 
