@@ -90,6 +90,64 @@ def test_references_encoded_one_by_one(kind: str):
     assert_same(detections(model, batches), detections(plain, batches))
 
 
+@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_budget_changes_what_is_kept_and_not_what_is_found(kind: str, mode: str):
+    batches = [[double(frame(i, references=5 if i == 0 else None))] for i in range(3)]
+    if mode == "fixed":
+        batches[2] = [double(frame(2, references=1))]
+    opts = ("MODEL.VID.TEST.REFERENCES", mode)
+    model, plain = both(kind, *opts, "MODEL.VID.TEST.MEMORY.BUDGET_MB", 0.1)
+    unlimited, _ = both(kind, *opts)
+    assert_same(detections(model, batches), detections(plain, batches))
+    assert_same(detections(unlimited, batches), detections(plain, batches))
+    kept, all_of_it = (
+        sum(each.nbytes for each in memory.reference_memory._frames[1])
+        for memory in (model, unlimited)
+    )
+    if kind == "selsa":
+        assert kept == all_of_it  # there is nothing to be left out
+    else:
+        assert kept <= 0.1 * 2**20 < all_of_it
+
+
+HALF = {"float16": 2e-2, "bfloat16": 1e-1}
+
+
+@pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_caches(kind: str, precision: str):
+    """Compared before boxes are selected, which a small difference may change."""
+    batches = [[frame(i, references=3 if i == 0 else None)] for i in range(2)]
+    model = small_model(kind)
+    half = small_model(kind, "MODEL.VID.TEST.MEMORY.PRECISION", precision)
+    features = []
+    for each in (model, half):
+        kept = []
+        each.roi_heads.box_predictor.register_forward_pre_hook(
+            lambda _, inputs, kept=kept: kept.append(inputs[0])
+        )
+        detections(each, batches)
+        features.append(torch.cat(kept))
+    assert half.reference_memory._frames[1][0].stages[0][0].dtype == half.reference_memory.dtype
+    error = (features[0] - features[1]).abs().max() / features[0].abs().max()
+    print(f"{kind} {precision}: {error:.1e} of the largest box feature")
+    assert 0 < error < HALF[precision]
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+def test_memory_does_not_grow_with_the_video(mode: str):
+    model = small_model("boxmask", "MODEL.VID.TEST.REFERENCES", mode).eval()
+    kept = []
+    for index in range(40):
+        arrived = 5 if index == 0 else 1 if mode == "fixed" else None
+        detections(model, [[frame(index, references=arrived)]])
+        memory = model.reference_memory._frames
+        assert list(memory) == [1]
+        kept.append(sum(each.nbytes for each in memory[1]))
+    assert kept[20:] == [kept[20]] * 20
+
+
 BATCHES = {
     "one clip": [clip()],
     "clips of different sizes": [clip(), clip(96, 64, seed=9)],

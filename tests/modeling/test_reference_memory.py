@@ -94,3 +94,16 @@ def test_videos_that_are_not_read_any_more_are_forgotten():
 def test_mode_must_be_known():
     with pytest.raises(ValueError, match=r"MODEL\.VID\.TEST\.REFERENCES is 'nearest'"):
         ReferenceMemory("nearest")
+    with pytest.raises(
+        ValueError, match=r"MEMORY\.PRECISION is 'int4', must be one of full, float16"
+    ):
+        ReferenceMemory("fixed", precision="int4")
+
+
+def test_a_frame_that_is_there_several_times_is_kept_once():
+    memory = ReferenceMemory("fixed", precision="float16", budget_mb=0)
+    (frame,) = frames(1)
+    memory.recall(frame, video_id=1, frame_index=0, arrived=[frame] * 3)
+    kept = memory._frames[1]
+    assert kept[0] is kept[1] is kept[2]
+    assert kept[0].stages[0][0].dtype == torch.float16
