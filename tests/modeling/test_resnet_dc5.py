@@ -51,7 +51,8 @@ def test_another_dilation_is_refused():
 @pytest.mark.parametrize("frozen", [True, False])
 def test_batch_norm_is_folded_where_it_uses_stored_statistics(norm: str, frozen: bool):
     """Same maps, gradients and statistics as convolution and batch norm apart."""
-    opts = ("MODEL.RESNETS.NORM", norm, "MODEL.VID.FREEZE_BN_STATISTICS", frozen)
+    opts = ["MODEL.RESNETS.NORM", norm, "MODEL.VID.FREEZE_BN_STATISTICS", frozen]
+    opts += ["MODEL.VID.FOLD_BATCH_NORM", True]
     fast = small_model("selsa", *opts).backbone.double().train()
     plain = build_model(plain_config(small_cfg("selsa", *opts))).backbone.double().train()
     torch.manual_seed(0)

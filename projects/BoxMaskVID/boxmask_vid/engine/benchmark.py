@@ -169,10 +169,14 @@ def _config(name: str, args: argparse.Namespace) -> CfgNode:
 
 def _model(cfg: CfgNode, args: argparse.Namespace) -> torch.nn.Module:
     """With random weights, the same for all formulations."""
-    # With the random boxes of an untrained RPN, NMS as configured leaves a few large ones only.
-    cfg.MODEL.RPN.NMS_THRESH = max(cfg.MODEL.RPN.NMS_THRESH, 0.95)
     torch.manual_seed(0)
-    return build_model(cfg).train(args.training)
+    model = build_model(cfg).train(args.training)
+    # An untrained RPN likes one kind of anchor everywhere, of which NMS leaves a few. With the
+    # same score for all anchors of a place there are as many proposals as after a training.
+    logits = model.proposal_generator.rpn_head.objectness_logits
+    with torch.no_grad():
+        logits.weight.copy_(logits.weight[:1].expand_as(logits.weight))
+    return model
 
 
 def _frame(

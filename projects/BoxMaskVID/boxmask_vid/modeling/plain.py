@@ -14,11 +14,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode
-from detectron2.layers import Conv2d, ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, ROI_HEADS_REGISTRY
+from detectron2.modeling import META_ARCH_REGISTRY, ROI_HEADS_REGISTRY
 from detectron2.structures import ImageList, Instances
 
-from .backbone import ResNetDC5, build_resnet_dc5_backbone
 from .encoded_frame import EncodedFrame
 from .layers import FrameCells, TemporalROIAlign
 from .meta_arch import VideoRCNN
@@ -32,15 +30,9 @@ def plain_config(cfg: CfgNode) -> CfgNode:
     cfg.defrost()
     cfg.MODEL.META_ARCHITECTURE = "PlainVideoRCNN"
     cfg.MODEL.ROI_HEADS.NAME = "PlainTemporalROIHeads"
-    cfg.MODEL.BACKBONE.NAME = "build_plain_resnet_dc5_backbone"
+    cfg.MODEL.VID.FOLD_BATCH_NORM = False
     cfg.MODEL.VID.TEST.MEMORY.PRECISION, cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = "full", -1
     return cfg
-
-
-@BACKBONE_REGISTRY.register()
-def build_plain_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
-    """``build_resnet_dc5_backbone`` that normalises after the convolutions."""
-    return build_resnet_dc5_backbone(cfg, input_shape, convolution=Conv2d)
 
 
 class PlainTemporalROIAlign(TemporalROIAlign):

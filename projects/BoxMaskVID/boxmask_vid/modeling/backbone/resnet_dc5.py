@@ -72,13 +72,8 @@ class ResNetDC5(Backbone):
 
 
 @BACKBONE_REGISTRY.register()
-def build_resnet_dc5_backbone(
-    cfg: CfgNode, input_shape: ShapeSpec, *, convolution: type[Conv2d] = FoldingConv2d
-) -> ResNetDC5:
+def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
     """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``.
-
-    Args:
-        convolution: what is in the network, convolution and batch norm.
 
     Raises:
         ValueError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
@@ -90,9 +85,10 @@ def build_resnet_dc5_backbone(
             f"one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
         )
     bottom_up = build_resnet_backbone(cfg, input_shape)
-    for module in bottom_up.modules():
-        if type(module) is Conv2d:  # Detectron2's ResNet does not let one choose
-            module.__class__ = convolution
+    if cfg.MODEL.VID.FOLD_BATCH_NORM:
+        for module in bottom_up.modules():
+            if type(module) is Conv2d:  # Detectron2's ResNet does not let one choose
+                module.__class__ = FoldingConv2d
     return ResNetDC5(
         bottom_up=bottom_up,
         in_feature=resnets.OUT_FEATURES[0],
