@@ -6,7 +6,6 @@ import pytest
 from boxmask_vid.errors import BadInput
 from boxmask_vid.visualization.benchmark_plot import plot_stages, plot_sweep
 
-
 KEY = "MODEL.VID.TEST.NUM_REFERENCES"
 
 
