@@ -62,6 +62,9 @@ def _add_model_keys(cfg: CN) -> None:
     # Batch norm uses its stored statistics in training, too, while its affine parameters of the
     # stages that are not frozen are trained (with MODEL.RESNETS.NORM "BN").
     cfg.MODEL.VID.FREEZE_BN_STATISTICS = False
+    # Where batch norm uses stored statistics, make it one with its convolution: a map less to keep
+    # for each, in training. Rounds differently: boxes move by 1e-3 pixels.
+    cfg.MODEL.VID.FOLD_BATCH_NORM = False
     # Lowest IoU at which a ground truth's best anchors become positive all the same.
     cfg.MODEL.VID.RPN_MIN_LOW_QUALITY_IOU = 0.3
 
@@ -88,6 +91,16 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
+    # Reference frames that are encoded together: more of them take more memory when a video begins.
+    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 2
+
+    cfg.MODEL.VID.TEST.MEMORY = CN()
+    # Precision of the projections of reference frames that are kept: "full" (as computed),
+    # "float16" or "bfloat16". Similarity and softmax are computed in float32 all the same.
+    cfg.MODEL.VID.TEST.MEMORY.PRECISION = "full"
+    # MiB for the references of a video. Where they would take more, projections of their maps are
+    # computed again at every key frame instead of kept. -1 for no limit.
+    cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
 
     cfg.MODEL.BOXMASK = CN()
     # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.

@@ -16,7 +16,7 @@ from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 
 from ..checkpoint import VIDCheckpointer
-from ..data import build_vid_test_loader
+from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
 from ..data.json_file import write_json
 from ..errors import BadInput
@@ -100,7 +100,7 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
             folder = Path(inference_folder(cfg, name))
             log = DetectionLog(folder, _made_by(cfg, name), resume=resume)
         finished = () if log is None else log.image_ids
-        loader = build_vid_test_loader(cfg, name, finished=finished)
+        loader = TimedLoader(build_vid_test_loader(cfg, name, finished=finished))
         evaluator = Trainer.build_evaluator(cfg, name, log)
         results[name] = inference_on_dataset(model, loader, evaluator)
         if comm.is_main_process():

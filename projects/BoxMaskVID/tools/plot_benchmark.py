@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Draw what benchmark.py has measured: stages of one file, or a sweep of a config key over many."""
+
+import argparse
+import json
+from pathlib import Path
+
+from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.visualization.benchmark_plot import plot_stages, plot_sweep
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
+    parser.add_argument("--sweep", metavar="KEY", help="the config key that the files differ in")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
+    args = parser.parse_args()
+    with bad_input_in_one_line():
+        reports = [json.loads(each.read_text()) for each in args.files]
+        if args.sweep:
+            plot_sweep(reports, args.sweep, args.output)
+        else:
+            plot_stages(reports[0], args.output)
+        print(f"{args.output}: written")
