@@ -1,6 +1,11 @@
 """ILSVRC trees that tests make."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from boxmask_vid.errors import BadInput
 
 XML = """<annotation><folder>f</folder><filename>000000</filename><size><width>64</width>
 <height>48</height></size>{objects}</annotation>"""
@@ -24,3 +29,11 @@ def write_list(root: Path, name: str, *rows: str) -> None:
     path = root / "ImageSets" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(rows) + "\n")
+
+
+def assert_refused(convert: Callable[[Path], object], root: Path, message: str) -> None:
+    """One sentence that matches, and no JSON, not even half of one."""
+    with pytest.raises(BadInput, match=message) as error:
+        convert(root)
+    assert "\n" not in str(error.value)
+    assert not list(root.rglob("*.json*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -24,6 +25,20 @@ class XmlFrame:
 
     size: tuple[int, int]  # width, height
     objects: list[dict]
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """The command line of the converters of such a tree."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("root", type=Path, help="folder with Data, Annotations and ImageSets")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the JSON")
+    parser.add_argument(
+        "--box-rule",
+        choices=list(BOX_RULES),
+        default="inclusive",
+        help="inclusive: width = xmax - xmin + 1; short: xmax - xmin, as published COCO-style AP",
+    )
+    return parser
 
 
 def check_tree(root: Path) -> None:
