@@ -8,10 +8,12 @@ class BadInput(ValueError):
 
     The message is one sentence that names the file, the record, the field and the value, and says
     what to do. Scripts print it without a traceback. It is kept on one line, whatever the values in
-    it are.
+    it are; raised again after a loader worker, it loses the worker's traceback, which PyTorch puts
+    before the sentence.
     """
 
     def __init__(self, message: str) -> None:
+        message = message.rpartition(f"{__name__}.BadInput: ")[2]
         words = ("".join(filter(str.isprintable, word)) for word in message.split())
         short = (w if len(w) <= LONGEST_WORD else f"{w[:LONGEST_WORD]}..." for w in words)
         super().__init__(" ".join(short))
