@@ -1,9 +1,8 @@
 """Any frame of a video file, exactly.
 
 Decoded with PyAV, not with OpenCV: it tells the time stamp of every frame that it decodes, so that
-a frame which is not the one that was asked for is noticed. OpenCV's seeking gave other frames
-without a word (50 of 60 of an MPEG transport stream) and took 1.1 to 6 times as long
-(``projects/BoxMaskVID/tools/benchmark_decoding.py``).
+a frame which is not the one that was asked for is noticed. OpenCV gave other frames without a word
+from an MPEG transport stream, and takes longer to find a frame (DATA.md has the measurement).
 """
 
 from __future__ import annotations
