@@ -48,6 +48,14 @@ def test_rooms_do_not_touch_what_they_must_not(room):
 def test_layers_are_plain_torch():
     for module in (PACKAGE / "modeling/layers").rglob("*.py"):
         used = {name.split(".")[0] for name in imports(module)} - {"__future__"}
-        assert used <= {"torch", "torchvision", "fvcore", "math", "collections", "boxmask_vid"}
+        assert used <= {
+            "torch",
+            "torchvision",
+            "fvcore",
+            "math",
+            "collections",
+            "dataclasses",
+            "boxmask_vid",
+        }
         own = {name for name in imports(module) if name.startswith("boxmask_vid")}
         assert all(name.startswith("boxmask_vid.modeling.layers") for name in own)

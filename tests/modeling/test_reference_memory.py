@@ -2,30 +2,32 @@ import pytest
 import torch
 
 from boxmask_vid.modeling import ReferenceMemory, References
+from boxmask_vid.modeling.layers import FrameCells
 
 
 def frames(*numbers: int) -> list[References]:
     return [
-        References([(torch.full((1, 1), float(n)),) * 2], [torch.full((1, 1, 1), n)])
+        References(
+            [(torch.full((1, 1), float(n)),) * 2], [FrameCells((1, 1), *[torch.tensor([n])] * 3)]
+        )
         for n in numbers
     ]
 
 
 def numbers(references: References) -> list[int]:
-    from_maps = [int(each) for each in references.maps]
+    from_maps = [int(each.norm) for each in references.maps]
     assert references.stages[0][0][:, 0].tolist() == from_maps
     return from_maps
 
 
 def recall(memory, key: int, arrived=None, video="a", index=None) -> list[int]:
-    return numbers(
-        memory.recall(
-            frames(key)[0],
-            video_id=video,
-            frame_index=key if index is None else index,
-            arrived=None if arrived is None else frames(*arrived),
-        )
+    recalled = memory.recall(
+        frames(key)[0],
+        video_id=video,
+        frame_index=key if index is None else index,
+        arrived=None if arrived is None else frames(*arrived),
     )
+    return numbers(References.cat(recalled))
 
 
 def test_adaptive_adds_the_key_frame_to_the_references_of_the_video():
@@ -92,3 +94,16 @@ def test_videos_that_are_not_read_any_more_are_forgotten():
 def test_mode_must_be_known():
     with pytest.raises(ValueError, match=r"MODEL\.VID\.TEST\.REFERENCES is 'nearest'"):
         ReferenceMemory("nearest")
+    with pytest.raises(
+        ValueError, match=r"MEMORY\.PRECISION is 'int4', must be one of full, float16"
+    ):
+        ReferenceMemory("fixed", precision="int4")
+
+
+def test_a_frame_that_is_there_several_times_is_kept_once():
+    memory = ReferenceMemory("fixed", precision="float16", budget_mb=0)
+    (frame,) = frames(1)
+    memory.recall(frame, video_id=1, frame_index=0, arrived=[frame] * 3)
+    kept = memory._frames[1]
+    assert kept[0] is kept[1] is kept[2]
+    assert kept[0].stages[0][0].dtype == torch.float16

@@ -101,11 +101,12 @@ def test_padding_of_a_batch_does_not_reach_the_references(kind: str):
     for sample in (small, large):
         sample["image"] = sample["image"].double()
         sample["reference_images"] = [each.double() for each in sample["reference_images"]]
-    images, features, rows = model._encode([small, large])
+    images, rows = model._frames([small, large])
+    features = model.backbone(images.tensor)
     proposals, _ = model.proposal_generator(images, features)
-    together = model._encode_references(features, proposals)
+    together = model._encode(features, proposals)
     for row in rows[0]:
-        assert [tuple(each.shape[1:]) for each in together[row].maps] in ([(4, 4)], [])
+        assert [each.size for each in together[row].reference.maps] in ([(4, 4)], [])
 
 
 @pytest.mark.parametrize("kind", VIDEO_KINDS)
@@ -176,7 +177,7 @@ def test_an_image_alone_is_its_own_reference():
 def test_an_image_given_several_times_is_encoded_once():
     model = small_model("troi")
     picture = image()
-    images, _, rows = model._encode(
+    images, rows = model._frames(
         [{"image": picture, "reference_images": [picture, picture]}, clip(references=1)]
     )
     assert len(images) == 3

@@ -92,9 +92,10 @@ def detect(model, images, golden: dict, sampler: str, window: int | None = None,
 def encoded(model, image: torch.Tensor):
     """A frame as a reference."""
     with torch.no_grad():
-        frames, features, _ = model._encode([{"image": image}])
+        frames = model.preprocess_image([{"image": image}])
+        features = model.backbone(frames.tensor)
         proposals, _ = model.proposal_generator(frames, features)
-        return model._encode_references(features, proposals)[0]
+        return model._encode(features, proposals)[0].reference
 
 
 def recorded(golden: dict, sampler: str, index: int) -> tuple[torch.Tensor, ...]:

@@ -88,6 +88,16 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
+    # Reference frames that are encoded together: more of them take more memory when a video begins.
+    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 4
+
+    cfg.MODEL.VID.TEST.MEMORY = CN()
+    # Precision of the projections of reference frames that are kept: "full" (as computed),
+    # "float16" or "bfloat16". Similarity and softmax are computed in float32 all the same.
+    cfg.MODEL.VID.TEST.MEMORY.PRECISION = "full"
+    # MiB for the references of a video. Where they would take more, projections of their maps are
+    # computed again at every key frame instead of kept. -1 for no limit.
+    cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
 
     cfg.MODEL.BOXMASK = CN()
     # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.

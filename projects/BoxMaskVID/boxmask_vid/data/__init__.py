@@ -4,12 +4,14 @@ from .build import build_vid_test_loader, build_vid_train_loader
 from .dataset_mapper import VIDDatasetMapper
 from .datasets import load_vid_json, register_vid_instances
 from .samplers import ResumableSampler, VideoInferenceSampler
+from .timed_loader import TimedLoader
 from .transforms import ResizeToFit
 from .video_index import VideoIndex
 
 __all__ = [
     "ResizeToFit",
     "ResumableSampler",
+    "TimedLoader",
     "VIDDatasetMapper",
     "VideoIndex",
     "VideoInferenceSampler",

@@ -18,7 +18,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader
 
 from ..checkpoint import VIDCheckpointer
-from ..data import build_vid_test_loader, build_vid_train_loader
+from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
 from ..errors import BadInput
 from ..evaluation import DetectionLog, VIDEvaluator
@@ -66,8 +66,8 @@ class Trainer(DefaultTrainer):
         return build_vid_train_loader(cfg)
 
     @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
-        return build_vid_test_loader(cfg, dataset_name)
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> TimedLoader:
+        return TimedLoader(build_vid_test_loader(cfg, dataset_name))
 
     @classmethod
     def build_evaluator(

@@ -2,12 +2,14 @@
 
 from .backbone import ResNetDC5
 from .meta_arch import VideoRCNN
+from .plain import PlainVideoRCNN, plain_config
 from .proposal_generator import PreciseAnchorGenerator, VideoRPN
 from .reference_memory import ReferenceMemory, References
 from .roi_heads import BoxMaskHead, SelsaBoxHead, TemporalROIHeads, VideoOutputLayers
 
 __all__ = [
     "BoxMaskHead",
+    "PlainVideoRCNN",
     "PreciseAnchorGenerator",
     "ReferenceMemory",
     "References",
@@ -17,4 +19,5 @@ __all__ = [
     "VideoOutputLayers",
     "VideoRCNN",
     "VideoRPN",
+    "plain_config",
 ]

@@ -7,10 +7,12 @@ box head are computed once for every reference frame and give the same result fo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+
+from .layers import FrameCells
 
 
 @dataclass
@@ -19,12 +21,12 @@ class References:
 
     Attributes:
         stages: for each stage of the box head the attention keys and values, (M, D) each.
-        maps: T feature maps (C, h_t, w_t), without the cells that only pad a batch; empty when
+        maps: cells of the T feature maps, without those that only pad a batch; empty when
             nothing looks at maps.
     """
 
     stages: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    maps: list[torch.Tensor] = field(default_factory=list)
+    maps: list[FrameCells] = field(default_factory=list)
 
     @staticmethod
     def cat(frames: Sequence[References]) -> References:
@@ -34,6 +36,21 @@ class References:
             for stage in zip(*(each.stages for each in frames), strict=True)
         ]
         return References(stages, [each for frame in frames for each in frame.maps])
+
+    def to(self, dtype: torch.dtype) -> References:
+        """With the projections in another precision; what similarity is computed from stays."""
+        stages = [(keys.to(dtype), values.to(dtype)) for keys, values in self.stages]
+        return References(stages, [each.to(dtype) for each in self.maps])
+
+    def without_taps(self) -> References:
+        """Without what Temporal RoI Align can compute again at every key frame."""
+        return References(self.stages, [each.without_taps() for each in self.maps])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        stages = sum(each.nbytes for stage in self.stages for each in stage)
+        return stages + sum(each.nbytes for each in self.maps)
 
 
 class ReferenceMemory:
@@ -51,17 +68,32 @@ class ReferenceMemory:
     """
 
     MODES = ("adaptive", "fixed")
+    PRECISIONS = {"full": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, *, precision: str = "full", budget_mb: float = -1) -> None:
         """
+        Args:
+            mode: see the class.
+            precision: of the projections that are kept, one of :attr:`PRECISIONS`; "full" keeps
+                them as they are computed.
+            budget_mb: MiB for the references of a video, no limit if negative. Above it frames
+                are kept without the projections of their maps (most of what they take), which are
+                then computed again at every key frame.
+
         Raises:
-            ValueError: if the mode is none of :attr:`MODES`.
+            ValueError: if mode or precision is none of those there are.
         """
-        if mode not in self.MODES:
-            raise ValueError(
-                f"MODEL.VID.TEST.REFERENCES is '{mode}', must be one of {', '.join(self.MODES)}."
-            )
+        for key, value, known in (
+            ("REFERENCES", mode, self.MODES),
+            ("MEMORY.PRECISION", precision, self.PRECISIONS),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"MODEL.VID.TEST.{key} is '{value}', must be one of {', '.join(known)}."
+                )
         self.mode = mode
+        self.dtype = self.PRECISIONS[precision]
+        self.budget = budget_mb * 2**20
         self._frames: dict[Hashable, deque[References]] = {}
 
     def recall(
@@ -71,8 +103,8 @@ class ReferenceMemory:
         video_id: Hashable | None,
         frame_index: int | None,
         arrived: Sequence[References] | None,
-    ) -> References:
-        """The references that the key frame is to be compared with.
+    ) -> list[References]:
+        """The reference frames that the key frame is to be compared with.
 
         Args:
             key: the key frame, encoded as a reference.
@@ -85,6 +117,8 @@ class ReferenceMemory:
         """
         if video_id is None:
             return self._with_key(list(arrived or []), key)
+        if arrived is not None and self.dtype is not None:
+            arrived = _each_once(arrived, lambda frame: frame.to(self.dtype))
         if arrived is not None and (self.mode == "adaptive" or self._starts(video_id, frame_index)):
             self._frames[video_id] = deque(arrived, maxlen=len(arrived) or None)
         elif video_id not in self._frames:
@@ -96,6 +130,8 @@ class ReferenceMemory:
             )
         elif arrived is not None:
             self._frames[video_id].extend(arrived)
+        if arrived is not None and self.budget >= 0:
+            self._fit(self._frames[video_id])
         return self._with_key(list(self._frames[video_id]), key)
 
     def keep_only(self, video_ids: Iterable[Hashable]) -> None:
@@ -103,12 +139,39 @@ class ReferenceMemory:
         wanted = set(video_ids)
         self._frames = {key: value for key, value in self._frames.items() if key in wanted}
 
+    def _fit(self, frames: deque[References]) -> None:
+        """Keep as many projections as the budget allows, those of the newest frames."""
+        left = self.budget - sum(each.nbytes for each in {id(f): f for f in frames}.values())
+
+        def fitting(frame: References) -> References:
+            nonlocal left
+            if left >= 0:
+                return frame
+            lean = frame.without_taps()
+            left += frame.nbytes - lean.nbytes
+            return lean
+
+        kept = _each_once(frames, fitting)
+        frames.clear()
+        frames.extend(kept)
+
     def _starts(self, video_id: Hashable, frame_index: int | None) -> bool:
         return video_id not in self._frames or frame_index == 0
 
-    def _with_key(self, frames: list[References], key: References) -> References:
+    def _with_key(self, frames: list[References], key: References) -> list[References]:
         if self.mode == "fixed" and frames:
             frames[len(frames) // 2] = key
         else:
             frames.append(key)
-        return References.cat(frames)
+        return frames
+
+
+def _each_once(
+    frames: Iterable[References], change: Callable[[References], References]
+) -> list[References]:
+    """Changed frames; one that is there several times stays one."""
+    changed = {}
+    for frame in frames:
+        if id(frame) not in changed:
+            changed[id(frame)] = change(frame)
+    return [changed[id(frame)] for frame in frames]

@@ -11,6 +11,8 @@ from detectron2.layers import Conv2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_resnet_backbone
 from torch import nn
 
+from .folding_conv import FoldingConv2d
+
 
 class ResNetDC5(Backbone):
     """A bottom-up network whose last map is reduced by one convolution with ReLU.
@@ -70,8 +72,13 @@ class ResNetDC5(Backbone):
 
 
 @BACKBONE_REGISTRY.register()
-def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
+def build_resnet_dc5_backbone(
+    cfg: CfgNode, input_shape: ShapeSpec, *, convolution: type[Conv2d] = FoldingConv2d
+) -> ResNetDC5:
     """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``.
+
+    Args:
+        convolution: what is in the network, convolution and batch norm.
 
     Raises:
         ValueError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
@@ -82,8 +89,12 @@ def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5
             "build_resnet_dc5_backbone: MODEL.RESNETS.RES5_DILATION must be 2 and OUT_FEATURES "
             f"one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
         )
+    bottom_up = build_resnet_backbone(cfg, input_shape)
+    for module in bottom_up.modules():
+        if type(module) is Conv2d:  # Detectron2's ResNet does not let one choose
+            module.__class__ = convolution
     return ResNetDC5(
-        bottom_up=build_resnet_backbone(cfg, input_shape),
+        bottom_up=bottom_up,
         in_feature=resnets.OUT_FEATURES[0],
         out_channels=cfg.MODEL.VID.NECK.OUT_CHANNELS,
         size_divisibility=cfg.INPUT.VID.SIZE_DIVISIBILITY,

@@ -2,6 +2,11 @@
 
 Every cell of a key RoI is enriched with the most similar cells of the reference frames' feature
 maps. No boxes are needed in the reference frames.
+
+RoIAlign and the 3x3 embedding convolution are linear, so neither the similarity of RoI cells nor
+the embedding of what is similar is computed from RoI features: both are interpolated, the one
+from products of map with map, the other from projections of the maps, which a reference frame
+needs once. ``modeling/plain.py`` has the formulation of the paper.
 """
 
 from __future__ import annotations
@@ -13,6 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .frame_cells import FrameCells
+from .roi_align_weights import roi_align_weights
+from .weighted_rows import WeightedRows
+
 
 class TemporalROIAlign(nn.Module):
     """Most similar RoI Align (Sec. 3.2) and temporal attentional feature aggregation (Sec. 3.3).
@@ -20,12 +29,24 @@ class TemporalROIAlign(nn.Module):
     R key RoIs, C channels, P pooler size, T reference frames of h_t x w_t cells.
     """
 
-    def __init__(self, *, channels: int, num_most_similar: int, num_heads: int) -> None:
+    # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
+    _AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        num_most_similar: int,
+        num_heads: int,
+        spatial_scale: float,
+        sampling_ratio: int,
+    ) -> None:
         """
         Args:
             channels: C.
             num_most_similar: K, cells taken from each reference frame for each RoI cell.
             num_heads: heads ("attention blocks") of the temporal attention; 0 for a plain mean.
+            spatial_scale, sampling_ratio: of the RoIAlign that pools the key RoIs.
 
         Raises:
             ValueError: if ``num_heads`` does not divide C.
@@ -35,70 +56,197 @@ class TemporalROIAlign(nn.Module):
             raise ValueError(f"TROI needs channels ({channels}) divisible by heads ({num_heads})")
         self.num_most_similar = num_most_similar
         self.num_heads = num_heads
+        self.spatial_scale = spatial_scale
+        self.sampling_ratio = sampling_ratio
         if num_heads:
             self.embed = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
             weight_init.c2_msra_fill(self.embed)
 
+    def encode(self, maps: torch.Tensor) -> list[FrameCells]:
+        """What is needed of N frames, as key or as reference.
+
+        Args:
+            maps: (N, C, h, w).
+        """
+        rows = maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
+        taps = [None] * len(maps)
+        if self.num_heads:
+            taps = self._project(rows)
+        precise = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        norm = precise.norm(dim=2).clamp(min=1e-12)
+        unit = precise / norm[:, :, None]
+        size = tuple(maps.shape[2:])
+        return [FrameCells(size, *each) for each in zip(unit, norm, taps, strict=True)]
+
+    def _project(self, rows: torch.Tensor) -> torch.Tensor:
+        """Features (..., L, C) -> :attr:`FrameCells.taps` (..., L * 9, C)."""
+        kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
+        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
+
     def forward(
-        self, roi_features: torch.Tensor, reference_maps: Sequence[torch.Tensor]
+        self,
+        roi_features: torch.Tensor,
+        boxes: torch.Tensor,
+        key: FrameCells,
+        references: Sequence[FrameCells],
     ) -> torch.Tensor:
         """
         Args:
             roi_features: (R, C, P, P), RoIAlign of the key frame.
-            reference_maps: T maps (C, h_t, w_t) without cells that only pad a batch.
+            boxes: (R, 4) the RoIs, in pixels.
+            key: cells of the key frame, all that RoIAlign saw.
+            references: cells of T frames, without those that only pad a batch.
 
         Returns:
             (R, C, P, P).
         """
-        similar = [self.most_similar(roi_features, each) for each in reference_maps]
-        return self.aggregate(torch.stack([roi_features, *similar]))
-
-    def most_similar(self, roi_features: torch.Tensor, reference_map: torch.Tensor) -> torch.Tensor:
-        """Most similar RoI Align of one reference frame (Eq. 1-3).
-
-        Cosine similarity between RoI cells and reference cells; the features of the K best are
-        averaged with the softmax of their cosines as weights. An all-zero cell is similar to
-        nothing (cosine 0).
-
-        Args:
-            roi_features: (R, C, P, P).
-            reference_map: (C, h, w).
-
-        Returns:
-            (R, C, P, P).
-        """
+        rois, channels, size, _ = roi_features.shape
         cells = roi_features.permute(0, 2, 3, 1).flatten(0, 2)  # (R * P * P, C)
-        positions = reference_map.flatten(1)  # (C, h * w)
+        position, weight = roi_align_weights(
+            boxes,
+            map_size=key.size,
+            output_size=size,
+            spatial_scale=self.spatial_scale,
+            sampling_ratio=self.sampling_ratio,
+        )
         with torch.autocast(cells.device.type, enabled=False):
-            precise = torch.promote_types(cells.dtype, torch.float32)
-            cosine = F.normalize(cells.to(precise), dim=1) @ F.normalize(
-                positions.to(precise), dim=0
-            )
-            best, index = cosine.topk(min(self.num_most_similar, positions.shape[1]), dim=1)
-            weight = best.softmax(dim=1)
-        nearest = positions.t()[index]  # (R * P * P, K, C)
-        mixed = (nearest * weight.to(nearest.dtype)[:, :, None]).sum(dim=1)
-        rois, channels, height, width = roi_features.shape
-        return mixed.view(rois, height, width, channels).permute(0, 3, 1, 2)
+            precise = cells.to(key.unit.dtype)
+            similar = self.most_similar(precise, position, weight, key, references)
+            if self.num_heads:
+                neighbours = _Neighbours(size, cells.device)
+                own = neighbours.rows(position, weight).without_zeros()
+                attention = self._attention(own.of(key.taps), similar, references, neighbours)
+            else:
+                attention = precise.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
+            mixed = self._mix(precise, attention, similar, references)
+        return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
 
-    def aggregate(self, frames: torch.Tensor) -> torch.Tensor:
-        """Temporal attention over frames, for every cell and head (Eq. 4-6).
+    def most_similar(
+        self,
+        cells: torch.Tensor,
+        position: torch.Tensor,
+        weight: torch.Tensor,
+        key: FrameCells,
+        references: Sequence[FrameCells],
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The K most similar cells of each reference frame for each RoI cell (Eq. 1-3).
+
+        By cosine similarity; an all-zero cell is similar to nothing (cosine 0).
 
         Args:
-            frames: (T + 1, R, C, P, P), the key frame first.
+            cells: (N, C), N = R * P * P.
+            position, weight: (R, P, P, n), what of the key frame RoIAlign makes the cells of.
+            key, references: see :meth:`forward`.
 
         Returns:
-            (R, C, P, P), a convex combination of the frames.
+            for each reference frame position and softmax of the cosines, (N, K) each.
         """
-        if not self.num_heads:
-            return frames.mean(dim=0)
-        embedded = self.embed(frames.flatten(0, 1)).view_as(frames)
-        with torch.autocast(frames.device.type, enabled=False):
-            precise = torch.promote_types(embedded.dtype, torch.float32)
-            embedded = self._heads(embedded.to(precise))  # (T + 1, R, heads, C / heads, P, P)
-            score = (embedded * embedded[:1]).sum(dim=3, keepdim=True) / embedded.shape[3] ** 0.5
-            attention = score.softmax(dim=0)
-        return (self._heads(frames) * attention.to(frames.dtype)).sum(dim=0).flatten(1, 2)
+        if not references or not len(cells):
+            return [(cells.new_empty(0, 1, dtype=torch.int32), cells[:, :1]) for _ in references]
+        # Scaling by the norm of the RoI cell does not change which are its best.
+        position, weight = position.flatten(0, 2), weight.flatten(0, 2)
+        rows = _all_rows(position, weight * key.norm.detach()[position]).without_zeros()
+        most = max(len(each.unit) for each in references)
+        limit = self._AT_ONCE.get(cells.device.type, self._AT_ONCE["cuda"])
+        parts = list(rows.split(max(limit // most, 1)))
+        norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        similar = []
+        for each in references:
+            with torch.no_grad():
+                product = key.unit @ each.unit.t()
+                count = min(self.num_most_similar, len(each.unit))
+                found = [part.of(product).topk(count, dim=1) for part in parts]
+                best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+            if cells.requires_grad or each.unit.requires_grad:
+                best = (cells[:, None] @ each.unit[index].transpose(1, 2)).squeeze(1)
+            similar.append((index.int(), (best / norm).softmax(dim=1)))
+        return similar
 
-    def _heads(self, frames: torch.Tensor) -> torch.Tensor:
-        return frames.unflatten(2, (self.num_heads, -1))
+    def _attention(
+        self,
+        own: torch.Tensor,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameCells],
+        neighbours: _Neighbours,
+    ) -> torch.Tensor:
+        """(T + 1, N, heads) attention over the key frame and its references (Eq. 4-5).
+
+        Args:
+            own: (N, C) embedding of the key RoIs, without bias.
+            similar, references: see :meth:`most_similar`.
+            neighbours: of the cells of a RoI.
+        """
+        bias = self.embed.bias.to(torch.promote_types(own.dtype, torch.float32))
+        own = own + bias
+        scores = [self._heads(own * own).sum(dim=2)]
+        for (index, weight), each in zip(similar, references, strict=True):
+            taps = each.taps
+            if taps is None:
+                taps = self._project(each.unit * each.norm[:, None])
+            embedded = neighbours.rows(index, weight).of(taps) + bias
+            scores.append(self._heads(embedded * own).sum(dim=2))
+        scale = (own.shape[1] / self.num_heads) ** -0.5
+        return (torch.stack(scores) * scale).softmax(dim=0)
+
+    def _mix(
+        self,
+        cells: torch.Tensor,
+        attention: torch.Tensor,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameCells],
+    ) -> torch.Tensor:
+        """(N, C), the frames weighted with their attention (Eq. 6)."""
+        heads = attention.shape[2]
+        mixed = cells.unflatten(1, (heads, -1)) * attention[0, :, :, None]
+        if not references:
+            return mixed.flatten(1)
+        begin, entries, weights = 0, [], []
+        for (index, weight), each, share in zip(similar, references, attention[1:], strict=True):
+            entries.append((index + begin)[:, None] * heads + _range(heads, index)[:, None])
+            weights.append((weight * each.norm[index])[:, None] * share[:, :, None])
+            begin += len(each.unit)
+        table = torch.cat([each.unit for each in references]).view(begin * heads, -1)
+        # (N, heads, T * K) entries: a sum for every cell and head
+        rows = _all_rows(torch.cat(entries, dim=2), torch.cat(weights, dim=2))
+        return (mixed + rows.of(table).view_as(mixed)).flatten(1)
+
+    def _heads(self, cells: torch.Tensor) -> torch.Tensor:
+        return cells.unflatten(1, (self.num_heads, -1))
+
+
+class _Neighbours:
+    """Which cells of a RoI of P x P a 3x3 convolution sees, and at which of its 9 taps."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        cell = F.pad(torch.arange(size**2).view(size, size), (1, 1, 1, 1), value=-1)
+        seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
+        inside = seen >= 0  # what pads the RoI adds nothing
+        counts = inside.sum(dim=1)
+        self.cell = seen[inside].to(device)
+        self.tap = inside.nonzero()[:, 1].int().to(device)
+        self.start = (counts.cumsum(0) - counts).int().to(device)
+
+    def rows(self, position: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
+        """Rows of ``FrameCells.taps`` that make the embedding of RoI cells.
+
+        Args:
+            position, weight: what the cells themselves are made of, n entries for each of all
+                the cells of all RoIs in order.
+        """
+        cells = len(self.start)
+        position, weight = (each.reshape(-1, cells, each.shape[-1]) for each in (position, weight))
+        rois, _, entries = position.shape
+        index = position[:, self.cell] * 9 + self.tap[:, None]
+        roi = _range(rois, index)[:, None]
+        offsets = (roi * len(self.cell) + self.start) * entries
+        return WeightedRows(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
+
+
+def _all_rows(index: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
+    """Sums over the last dimension."""
+    sums = index.shape[:-1].numel()
+    return WeightedRows(index.flatten(), weight.flatten(), _range(sums, index) * index.shape[-1])
+
+
+def _range(end: int, like: torch.Tensor) -> torch.Tensor:
+    return torch.arange(end, device=like.device, dtype=like.dtype)

@@ -5,6 +5,8 @@ B key frames in a batch, T reference frames of a key frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
@@ -12,6 +14,7 @@ from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.structures import ImageList, Instances
 from detectron2.utils.events import get_event_storage
 
+from ..encoded_frame import EncodedFrame
 from ..reference_memory import ReferenceMemory, References
 
 
@@ -30,15 +33,30 @@ class VideoRCNN(GeneralizedRCNN):
     """
 
     @configurable
-    def __init__(self, *, reference_memory: ReferenceMemory, **kwargs) -> None:
+    def __init__(
+        self, *, reference_memory: ReferenceMemory, references_at_once: int, **kwargs
+    ) -> None:
+        """
+        Args:
+            reference_memory: what is remembered of the videos that are read.
+            references_at_once: at test, how many reference frames are encoded together.
+            kwargs: see ``GeneralizedRCNN``.
+        """
         super().__init__(**kwargs)
         self.reference_memory = reference_memory
+        self.references_at_once = references_at_once
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        test = cfg.MODEL.VID.TEST
         return {
             **super().from_config(cfg),
-            "reference_memory": ReferenceMemory(cfg.MODEL.VID.TEST.REFERENCES),
+            "reference_memory": ReferenceMemory(
+                test.REFERENCES,
+                precision=test.MEMORY.PRECISION,
+                budget_mb=test.MEMORY.BUDGET_MB,
+            ),
+            "references_at_once": test.REFERENCES_AT_ONCE,
         }
 
     def train(self, mode: bool = True) -> VideoRCNN:
@@ -56,16 +74,21 @@ class VideoRCNN(GeneralizedRCNN):
         """
         if not self.training:
             return self.inference(batched_inputs)
-        images, features, reference_rows = self._encode(batched_inputs)
+        images, reference_rows = self._frames(batched_inputs)
+        features = self.backbone(images.tensor)
         truth = [sample["instances"].to(self.device) for sample in batched_inputs]
-        keys = slice(len(batched_inputs))
-        key_images, key_features = _select(images, features, keys)
+        count = len(batched_inputs)
+        key_images, key_features = _select(images, features, range(count))
         proposals, losses = self.proposal_generator(key_images, key_features, truth)
 
-        own = [rows or [row] for row, rows in enumerate(reference_rows)]
-        references = self._training_references(images, features, own)
+        keys = references = None
+        if self.roi_heads.uses_references:
+            own = [rows or [row] for row, rows in enumerate(reference_rows)]
+            encoded = self._encode_for_training(images, features, own)
+            keys = encoded[:count]
+            references = [_references(encoded, rows) for rows in own]
         _, detector_losses = self.roi_heads(
-            key_images, key_features, proposals, truth, references=references
+            key_images, key_features, proposals, truth, keys=keys, references=references
         )
         if self.vis_period > 0 and get_event_storage().iter % self.vis_period == 0:
             self.visualize_training(batched_inputs, proposals)
@@ -83,31 +106,29 @@ class VideoRCNN(GeneralizedRCNN):
             KeyError: if a sample has a ``video_id`` whose references are not known.
         """
         assert not self.training
-        images, features, reference_rows = self._encode(batched_inputs)
-        key_images, key_features = _select(images, features, slice(len(batched_inputs)))
+        images, reference_rows = self._frames(batched_inputs)
+        key_images = _select(images, {}, range(len(batched_inputs)))[0]
+        key_features = self.backbone(key_images.tensor)
         if detected_instances is not None:
             given = [each.to(self.device) for each in detected_instances]
             results = self.roi_heads.forward_with_given_boxes(key_features, given)
         else:
-            proposals, _ = self.proposal_generator(images, features)
-            references = self._remembered_references(
-                batched_inputs, features, proposals, reference_rows
-            )
+            proposals, _ = self.proposal_generator(key_images, key_features)
+            keys = references = None
+            if self.roi_heads.uses_references:
+                keys = self._encode(key_features, proposals)
+                references = self._remembered_references(
+                    batched_inputs, keys, images, reference_rows
+                )
             results, _ = self.roi_heads(
-                key_images, key_features, proposals[: len(batched_inputs)], references=references
+                key_images, key_features, proposals, keys=keys, references=references
             )
         if do_postprocess:
             return self._postprocess(results, batched_inputs, key_images.image_sizes)
         return results
 
-    def _encode(
-        self, batched_inputs: list[dict]
-    ) -> tuple[ImageList, dict[str, torch.Tensor], list[list[int]]]:
-        """One backbone pass over all different images, the B key frames first.
-
-        Returns:
-            images and maps of all frames, and for each key frame the rows of its references.
-        """
+    def _frames(self, batched_inputs: list[dict]) -> tuple[ImageList, list[list[int]]]:
+        """All different images, the B key frames first, and the rows of each one's references."""
         frames = [sample["image"] for sample in batched_inputs]
         row_of = {id(image): row for row, image in enumerate(frames)}
         reference_rows = []
@@ -119,64 +140,73 @@ class VideoRCNN(GeneralizedRCNN):
                     frames.append(image)
                 rows.append(row_of[id(image)])
             reference_rows.append(rows)
-        images = self.preprocess_image([{"image": image} for image in frames])
-        return images, self.backbone(images.tensor), reference_rows
+        return self.preprocess_image([{"image": image} for image in frames]), reference_rows
 
-    def _training_references(
+    def _encode_for_training(
         self, images: ImageList, features: dict[str, torch.Tensor], rows: list[list[int]]
-    ) -> list[References] | None:
-        """References of each key frame, with gradient into features but not into proposals."""
-        if not self.roi_heads.uses_references:
-            return None
+    ) -> list[EncodedFrame]:
+        """All frames, with gradient into features but not into the proposals of references.
+
+        Args:
+            rows: of the references of each key frame.
+        """
         used = sorted({row for each in rows for row in each})
-        used_images, used_features = _select(images, features, used)
-        proposals = self.proposal_generator.propose(used_images, used_features)
-        encoded = self._encode_references(used_features, proposals)
-        by_row = dict(zip(used, encoded, strict=True))
-        return [References.cat([by_row[row] for row in each]) for each in rows]
+        proposals = [None] * len(images)
+        found = self.proposal_generator.propose(*_select(images, features, used))
+        for row, each in zip(used, found, strict=True):
+            proposals[row] = each
+        return self._encode(features, proposals)
 
     def _remembered_references(
         self,
         batched_inputs: list[dict],
-        features: dict[str, torch.Tensor],
-        proposals: list[Instances],
+        keys: list[EncodedFrame],
+        images: ImageList,
         reference_rows: list[list[int]],
-    ) -> list[References] | None:
-        if not self.roi_heads.uses_references:
-            return None
-        encoded = self._encode_references(features, proposals)
+    ) -> list[References]:
+        """References of each key frame: those that came with it and those of its video."""
+        encoded = list(keys)
+        for start in range(len(keys), len(images), self.references_at_once):
+            end = min(start + self.references_at_once, len(images))
+            part = _select(images, {}, range(start, end))[0]
+            features = self.backbone(part.tensor)
+            proposals, _ = self.proposal_generator(part, features)
+            encoded += self._encode(features, proposals)
         references = []
         for row, sample in enumerate(batched_inputs):
-            arrived = [encoded[each] for each in reference_rows[row]]
-            references.append(
-                self.reference_memory.recall(
-                    encoded[row],
-                    video_id=sample.get("video_id"),
-                    frame_index=sample.get("frame_index"),
-                    arrived=arrived if "reference_images" in sample else None,
-                )
+            arrived = [encoded[each].reference for each in reference_rows[row]]
+            frames = self.reference_memory.recall(
+                keys[row].reference,
+                video_id=sample.get("video_id"),
+                frame_index=sample.get("frame_index"),
+                arrived=arrived if "reference_images" in sample else None,
             )
+            references.append(References.cat(frames))
         read = {sample["video_id"] for sample in batched_inputs if "video_id" in sample}
         if read:  # a still image in between leaves the videos alone
             self.reference_memory.keep_only(read)
         return references
 
-    def _encode_references(
-        self, features: dict[str, torch.Tensor], proposals: list[Instances]
-    ) -> list[References]:
+    def _encode(
+        self, features: dict[str, torch.Tensor], proposals: list[Instances | None]
+    ) -> list[EncodedFrame]:
         (shape,) = self.backbone.output_shape().values()
-        return self.roi_heads.encode_references(features, proposals, shape.stride)
+        return self.roi_heads.encode(features, proposals, shape.stride)
+
+
+def _references(encoded: list[EncodedFrame], rows: list[int]) -> References:
+    return References.cat([encoded[row].reference for row in rows])
 
 
 def _select(
-    images: ImageList, features: dict[str, torch.Tensor], rows: slice | list[int]
+    images: ImageList, features: dict[str, torch.Tensor], rows: Sequence[int]
 ) -> tuple[ImageList, dict[str, torch.Tensor]]:
-    """Some of the frames."""
-    if isinstance(rows, slice):
-        sizes = images.image_sizes[rows]
-    else:
-        sizes = [images.image_sizes[row] for row in rows]
+    """Some of the frames; those that follow each other without a copy."""
+    sizes = [images.image_sizes[row] for row in rows]
+    at = list(rows)
+    if at and at == list(range(at[0], at[-1] + 1)):
+        at = slice(at[0], at[-1] + 1)
     return (
-        ImageList(images.tensor[rows], sizes),
-        {name: maps[rows] for name, maps in features.items()},
+        ImageList(images.tensor[at], sizes),
+        {name: maps[at] for name, maps in features.items()},
     )

@@ -50,13 +50,7 @@ class SelsaBoxHead(FastRCNNConvFCHead):
         Returns:
             attention keys and values, (M, D) each, of every stage.
         """
-        stages = []
-        reference = self._flatten(roi_features)
-        for fc, aggregator in zip(self.fcs, self.aggregators, strict=True):
-            reference = fc(reference)
-            stages.append(aggregator.project(reference))
-            reference = reference.relu()
-        return stages
+        return self.project(self.embed(roi_features))
 
     def forward(
         self,
@@ -71,15 +65,33 @@ class SelsaBoxHead(FastRCNNConvFCHead):
         Returns:
             (R, D).
         """
-        key = self._flatten(roi_features)
-        for fc, aggregator, (keys, values) in zip(
-            self.fcs, self.aggregators, reference_stages, strict=True
-        ):
-            key = fc(key)
-            key = (key + aggregator(key, keys, values)).relu()
-        return key
+        return self.aggregate(self.embed(roi_features), reference_stages)
 
-    def _flatten(self, roi_features: torch.Tensor) -> torch.Tensor:
+    def embed(self, roi_features: torch.Tensor) -> torch.Tensor:
+        """The first FC, which key and reference RoIs have in common: (N, C, P, P) -> (N, D)."""
         for conv in self.conv_norm_relus:
             roi_features = conv(roi_features)
-        return roi_features.flatten(1)
+        return self.fcs[0](roi_features.flatten(1))
+
+    def project(self, embedded: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """:meth:`encode_references` of RoIs (M, D) that went through :meth:`embed`."""
+        stages = [self.aggregators[0].project(embedded)]
+        for fc, aggregator in zip(self.fcs[1:], self.aggregators[1:], strict=True):
+            embedded = fc(embedded.relu())
+            stages.append(aggregator.project(embedded))
+        return stages
+
+    def aggregate(
+        self,
+        embedded: torch.Tensor,
+        reference_stages: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    ) -> torch.Tensor:
+        """:meth:`forward` of RoIs (R, D) that went through :meth:`embed`."""
+        key = embedded
+        for stage, (aggregator, projected) in enumerate(
+            zip(self.aggregators, reference_stages, strict=True)
+        ):
+            if stage:
+                key = self.fcs[stage](key)
+            key = (key + aggregator(key, *projected)).relu()
+        return key

@@ -16,6 +16,7 @@ from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import ImageList, Instances
 from torch import nn
 
+from ..encoded_frame import EncodedFrame
 from ..layers import TemporalROIAlign
 from ..matcher import ReassigningMatcher
 from ..reference_memory import References
@@ -66,11 +67,7 @@ class TemporalROIHeads(StandardROIHeads):
         )
         ret["temporal_roi_align"] = None
         if troi.ENABLED:
-            ret["temporal_roi_align"] = TemporalROIAlign(
-                channels=input_shape[heads.IN_FEATURES[0]].channels,
-                num_most_similar=troi.NUM_MOST_SIMILAR,
-                num_heads=troi.NUM_HEADS,
-            )
+            ret["temporal_roi_align"] = cls._build_temporal_roi_align(cfg, input_shape)
         ret["predict_masks"] = cfg.MODEL.MASK_ON or cfg.MODEL.BOXMASK.PREDICT_MASKS
         return ret
 
@@ -92,35 +89,66 @@ class TemporalROIHeads(StandardROIHeads):
             cfg.MODEL.MASK_ON = True
         return super()._init_mask_head(cfg, input_shape)
 
+    temporal_roi_align_class = TemporalROIAlign
+
+    @classmethod
+    def _build_temporal_roi_align(
+        cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]
+    ) -> TemporalROIAlign:
+        pooler = cfg.MODEL.ROI_BOX_HEAD
+        if pooler.POOLER_TYPE != "ROIAlignV2":
+            raise ValueError(
+                "Temporal RoI Align interpolates as ROIAlignV2 does: MODEL.ROI_BOX_HEAD."
+                f"POOLER_TYPE is {pooler.POOLER_TYPE}."
+            )
+        shape = input_shape[cfg.MODEL.ROI_HEADS.IN_FEATURES[0]]
+        return cls.temporal_roi_align_class(
+            channels=shape.channels,
+            num_most_similar=cfg.MODEL.VID.TROI.NUM_MOST_SIMILAR,
+            num_heads=cfg.MODEL.VID.TROI.NUM_HEADS,
+            spatial_scale=1 / shape.stride,
+            sampling_ratio=pooler.POOLER_SAMPLING_RATIO,
+        )
+
     @property
     def uses_references(self) -> bool:
         """Whether anything in the heads looks at reference frames."""
         return self.box_head_uses_references or self.temporal_roi_align is not None
 
-    def encode_references(
-        self, features: dict[str, torch.Tensor], proposals: list[Instances], map_stride: int
-    ) -> list[References]:
-        """What the heads need of reference frames, frame by frame.
+    def encode(
+        self,
+        features: dict[str, torch.Tensor],
+        proposals: Sequence[Instances | None],
+        map_stride: int,
+    ) -> list[EncodedFrame]:
+        """What the heads need of frames, as key or as reference, and that all of them share.
 
         Args:
             features: maps (N, C, h, w) of N frames.
-            proposals: N sets of proposals.
+            proposals: N sets of proposals; None for a frame that is nowhere a reference.
             map_stride: pixels of the input for each cell of the maps.
         """
         maps = features[self.box_in_features[0]]
-        frames = [References() for _ in proposals]
-        if self.box_head_uses_references:
-            pooled = self.box_pooler([maps], [each.proposal_boxes for each in proposals])
-            counts = [len(each) for each in proposals]
-            for keys, values in self.box_head.encode_references(pooled):
-                for frame, *stage in zip(
-                    frames, keys.split(counts), values.split(counts), strict=True
-                ):
-                    frame.stages.append(tuple(stage))
+        frames = [EncodedFrame() for _ in proposals]
         if self.temporal_roi_align is not None:
-            for frame, each, proposal in zip(frames, maps, proposals, strict=True):
-                height, width = (-(-size // map_stride) for size in proposal.image_size)
-                frame.maps.append(each[:, :height, :width])
+            for frame, cells in zip(frames, self.temporal_roi_align.encode(maps), strict=True):
+                frame.cells = cells
+        rows = [row for row, each in enumerate(proposals) if each is not None]
+        for row in rows:
+            height, width = (-(-size // map_stride) for size in proposals[row].image_size)
+            if self.temporal_roi_align is not None:
+                frames[row].reference.maps.append(frames[row].cells.crop(height, width))
+        if self.box_head_uses_references and rows:
+            boxes = [proposals[row].proposal_boxes for row in rows]
+            counts = [len(each) for each in boxes]
+            used = maps if len(rows) == len(maps) else maps[rows]
+            pooled = self.box_pooler([used], boxes)
+            embedded = self.box_head.embed(pooled)
+            for row, *parts in zip(rows, pooled.split(counts), embedded.split(counts), strict=True):
+                frames[row].pooled, frames[row].embedded = parts
+            for keys, values in self.box_head.project(embedded):
+                for row, *stage in zip(rows, keys.split(counts), values.split(counts), strict=True):
+                    frames[row].reference.stages.append(tuple(stage))
         return frames
 
     def forward(
@@ -130,56 +158,73 @@ class TemporalROIHeads(StandardROIHeads):
         proposals: list[Instances],
         targets: list[Instances] | None = None,
         *,
+        keys: Sequence[EncodedFrame] | None = None,
         references: Sequence[References] | None = None,
     ) -> tuple[list[Instances], dict[str, torch.Tensor]]:
         """As ``StandardROIHeads``, with the references of each of the B key frames.
 
         Args:
-            references: B sets; may be None if :attr:`uses_references` is False.
+            keys: the B key frames, from :meth:`encode` with the same proposals if any.
+            references: B sets; as ``keys`` may be None if :attr:`uses_references` is False.
         """
         del images
         if self.training:
             assert targets is not None, "ground truth is required in training"
             proposals = self.label_and_sample_proposals(proposals, targets)
-            losses = self._forward_box(features, proposals, references)
+            losses = self._forward_box(features, proposals, keys, references)
             losses.update(self._forward_mask(features, proposals))
             losses.update(self._forward_keypoint(features, proposals))
             return proposals, losses
-        instances = self._forward_box(features, proposals, references)
+        instances = self._forward_box(features, proposals, keys, references)
         return self.forward_with_given_boxes(features, instances), {}
 
     def _forward_box(
         self,
         features: dict[str, torch.Tensor],
         proposals: list[Instances],
+        keys: Sequence[EncodedFrame] | None = None,
         references: Sequence[References] | None = None,
     ) -> dict[str, torch.Tensor] | list[Instances]:
         maps = [features[name] for name in self.box_in_features]
-        pooled = self.box_pooler(maps, [each.proposal_boxes for each in proposals])
-        predictions = self.box_predictor(self._box_features(pooled, proposals, references))
+        if self.uses_references:
+            assert keys is not None, "these heads need encoded frames"
+            assert references is not None, "these heads need reference frames"
+            box_features = self._temporal_box_features(maps, proposals, keys, references)
+        else:
+            pooled = self.box_pooler(maps, [each.proposal_boxes for each in proposals])
+            box_features = self.box_head(pooled)
+        predictions = self.box_predictor(box_features)
         if self.training:
             return self.box_predictor.losses(predictions, proposals)
         return self.box_predictor.inference(predictions, proposals)[0]
 
-    def _box_features(
+    def _temporal_box_features(
         self,
-        pooled: torch.Tensor,
+        maps: list[torch.Tensor],
         proposals: list[Instances],
-        references: Sequence[References] | None,
+        keys: Sequence[EncodedFrame],
+        references: Sequence[References],
     ) -> torch.Tensor:
-        """(sum of R, C, P, P) pooled features of all key frames -> (sum of R, D)."""
-        if not self.uses_references:
-            return self.box_head(pooled)
-        assert references is not None, "these heads need reference frames"
+        """(sum of R, D) of the RoIs of all key frames."""
+        boxes = [each.proposal_boxes for each in proposals]
+        if self.training or keys[0].pooled is None:  # not the RoIs that were encoded
+            pooled = self.box_pooler(maps, boxes).split([len(each) for each in boxes])
+            embedded = [None] * len(keys)
+        else:
+            pooled = [key.pooled for key in keys]
+            embedded = [key.embedded for key in keys]
         outputs = []
-        counts = [len(each) for each in proposals]
-        for clip, reference in zip(pooled.split(counts), references, strict=True):
+        for rois, own, box, key, reference in zip(
+            pooled, embedded, boxes, keys, references, strict=True
+        ):
             if self.temporal_roi_align is not None:
-                clip = self.temporal_roi_align(clip, reference.maps)
-            if self.box_head_uses_references:
-                outputs.append(self.box_head(clip, reference.stages))
-            else:
-                outputs.append(self.box_head(clip))
+                rois = self.temporal_roi_align(rois, box.tensor, key.cells, reference.maps)
+                own = None
+            if not self.box_head_uses_references:
+                outputs.append(self.box_head(rois))
+                continue
+            own = self.box_head.embed(rois) if own is None else own
+            outputs.append(self.box_head.aggregate(own, reference.stages))
         return torch.cat(outputs)
 
     def _forward_mask(

@@ -1,0 +1,61 @@
+"""What a computation costs on any machine: floating-point operations and bytes moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
+
+_BAG = torch.ops.aten._embedding_bag_forward_only, torch.ops.aten._embedding_bag
+
+
+@register_flop_formula(list(_BAG))
+def _embedding_bag_flop(
+    table_shape: Sequence[int], index_shape: Sequence[int], *args: Any, **kwargs: Any
+) -> int:
+    """A multiplication and an addition for each channel of each row that is gathered."""
+    return 2 * index_shape[0] * table_shape[1]
+
+
+class CostCounter(TorchDispatchMode):
+    """Counts what runs inside ``with CostCounter() as cost:``.
+
+    Attributes:
+        flops: of products, convolutions, attention and weighted gathers; a multiplication and an
+            addition are two.
+        bytes: that operations read and write when nothing stays in a cache between them; of the
+            tables of gathers the rows that are read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+        self._flops = FlopCounterMode(display=False)
+
+    @property
+    def flops(self) -> int:
+        return self._flops.get_total_flops()
+
+    def __enter__(self) -> CostCounter:
+        self._flops.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._flops.__exit__(*error)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            read = list(args)
+            if func.overloadpacket in _BAG:
+                read[0] = args[0][:1].expand(len(args[1]), -1)
+            tensors = [each for each in tree_leaves((read, out)) if isinstance(each, torch.Tensor)]
+            self.bytes += sum(each.numel() * each.element_size() for each in tensors)
+        return out

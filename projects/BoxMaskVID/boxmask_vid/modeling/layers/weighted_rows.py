@@ -1,0 +1,50 @@
+"""Sparse linear combinations of the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass
+class WeightedRows:
+    """N sums of weighted rows: interpolation, as a sparse matrix with few entries in a row.
+
+    Attributes:
+        index: (E,) rows of the table.
+        weight: (E,) their weights.
+        offsets: (N,) where the entries of each sum begin.
+    """
+
+    index: torch.Tensor
+    weight: torch.Tensor
+    offsets: torch.Tensor
+
+    def without_zeros(self) -> WeightedRows:
+        """The same sums without entries of weight 0."""
+        used = self.weight != 0
+        before = used.cumsum(0, dtype=self.offsets.dtype) - used.to(self.offsets.dtype)
+        before = torch.cat([before, used.sum(dtype=before.dtype)[None]])  # of sums at the end
+        return WeightedRows(self.index[used], self.weight[used], before[self.offsets])
+
+    def of(self, table: torch.Tensor) -> torch.Tensor:
+        """The sums (N, D) of the rows of a table (L, D), with gradient into table and weights."""
+        if table.requires_grad and table.dtype not in (torch.float32, torch.float64):
+            table = table.float()  # there is no gradient of half-precision tables on CPUs
+        return F.embedding_bag(
+            self.index,
+            table,
+            self.offsets,
+            mode="sum",
+            per_sample_weights=self.weight.to(table.dtype),
+        )
+
+    def split(self, size: int) -> Iterator[WeightedRows]:
+        """Parts of ``size`` sums; none of no sums."""
+        starts = self.offsets[::size].tolist()
+        ends = [*starts[1:], len(self.index)]
+        for part, start, end in zip(self.offsets.split(size), starts, ends, strict=bool(starts)):
+            yield WeightedRows(self.index[start:end], self.weight[start:end], part - start)
