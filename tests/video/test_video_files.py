@@ -22,7 +22,7 @@ def video(tmp_path):
 
 def test_what_is_written_can_be_read_again_and_again(video):
     source = open_frames(video)
-    assert (len(source), source.fps) == (8, 10)
+    assert (source.length, source.fps) == (8, 10)
     for _ in range(2):
         levels = [frame.mean() for frame in source]
         assert levels == pytest.approx([20 + 20 * index for index in range(8)], abs=4)
@@ -47,7 +47,7 @@ def test_the_file_appears_when_it_is_complete(tmp_path):
     with VideoWriter(path, 10) as writer:
         writer.write(frames(1)[0])
         assert not path.exists()
-    assert len(open_frames(path)) == 1
+    assert open_frames(path).length == 1
     assert [each.name for each in path.parent.iterdir()] == ["v.mp4"]
 
 
@@ -62,7 +62,7 @@ def test_an_interruption_keeps_what_was_written(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(open_frames(path)) == 5
+    assert open_frames(path).length == 5
 
 
 def test_frames_of_another_size_are_refused(tmp_path):
@@ -79,5 +79,5 @@ def test_what_is_no_video(tmp_path):
         open_frames(tmp_path)
     text = tmp_path / "text.mp4"
     text.write_text("this is no video")
-    with pytest.raises(BadInput, match=r"text\.mp4 is no video that OpenCV can read"):
+    with pytest.raises(BadInput, match=r"text\.mp4 is no video that FFmpeg can read"):
         open_frames(text)
