@@ -113,16 +113,16 @@ class VideoFileSource(FrameSource):
         """
         self._path = path
         with VideoFile(path) as video:
-            self.fps, self.length, self._missing = video.fps, len(video), video.missing
+            self.fps, self.length = video.fps, len(video)
             self._times = [video.time(index) for index in range(len(video))]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         with VideoFile(self._path) as video:
             yield from video
-        if self._missing:
+        if video.missing:
             raise BadInput(
-                f"The video {self._path} ends after {self.length} of the "
-                f"{self.length + self._missing} frames that it announces: bring it anew."
+                f"The video {self._path} is cut off: {video.missing} of its {video.announced} "
+                "frames are missing or broken; bring it anew."
             )
 
     def time(self, index: int) -> float:

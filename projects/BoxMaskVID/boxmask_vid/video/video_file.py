@@ -32,7 +32,8 @@ class VideoFile:
 
     Attributes:
         fps: frames per second, on average.
-        missing: how many frames fewer there are than the file announces; 0 if it does not say.
+        announced: frames that the header of the file announces; 0 if it does not say.
+        missing: how many of them are cut off, wholly or in part.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -49,8 +50,9 @@ class VideoFile:
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else 25.0
         index = _read_index(str(path), os.stat(path).st_mtime_ns)
-        self._times, self._key_times, packets = index
-        self.missing = max(self._stream.frames - packets, 0)
+        self._times, self._key_times, whole = index
+        self.announced = self._stream.frames
+        self.missing = max(self.announced - whole, 0)
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -167,7 +169,7 @@ def _open(path: str) -> tuple[InputContainer, VideoStream]:
 
 @functools.lru_cache(maxsize=1024)
 def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Time stamps of all frames and of the key frames, sorted, and the number of packets.
+    """Time stamps of all frames and of the key frames, sorted, and the number of whole packets.
 
     Packets are read, not decoded.
     """
@@ -175,13 +177,13 @@ def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
     try:
         with container:
             packets = [
-                (each.pts, each.is_keyframe, each.is_discard)
+                (each.pts, each.is_keyframe, each.is_discard, each.is_corrupt)
                 for each in container.demux(stream)
                 if each.size
             ]
     except av.FFmpegError as error:
         raise BadInput(f"The video {path} is broken ({error}): bring it anew.") from error
-    shown = [(time, is_key) for time, is_key, is_discarded in packets if not is_discarded]
+    shown = [(time, is_key) for time, is_key, is_discarded, _ in packets if not is_discarded]
     if not shown:
         raise BadInput(f"The video {path} has no frames: bring it anew.")
     if any(time is None for time, _ in shown):
@@ -190,7 +192,8 @@ def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
             "number: put it into another container (ffmpeg -i IN -c copy OUT.mp4)."
         )
     times = np.sort([time for time, _ in shown])
-    return times, np.sort([time for time, is_key in shown if is_key]), len(packets)
+    whole = sum(not is_corrupt for *_, is_corrupt in packets)
+    return times, np.sort([time for time, is_key in shown if is_key]), whole
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
