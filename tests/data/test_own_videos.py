@@ -46,4 +46,4 @@ def test_every_command_works_as_it_stands(folder):
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr[-3000:]}"
     assert len(list((folder / "my/samples").glob("*.jpg"))) == 4
-    assert len(open_frames(folder / "my/clip_a_detected.mp4")) == 4
+    assert open_frames(folder / "my/clip_a_detected.mp4").length == 4

@@ -7,6 +7,7 @@ from boxmask_vid.data.reference_sampler import (
     bilateral_uniform,
     fixed_stride_step,
     fixed_stride_window,
+    online_lookahead,
 )
 
 
@@ -64,3 +65,14 @@ def test_fixed_window_is_what_surrounds_the_key_frame(length: int, number: int, 
             assert window == [min(max(each, 0), length - 1) for each in around]
         else:
             assert arriving == []
+
+
+def test_every_frame_of_the_future_comes_once():
+    for lookahead in (0, 1, 3, 20):
+        known = set()
+        for frame in range(10):
+            new = online_lookahead(frame, 10, lookahead, frame == 0)
+            assert not known & set(new)
+            known |= set(new)
+            expected = set(range(1, min(frame + lookahead, 9) + 1)) if lookahead else set()
+            assert known == expected

@@ -1,7 +1,11 @@
 import copy
+import gc
+import itertools
 import json
+import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -47,7 +51,7 @@ def same(a, b) -> None:
     assert torch.equal(a.pred_classes, b.pred_classes)
 
 
-@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+@pytest.mark.parametrize("mode", ["adaptive", "fixed", "online"])
 def test_a_video_is_detected_as_the_evaluation_does(cfg, video, mode):
     cfg = copy.deepcopy(cfg)
     cfg.MODEL.VID.TEST.REFERENCES = mode
@@ -61,6 +65,118 @@ def test_a_video_is_detected_as_the_evaluation_does(cfg, video, mode):
         with torch.no_grad():
             same(each["instances"], model(batch)[0]["instances"])
         assert np.array_equal(each["image"], frames[each["frame"]])
+
+
+@pytest.mark.parametrize("memory", ["sliding", "reservoir"])
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_a_stream_is_detected_as_the_online_evaluation_does(cfg, video, memory, lookahead):
+    predictor = VideoPredictor(cfg)
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    stream = predictor.predict_stream(iter(frames), lookahead=lookahead, memory=memory)
+    opts = {
+        "MODEL.VID.TEST.REFERENCES": "online",
+        "MODEL.VID.TEST.ONLINE.MEMORY": memory,
+        "MODEL.VID.TEST.ONLINE.LOOKAHEAD": lookahead,
+        "DATASETS.TEST": cfg.DATASETS.TEST,
+    }
+    online = small_cfg("boxmask", *(word for pair in opts.items() for word in pair))
+    model = small_model("boxmask", *(word for pair in opts.items() for word in pair)).eval()
+    loader = build_vid_test_loader(online, cfg.DATASETS.TEST[0])
+    count = 0
+    for each, batch in zip(stream, loader, strict=False):
+        with torch.no_grad():
+            same(each["instances"], model(batch)[0]["instances"])
+        assert np.array_equal(each["image"], frames[each["frame"]])
+        count += 1
+    assert count == len(frames)
+
+
+def test_the_past_changes_what_is_found_and_the_future_does_not(cfg, video):
+    predictor = VideoPredictor(cfg)
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    found = [each["instances"] for each in predictor.predict_stream(frames)]
+    same(found[0], predictor(frames[0])["instances"])
+    cut = [each["instances"] for each in predictor.predict_stream(frames[:3])]
+    for a, b in zip(found, cut, strict=False):
+        same(a, b)
+    alone = predictor(frames[2])["instances"]
+    assert len(alone) != len(cut[2]) or not torch.allclose(alone.scores, cut[2].scores)
+
+
+def test_videos_in_turns_do_not_disturb_each_other(cfg, video):
+    predictor = VideoPredictor(cfg)
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    others = frames[::-1]
+    alone = [
+        [each["instances"] for each in predictor.predict_video(frames)],
+        [each["instances"] for each in predictor.predict_video(others)],
+        [each["instances"] for each in predictor.predict_stream(others)],
+    ]
+    turns = zip(
+        predictor.predict_video(frames),
+        predictor.predict_video(others),
+        predictor.predict_stream(others),
+        strict=True,
+    )
+    for index, together in enumerate(turns):
+        for each, expected in zip(together, alone, strict=True):
+            same(each["instances"], expected[index])
+
+
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_a_source_that_fails_ends_after_what_came_before(cfg, video, lookahead):
+    def camera():
+        for record in video[:4]:
+            yield cv2.imread(record["file_name"])
+        raise OSError("the cable")
+
+    done = []
+    with pytest.raises(OSError, match="the cable"):
+        done.extend(VideoPredictor(cfg).predict_stream(camera(), lookahead=lookahead))
+    assert [each["frame"] for each in done] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed", "online"])
+def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path, mode):
+    for index, record in enumerate(video):
+        shutil.copy(record["file_name"], tmp_path / f"{index:03d}.jpg")
+    (tmp_path / "003.jpg").write_text("no picture")
+    broken = copy.deepcopy(cfg)
+    broken.MODEL.VID.TEST.REFERENCES = mode
+    predictor, done = VideoPredictor(broken), []
+    with pytest.raises(BadInput, match=r"003\.jpg cannot be read"):
+        done.extend(predictor.predict_video(tmp_path))
+    whole = [cv2.imread(record["file_name"]) for record in video[:3]]
+    for a, b in zip(done, predictor.predict_video(whole), strict=True):
+        same(a["instances"], b["instances"])
+
+
+def test_memory_does_not_grow_with_the_stream(weights):
+    tiny = ("INPUT.MIN_SIZE_TEST", 16, "INPUT.MAX_SIZE_TEST", 16, "MODEL.WEIGHTS", weights)
+    predictor = VideoPredictor(small_cfg("boxmask", "MODEL.VID.TEST.NUM_REFERENCES", 2, *tiny))
+    noise = np.random.default_rng(0)
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+
+    endless = (noise.integers(0, 256, (16, 16, 3), np.uint8) for _ in itertools.count())
+    stream = predictor.predict_stream(endless, lookahead=1)
+    counts = []
+    tracemalloc.start()
+    for found in itertools.islice(stream, 61):
+        if found["frame"] % 20 == 0:
+            counts.append((alive(), tracemalloc.get_traced_memory()[0]))
+    tracemalloc.stop()
+    (_, _), (tensors, memory), *later = counts
+    for tensors_later, memory_later in later:
+        assert tensors_later == tensors
+        assert abs(memory_later - memory) < 60_000  # 20 frames of tensors would be more
+
+
+def test_frames_that_come_once_have_no_references_all_over(cfg):
+    with pytest.raises(BadInput, match="use predict_stream"):
+        next(VideoPredictor(cfg).predict_video(iter([])))
 
 
 def test_folder_and_arrays_are_the_same(cfg, video):

@@ -52,6 +52,26 @@ def test_fixed_with_a_stride_does_not_keep_the_key_frames_it_passes():
     assert recall(memory, 3) == [0, 0, 3, 4, 6]
 
 
+def test_online_has_the_past_and_what_is_known_of_the_future():
+    memory = ReferenceMemory("online", policy="sliding", capacity=2)
+    assert recall(memory, 0, [1, 2]) == [1, 2, 0]
+    assert recall(memory, 1, [3]) == [0, 2, 3, 1]
+    assert recall(memory, 2, []) == [0, 1, 3, 2]
+    assert recall(memory, 3) == [1, 2, 3]
+
+
+def test_online_keeps_to_precision_and_budget():
+    (frame,) = frames(1)
+    for budget, taps in ((-1, True), (0, False)):
+        memory = ReferenceMemory("online", precision="float16", budget_mb=budget, capacity=2)
+        for index in range(4):
+            memory.recall(frame, video_id=1, frame_index=index, arrived=[])
+        kept = list(memory._frames[1])
+        assert len(kept) == 2
+        assert kept[0].stages[0][0].dtype == torch.float16
+        assert all((each.maps[0].taps is not None) == taps for each in kept)
+
+
 @pytest.mark.parametrize("mode", ReferenceMemory.MODES)
 def test_a_video_that_starts_again_forgets(mode: str):
     memory = ReferenceMemory(mode)

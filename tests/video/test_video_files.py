@@ -1,3 +1,7 @@
+import resource
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -22,7 +26,7 @@ def video(tmp_path):
 
 def test_what_is_written_can_be_read_again_and_again(video):
     source = open_frames(video)
-    assert (len(source), source.fps) == (8, 10)
+    assert (source.length, source.fps) == (8, 10)
     for _ in range(2):
         levels = [frame.mean() for frame in source]
         assert levels == pytest.approx([20 + 20 * index for index in range(8)], abs=4)
@@ -47,7 +51,7 @@ def test_the_file_appears_when_it_is_complete(tmp_path):
     with VideoWriter(path, 10) as writer:
         writer.write(frames(1)[0])
         assert not path.exists()
-    assert len(open_frames(path)) == 1
+    assert open_frames(path).length == 1
     assert [each.name for each in path.parent.iterdir()] == ["v.mp4"]
 
 
@@ -62,7 +66,35 @@ def test_an_interruption_keeps_what_was_written(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(open_frames(path)) == 5
+    assert open_frames(path).length == 5
+
+
+def test_a_full_disk_leaves_a_valid_file(tmp_path):
+    path, noise = tmp_path / "v.mp4", np.random.default_rng(0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill() -> None:
+        with VideoWriter(path, 2) as writer:
+            for _ in range(200):
+                writer.write(noise.integers(0, 256, (48, 64, 3), np.uint8))
+
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+        with pytest.raises(BadInput, match=r"v\.mp4 cannot be written \(File too large\)"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.stat().st_size <= 40_000
+    assert sum(1 for _ in open_frames(path)) >= 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (47, 63), (48, 64)])
+def test_every_size_is_kept(tmp_path, size):
+    with VideoWriter(tmp_path / "v.mp4", 30000 / 1001) as writer:
+        writer.write(np.zeros((*size, 3), np.uint8))
+    source = open_frames(tmp_path / "v.mp4")
+    assert source.fps == pytest.approx(30000 / 1001)
+    assert next(iter(source)).shape == (*size, 3)
 
 
 def test_frames_of_another_size_are_refused(tmp_path):
@@ -72,6 +104,102 @@ def test_frames_of_another_size_are_refused(tmp_path):
             writer.write(np.zeros((48, 32, 3), np.uint8))
 
 
+def encode(path, *, codec: str, suffix: str, count: int = 12) -> None:
+    """A video of another kind than the writer's."""
+    with av.open(str(path), "w", format=suffix) as container:
+        stream = container.add_stream(codec, rate=10, width=64, height=48, pix_fmt="yuv420p")
+        for frame in frames(count):
+            picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def test_a_video_without_time_stamps_is_read_from_its_start(tmp_path):
+    path = tmp_path / "v.h264"
+    encode(path, codec="libx264", suffix="h264")
+    source = open_frames(path)
+    assert source.length == 12
+    picked = source.pick([0, 3, 3, 7])
+    assert [frame.mean() for frame in picked] == pytest.approx([20, 80, 80, 160], abs=4)
+
+
+def test_times_are_those_of_the_file(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=64, height=48, pix_fmt="yuv420p")
+        stream.codec_context.time_base = Fraction(1, 10)
+        for frame, tick in zip(frames(4), (0, 1, 5, 6), strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
+            picture.pts, picture.time_base = tick, Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    source = open_frames(path)
+    assert [source.time(index) for index in range(4)] == pytest.approx([0, 0.1, 0.5, 0.6])
+
+
+def test_pictures_of_all_kinds_become_bgr(tmp_path):
+    color = np.full((4, 6, 3), (10, 20, 30), np.uint8)
+    kinds = {
+        "grey": np.full((4, 6), 50, np.uint8),
+        "grey with an axis": np.full((4, 6, 1), 50, np.uint8),
+        "16 bits": color.astype(np.uint16) * 257,
+        "transparent": np.dstack([color, np.full((4, 6), 99, np.uint8)]),
+        "color": color,
+    }
+    for name, picture in kinds.items():
+        expected = np.full((4, 6, 3), 50) if "grey" in name else color
+        cv2.imwrite(str(tmp_path / "picture.png"), picture)
+        for source in ([picture], iter([picture]), tmp_path / "picture.png"):
+            (frame,) = open_frames(source)
+            assert frame.dtype == np.uint8, name
+            assert np.array_equal(frame, expected), name
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 6, 2), np.uint8), np.zeros((4, 6, 3)), np.zeros((0, 6, 3), np.uint8)]
+)
+def test_arrays_that_are_no_pictures_are_refused(wrong):
+    with pytest.raises(BadInput, match=r"Frame 1 is an array of shape .* and type"):
+        list(open_frames([frames(1)[0], wrong]))
+
+
+def test_a_glob_is_in_the_order_of_the_names(tmp_path):
+    for name in ("b.png", "a.png", "c.jpg"):
+        cv2.imwrite(str(tmp_path / name), np.full((4, 6, 3), ord(name[0]), np.uint8))
+    source = open_frames(str(tmp_path / "*.png"))
+    assert [int(frame.mean()) for frame in source] == [ord("a"), ord("b")]
+
+
+def test_a_truncated_video_says_so_at_its_end(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=10, width=64, height=48, pix_fmt="yuv420p")
+        for frame in frames(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        container.mux(stream.encode())
+    whole = path.read_bytes()
+    for size in range(len(whole) - 400, len(whole), 37):
+        path.write_bytes(whole[:size])
+        source, read = open_frames(path), []
+        with pytest.raises(BadInput, match=r"v\.mp4 (cannot be decoded at|is cut off)"):
+            read.extend(source)
+        assert 0 < len(read) == source.count_readable() <= 12
+
+
+def test_live_sources_that_are_not_there():
+    with pytest.raises(BadInput, match="The camera 99 does not answer"):
+        open_frames(99)
+    with pytest.raises(BadInput, match=r"The stream rtsp://127\.0\.0\.1:9/x does not answer"):
+        open_frames("rtsp://127.0.0.1:9/x")
+
+
+def test_a_live_stream_ends_with_a_sentence(video):
+    source, read = open_frames(f"file://{video}"), []
+    with pytest.raises(BadInput, match="ended after 8 frames"):
+        read.extend(source)
+    assert (len(read), source.length, source.fps) == (8, None, 10)
+
+
 def test_what_is_no_video(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no video file or image folder"):
         open_frames(tmp_path / "none.mp4")
@@ -79,5 +207,5 @@ def test_what_is_no_video(tmp_path):
         open_frames(tmp_path)
     text = tmp_path / "text.mp4"
     text.write_text("this is no video")
-    with pytest.raises(BadInput, match=r"text\.mp4 is no video that OpenCV can read"):
+    with pytest.raises(BadInput, match=r"text\.mp4 is no video that FFmpeg can read"):
         open_frames(text)

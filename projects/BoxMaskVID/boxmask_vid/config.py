@@ -86,13 +86,21 @@ def _add_model_keys(cfg: CN) -> None:
 
     cfg.MODEL.VID.TEST = CN()
     # Reference frames of a video at test: "adaptive" (NUM_REFERENCES frames spread evenly over the
-    # video, loaded once) or "fixed" (NUM_REFERENCES / 2 frames on each side of the key frame, every
-    # STRIDE-th one). 0 references: the key frame is its own reference.
+    # video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of the key frame, every
+    # STRIDE-th one) or "online" (at most NUM_REFERENCES frames of the past, as in a live stream).
+    # 0 references: the key frame is its own reference.
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
     # Reference frames that are encoded together: more of them take more memory when a video begins.
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 2
+
+    cfg.MODEL.VID.TEST.ONLINE = CN()
+    # What is kept of the past: "reservoir" (a uniform sample of all of it) or "sliding" (the newest
+    # frames, every STRIDE-th one).
+    cfg.MODEL.VID.TEST.ONLINE.MEMORY = "reservoir"
+    # Future frames that serve as references, too; detections come that many frames later.
+    cfg.MODEL.VID.TEST.ONLINE.LOOKAHEAD = 0
 
     cfg.MODEL.VID.TEST.MEMORY = CN()
     # Precision of the projections of reference frames that are kept: "full" (as computed),

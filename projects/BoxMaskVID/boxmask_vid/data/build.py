@@ -81,7 +81,8 @@ def build_vid_test_loader(
         finished: image ids; videos of which all frames are among them are left out.
 
     Raises:
-        BadInput: if ``MODEL.VID.TEST.REFERENCES`` is "fixed" and frames of a video are left out.
+        BadInput: if ``MODEL.VID.TEST.REFERENCES`` is not "adaptive" and frames of a video are
+            left out.
     """
     records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
     first_frames = _first_frames(records)
@@ -90,8 +91,8 @@ def build_vid_test_loader(
         cfg.defrost()
         cfg.DATASETS.TEST = (dataset_name,)  # the only videos that are indexed
         mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
-    if cfg.MODEL.VID.TEST.REFERENCES == "fixed":
-        _check_complete(records, mapper, dataset_name)
+    if cfg.MODEL.VID.TEST.REFERENCES != "adaptive":
+        _check_complete(records, mapper, dataset_name, cfg.MODEL.VID.TEST.REFERENCES)
     return build_detection_test_loader(
         records,
         mapper=mapper,
@@ -169,12 +170,14 @@ def _first_frames(records: list[dict]) -> dict:
     return first
 
 
-def _check_complete(records: list[dict], mapper: VIDDatasetMapper, dataset_name: str) -> None:
+def _check_complete(
+    records: list[dict], mapper: VIDDatasetMapper, dataset_name: str, mode: str
+) -> None:
     counts = Counter((r.get("dataset_name"), r["video_id"]) for r in records if "video_id" in r)
     for video, count in counts.items():
         if count != mapper.video_index.length(video):
             raise BadInput(
                 f"'{dataset_name}' has only {count} of {mapper.video_index.length(video)} frames "
-                f"of video {video[1]}, and MODEL.VID.TEST.REFERENCES 'fixed' needs all of them: "
+                f"of video {video[1]}, and MODEL.VID.TEST.REFERENCES '{mode}' needs all of them: "
                 "register the data set with key_frames_only=False, or use 'adaptive'."
             )

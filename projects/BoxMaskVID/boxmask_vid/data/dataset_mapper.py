@@ -23,6 +23,7 @@ from .reference_sampler import (
     bilateral_uniform,
     fixed_stride_step,
     fixed_stride_window,
+    online_lookahead,
 )
 from .transforms import ResizeToFit
 from .video_index import VideoIndex
@@ -214,6 +215,10 @@ def build_test_sampler(cfg: CfgNode) -> TestSampler:
     _check_number("MODEL.VID.TEST.NUM_REFERENCES", number, even=mode == "fixed")
     if mode == "adaptive":
         return lambda _, length, first: adaptive_stride(length, number) if first else None
+    if mode == "online":
+        lookahead = test.ONLINE.LOOKAHEAD
+        _check_number("MODEL.VID.TEST.ONLINE.LOOKAHEAD", lookahead, even=False)
+        return lambda frame, length, first: online_lookahead(frame, length, lookahead, first)
 
     def fixed(frame: int, length: int, first: bool) -> list[int] | None:
         if first:

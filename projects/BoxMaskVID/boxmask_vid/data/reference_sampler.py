@@ -64,3 +64,16 @@ def fixed_stride_step(frame_index: int, length: int, num_references: int, stride
     if frame_index % stride:
         return []
     return [min(frame_index + num_references // 2 * stride, length - 1)]
+
+
+def online_lookahead(frame_index: int, length: int, lookahead: int, first: bool) -> list[int]:
+    """Test: the frames of the future that are new at a frame.
+
+    Args:
+        frame_index: the key frame.
+        length: number of frames of the video.
+        lookahead: how far the future is known, in frames.
+        first: whether the key frame is the first one, to which all of them are new.
+    """
+    nearest = frame_index + (1 if first else max(lookahead, 1))
+    return list(range(nearest, min(frame_index + lookahead, length - 1) + 1))

@@ -1,70 +1,225 @@
-"""From videos to annotated videos."""
+"""From videos to annotated videos and files of detections."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import Metadata
+from detectron2.structures import Instances
+from detectron2.utils.colormap import colormap
 from detectron2.utils.video_visualizer import VideoVisualizer
 
 from ..errors import BadInput
 from ..progress import progress
-from ..video import VideoWriter, open_frames
+from ..video import FrameSource, VideoWriter, open_frames
 from .predictor import VideoPredictor
+from .result_files import (
+    CocoFile,
+    CsvFile,
+    JsonLinesFile,
+    frame_record,
+    read_json_lines,
+    record_instances,
+)
 from .setup import build_cfg
+from .track_linker import TrackLinker
 
 
 def argument_parser() -> argparse.ArgumentParser:
     """The options of ``demo.py``."""
-    parser = argparse.ArgumentParser(description="Detect objects in videos and draw them.")
-    parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument(
-        "--input", required=True, nargs="+", metavar="PATH", help="video files or image folders"
+    parser = argparse.ArgumentParser(
+        description="Detect objects in videos, draw them and write them to files. Several inputs "
+        "go to folders, one file for each."
     )
-    parser.add_argument(
-        "--output", required=True, type=Path, help="mp4 file; a folder for several inputs"
+    add = parser.add_argument
+    add("--config-file", required=True, metavar="FILE")
+    add(
+        "--input",
+        required=True,
+        nargs="+",
+        metavar="X",
+        help="video files, folders or globs of images, numbers of cameras, rtsp:// addresses",
     )
-    parser.add_argument("--fps", type=float, help="of the output (default: that of the input)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="lowest score to draw")
-    parser.add_argument(
-        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options"
-    )
+    add("--output", required=True, type=Path, help="mp4 file; a folder for several inputs")
+    add("--fps", type=float, help="of the output (default: that of the input)")
+    add("--threshold", type=float, default=0.5, help="lowest score of a detection")
+    add("--online", action="store_true", help="look at frames of the past only, as they come")
+    add("--tracks", action="store_true", help="link detections of an object over frames")
+    add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
+    add("--csv", type=Path, metavar="OUT", help="write a line for each detection")
+    add("--coco", type=Path, metavar="OUT", help="write COCO results")
+    add("--show", action="store_true", help="show the frames in a window; q ends")
+    add("--resume", action="store_true", help="continue after an interruption, needs --jsonl")
+    add("--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options")
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Annotate every input.
+    """Annotate every input; one that is broken does not keep the others from being annotated.
 
     Raises:
-        BadInput: if there are no weights, or an input cannot be read.
+        BadInput: if there are no weights, an input cannot be read to its end, or an output cannot
+            be written.
     """
     cfg = build_cfg(args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
         raise BadInput("There are no weights: add '--opts MODEL.WEIGHTS FILE'.")
-    outputs = _outputs(args.input, args.output)
-    predictor = VideoPredictor(cfg)
-    metadata = _metadata(cfg)
-    for path, output in outputs:
-        source = open_frames(path)
-        found = progress(predictor.predict_video(path), total=len(source), what="frame")
-        visualizer = VideoVisualizer(metadata)
-        with VideoWriter(output, args.fps or source.fps) as writer:
-            for each in found:
-                writer.write(_drawn(visualizer, each, args.threshold))
-        print(f"{path}: {len(source)} frames -> {output}")
+    if args.resume and not args.jsonl:
+        raise BadInput("--resume reads from --jsonl OUT what is done: add it, in both runs.")
+    if args.fps is not None and not args.fps > 0:
+        raise BadInput(f"--fps is {args.fps}: it must be above 0.")
+    if args.show:
+        _check_window()
+    jobs = _jobs(args)
+    demo = _Demo(cfg, args)
+    failures = []
+    for job in jobs:
+        try:
+            demo.annotate(job)
+        except (BadInput, FileNotFoundError) as error:
+            failures.append(str(error))
+    if failures:
+        raise BadInput(" ".join(failures))
 
 
-def _outputs(inputs: list[str], output: Path) -> list[tuple[str, Path]]:
+@dataclass
+class _Job:
+    """An input and its outputs."""
+
+    input: str
+    video: Path
+    jsonl: Path | None
+    csv: Path | None
+    coco: Path | None
+
+    def __str__(self) -> str:
+        outputs = self.video, self.jsonl, self.csv, self.coco
+        return ", ".join(str(each) for each in outputs if each is not None)
+
+
+class _Demo:
+    """What all inputs share."""
+
+    def __init__(self, cfg: CfgNode, args: argparse.Namespace) -> None:
+        self._args = args
+        self._predictor = VideoPredictor(cfg)
+        self._class_names = _class_names(cfg)
+        self._metadata = Metadata(thing_classes=self._class_names)
+        test = cfg.MODEL.VID.TEST
+        self._online = args.online or test.REFERENCES == "online"
+        # elsewhere a frame depends on the frames before it, or has masks, which are not written
+        self._resumable = (
+            test.REFERENCES == "adaptive"
+            and not self._online
+            and not cfg.MODEL.BOXMASK.PREDICT_MASKS
+        )
+
+    def annotate(self, job: _Job) -> None:
+        """Files hold, whenever this ends, what was done until then."""
+        args = self._args
+        source = open_frames(_camera_or_path(job.input))
+        if source.length is None and not self._online:
+            raise BadInput(f"The input {job.input} is read as it comes: add --online.")
+        done = read_json_lines(job.jsonl, self._class_names) if args.resume else []
+        if done and not self._resumable:
+            print(f"{job.input}: begins anew (online references and masks cannot be continued)")
+            done = []
+        if done and len(done) == source.length and job.video.exists():
+            print(f"{job.input}: is done")
+            return
+        linker = TrackLinker() if args.tracks else None
+        visualizer = VideoVisualizer(self._metadata)
+        count = 0
+        with ExitStack() as files:
+            video = files.enter_context(VideoWriter(job.video, args.fps or source.fps))
+            sinks = self._sinks(job, files)
+            lines = JsonLinesFile(job.jsonl, keep=done) if job.jsonl else None
+            if lines:
+                files.enter_context(lines)
+            files.callback(lambda: print(f"{job.input}: {count} frames -> {job}"))
+            frames = chain(self._repeated(source, done), self._detected(source, len(done)))
+            for frame, image, instances in progress(frames, total=source.length, what="frame"):
+                tracks = linker.link(instances) if linker else None
+                time = source.time(frame)
+                record = frame_record(frame, time, instances, self._class_names, tracks)
+                for each in sinks:
+                    each.write(record)
+                if lines and frame >= len(done):
+                    lines.write(record)
+                drawn = _drawn(visualizer, image, instances, tracks)
+                video.write(drawn)
+                count += 1
+                if args.show and _window_is_closed(drawn):
+                    break
+
+    def _sinks(self, job: _Job, files: ExitStack) -> list:
+        sinks = []
+        if job.csv:
+            sinks.append(CsvFile(job.csv))
+        if job.coco:
+            sinks.append(CocoFile(job.coco, self._class_names))
+        return [files.enter_context(each) for each in sinks]
+
+    def _repeated(
+        self, source: FrameSource, done: list[dict]
+    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+        """Frames that were detected before an interruption."""
+        for record, image in zip(done, source, strict=False):
+            instances = record_instances(record, image.shape[:2], self._class_names)
+            yield record["frame"], image, instances
+
+    def _detected(
+        self, source: FrameSource, start: int
+    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+        if self._online:
+            found = self._predictor.predict_stream(source)
+        else:
+            found = self._predictor.predict_video(source, start=start)
+        for each in found:
+            instances = each["instances"].to("cpu")
+            good = instances[instances.scores >= self._args.threshold]
+            yield each["frame"], each["image"], good
+
+
+def _camera_or_path(text: str) -> str | int:
+    return int(text) if text.isdigit() and not Path(text).exists() else text
+
+
+def _jobs(args: argparse.Namespace) -> list[_Job]:
+    columns = [
+        _outputs(args.input, output, suffix)
+        for output, suffix in (
+            (args.output, ".mp4"),
+            (args.jsonl, ".jsonl"),
+            (args.csv, ".csv"),
+            (args.coco, ".json"),
+        )
+    ]
+    return [_Job(*row) for row in zip(args.input, *columns, strict=True)]
+
+
+def _outputs(inputs: list[str], output: Path | None, suffix: str = ".mp4") -> list[Path | None]:
+    """A file for each input, all in a folder unless there is one input and ``output`` is a file."""
+    if output is None:
+        return [None] * len(inputs)
     if len(inputs) == 1 and output.suffix:
-        if output.suffix != ".mp4":
-            raise BadInput(f"--output {output}: only .mp4 is written, or a folder of .mp4 files.")
-        return [(inputs[0], output)]
-    outputs = [(each, output / f"{Path(each).stem}.mp4") for each in inputs]
-    if len({file for _, file in outputs}) < len(outputs):
+        if output.suffix != suffix:
+            raise BadInput(
+                f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
+            )
+        return [output]
+    paths = [Path(each) for each in inputs]
+    stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
+    outputs = [output / f"{stem}{suffix}" for stem in stems]
+    if len(set(outputs)) < len(outputs):
         raise BadInput(
             f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
             f"{output}: rename them or run them one by one."
@@ -72,16 +227,41 @@ def _outputs(inputs: list[str], output: Path) -> list[tuple[str, Path]]:
     return outputs
 
 
-def _drawn(visualizer: VideoVisualizer, found: dict, threshold: float) -> np.ndarray:
-    """The frame with the detections that reach the threshold, BGR."""
-    instances = found["instances"].to("cpu")
-    instances = instances[instances.scores >= threshold]
-    frame = cv2.cvtColor(found["image"], cv2.COLOR_BGR2RGB)
+def _drawn(
+    visualizer: VideoVisualizer,
+    image: np.ndarray,
+    instances: Instances,
+    tracks: list[int] | None,
+) -> np.ndarray:
+    """The frame with its detections, BGR; with tracks each one has its colour in all frames."""
+    if tracks is not None:
+        colors = colormap(rgb=True, maximum=1)
+        instances.set("COLOR", [colors[track % len(colors)] for track in tracks])
+    if instances.has("pred_masks"):
+        instances.pred_masks = instances.pred_masks.numpy()
+    frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
     return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
 
 
-def _metadata(cfg: CfgNode) -> Metadata:
-    """Class names for the drawing."""
+def _class_names(cfg: CfgNode) -> list[str]:
     numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
-    return Metadata(thing_classes=list(cfg.MODEL.VID.CLASS_NAMES) or numbered)
+    return list(cfg.MODEL.VID.CLASS_NAMES) or numbered
+
+
+WINDOW = "BoxMaskVID"
+
+
+def _check_window() -> None:
+    try:
+        cv2.namedWindow(WINDOW)
+    except cv2.error as error:
+        raise BadInput(
+            "--show needs a window, and this OpenCV has none: install opencv-python in the place "
+            "of opencv-python-headless, on a machine with a screen."
+        ) from error
+
+
+def _window_is_closed(frame: np.ndarray) -> bool:
+    cv2.imshow(WINDOW, frame)
+    return cv2.waitKey(1) == ord("q")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -13,14 +14,17 @@ from detectron2.engine import DefaultPredictor
 from ..checkpoint import VIDCheckpointer
 from ..data.dataset_mapper import build_resize, build_test_sampler, to_tensor
 from ..errors import BadInput
-from ..video import open_frames
+from ..modeling import ReferenceMemory
+from ..video import FrameSource, open_frames
+from ..video.source import Frames
 
 
 class VideoPredictor(DefaultPredictor):
     """``DefaultPredictor`` for videos.
 
     ``predictor(image)`` detects on a single image, as ``DefaultPredictor`` does, but resizes it
-    with OpenCV as in training.
+    with OpenCV as in training. Several videos may be read in turns: each has a memory of its own,
+    which ends with its iterator.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -38,12 +42,13 @@ class VideoPredictor(DefaultPredictor):
         self.aug = build_resize(cfg, is_train=False)
         self._references_to_load = build_test_sampler(cfg)
 
-    def predict_video(self, frames: str | Path | Sequence[np.ndarray]) -> Iterator[dict]:
+    def predict_video(self, frames: Frames, *, start: int = 0) -> Iterator[dict]:
         """Detect on every frame of a video, with references from all over it.
 
         Args:
-            frames: BGR arrays (H, W, 3), a folder of images, or a video file. A file is decoded
-                three times: to count its frames, for the references, and to detect.
+            frames: what can be read more than once, see :func:`~boxmask_vid.video.open_frames`: a
+                sequence of BGR arrays (H, W, 3), a folder or glob of images, or a video file.
+            start: number of the first frame to detect in; above 0 for "adaptive" references only.
 
         Yields:
             for each frame in order ``frame`` (its number), ``image`` (the frame) and
@@ -51,19 +56,109 @@ class VideoPredictor(DefaultPredictor):
 
         Raises:
             FileNotFoundError: if there is nothing at the path.
-            BadInput: if what is there cannot be read.
+            BadInput: if what is there cannot be read; frames before it are yielded first.
         """
         source = open_frames(frames)
-        video = object()  # a name for the memory that no other video has
-        for index, frame in enumerate(source):
-            sample = {**self._sample(frame), "video_id": video, "frame_index": index}
-            references = self._references_to_load(index, len(source), index == 0)
-            if references is not None:
-                picked = source.pick(references)
-                sample["reference_images"] = [self._sample(each)["image"] for each in picked]
-            with torch.no_grad():
-                instances = self.model([sample])[0]["instances"]
-            yield {"frame": index, "image": frame, "instances": instances}
+        length = source.length
+        if length is None:
+            raise BadInput(
+                "predict_video takes references from the whole video, and these frames can be read "
+                "only once: use predict_stream, or bring a list, a file or a folder."
+            )
+        memory = ReferenceMemory.from_config(self.cfg)
+        if start and memory.mode != "adaptive":
+            raise BadInput(
+                f"predict_video cannot start at frame {start} with MODEL.VID.TEST.REFERENCES "
+                f"'{memory.mode}', which depends on the frames before it: start at 0."
+            )
+        for index, frame in islice(enumerate(source), start, None):
+            wanted = self._references_to_load(index, length, index == start)
+            references = None
+            if wanted is not None:
+                try:
+                    references = source.pick(wanted)
+                except BadInput:  # something is broken further on: what comes before it counts
+                    length = source.count_readable()
+                    references = source.pick(
+                        self._references_to_load(index, length, index == start) or []
+                    )
+            yield self._detect(index, frame, references, memory)
+
+    def predict_stream(
+        self, frames: Frames, *, lookahead: int | None = None, memory: str | None = None
+    ) -> Iterator[dict]:
+        """Detect on frames as they come, with references from what has come before.
+
+        Memory is bounded by ``MODEL.VID.TEST.NUM_REFERENCES``, the number of past frames that are
+        remembered, and by ``lookahead``.
+
+        Args:
+            frames: anything that :func:`~boxmask_vid.video.open_frames` takes: also an iterable of
+                BGR arrays, a camera or a live stream.
+            lookahead: future frames that serve as references, too; detections come that many
+                frames late. Default ``MODEL.VID.TEST.ONLINE.LOOKAHEAD``.
+            memory: which past frames are remembered, "reservoir" (a uniform sample of all of them)
+                or "sliding" (the newest, every ``MODEL.VID.TEST.STRIDE``-th). Default
+                ``MODEL.VID.TEST.ONLINE.MEMORY``.
+
+        Yields:
+            as :meth:`predict_video`.
+
+        Raises:
+            FileNotFoundError, BadInput: as :meth:`predict_video`.
+            ValueError: if ``memory`` is neither of the two.
+            Exception: what the source raises, after all frames before it are yielded.
+        """
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        test = cfg.MODEL.VID.TEST
+        test.REFERENCES = "online"
+        test.ONLINE.LOOKAHEAD = test.ONLINE.LOOKAHEAD if lookahead is None else lookahead
+        test.ONLINE.MEMORY = test.ONLINE.MEMORY if memory is None else memory
+        build_test_sampler(cfg)  # checks the numbers
+        remembered = ReferenceMemory.from_config(cfg)
+        return self._stream(open_frames(frames), remembered, test.ONLINE.LOOKAHEAD)
+
+    def _stream(
+        self, source: FrameSource, memory: ReferenceMemory, lookahead: int
+    ) -> Iterator[dict]:
+        waiting, new = deque(), deque()  # frames; those that the memory does not know yet
+        index, failure, read = 0, None, iter(source)
+        while True:
+            while failure is None and len(waiting) <= lookahead:
+                try:
+                    waiting.append(next(read))
+                except Exception as error:  # StopIteration among them: kept until all is yielded
+                    failure = error
+                else:
+                    if index or len(waiting) > 1:
+                        new.append(waiting[-1])
+            if not waiting:
+                break
+            arrived = list(new) if lookahead else []
+            new.clear()
+            yield self._detect(index, waiting.popleft(), arrived, memory)
+            index += 1
+        if not isinstance(failure, StopIteration):
+            raise failure
+
+    def _detect(
+        self,
+        index: int,
+        frame: np.ndarray,
+        references: list[np.ndarray] | None,
+        memory: ReferenceMemory,
+    ) -> dict:
+        """Detections in a frame of the only video that a memory knows."""
+        sample = {**self._sample(frame), "video_id": 0, "frame_index": index}
+        if references is not None:
+            images = {id(each): each for each in references}  # one that repeats is encoded once
+            images = {name: self._sample(each)["image"] for name, each in images.items()}
+            sample["reference_images"] = [images[id(each)] for each in references]
+        self.model.reference_memory = memory
+        with torch.no_grad():
+            instances = self.model([sample])[0]["instances"]
+        return {"frame": index, "image": frame, "instances": instances}
 
     def _sample(self, frame: np.ndarray) -> dict:
         height, width = frame.shape[:2]

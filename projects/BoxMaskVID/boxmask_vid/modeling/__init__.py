@@ -2,6 +2,7 @@
 
 from .backbone import ResNetDC5
 from .meta_arch import VideoRCNN
+from .online_references import OnlineReferences
 from .plain import PlainVideoRCNN, plain_config
 from .proposal_generator import PreciseAnchorGenerator, VideoRPN
 from .reference_memory import ReferenceMemory, References
@@ -9,6 +10,7 @@ from .roi_heads import BoxMaskHead, SelsaBoxHead, TemporalROIHeads, VideoOutputL
 
 __all__ = [
     "BoxMaskHead",
+    "OnlineReferences",
     "PlainVideoRCNN",
     "PreciseAnchorGenerator",
     "ReferenceMemory",

@@ -11,8 +11,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from detectron2.config import CfgNode
 
 from .layers import FrameCells
+from .online_references import OnlineReferences
 
 
 @dataclass
@@ -65,12 +67,23 @@ class ReferenceMemory:
       itself is added as the last one.
     - ``fixed``: a sliding window. References of later frames push out the oldest, and the key
       frame replaces the middle one.
+    - ``online``: frames that were key frames before, see :class:`OnlineReferences`. What comes with
+      a frame are frames of the future; the key frame itself is added as the last one.
     """
 
-    MODES = ("adaptive", "fixed")
+    MODES = ("adaptive", "fixed", "online")
     PRECISIONS = {"full": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
-    def __init__(self, mode: str, *, precision: str = "full", budget_mb: float = -1) -> None:
+    def __init__(
+        self,
+        mode: str,
+        *,
+        precision: str = "full",
+        budget_mb: float = -1,
+        policy: str = "reservoir",
+        capacity: int = 0,
+        stride: int = 1,
+    ) -> None:
         """
         Args:
             mode: see the class.
@@ -79,13 +92,15 @@ class ReferenceMemory:
             budget_mb: MiB for the references of a video, no limit if negative. Above it frames
                 are kept without the projections of their maps (most of what they take), which are
                 then computed again at every key frame.
+            policy, capacity, stride: of the "online" mode, see :class:`OnlineReferences`.
 
         Raises:
-            ValueError: if mode or precision is none of those there are.
+            ValueError: if mode, precision or policy is none of those there are.
         """
         for key, value, known in (
             ("REFERENCES", mode, self.MODES),
             ("MEMORY.PRECISION", precision, self.PRECISIONS),
+            ("ONLINE.MEMORY", policy, OnlineReferences.POLICIES),
         ):
             if value not in known:
                 raise ValueError(
@@ -94,7 +109,21 @@ class ReferenceMemory:
         self.mode = mode
         self.dtype = self.PRECISIONS[precision]
         self.budget = budget_mb * 2**20
-        self._frames: dict[Hashable, deque[References]] = {}
+        self._online = {"policy": policy, "capacity": capacity, "stride": stride}
+        self._frames: dict[Hashable, deque[References] | OnlineReferences] = {}
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> ReferenceMemory:
+        """As ``MODEL.VID.TEST`` says."""
+        test = cfg.MODEL.VID.TEST
+        return cls(
+            test.REFERENCES,
+            precision=test.MEMORY.PRECISION,
+            budget_mb=test.MEMORY.BUDGET_MB,
+            policy=test.ONLINE.MEMORY,
+            capacity=test.NUM_REFERENCES,
+            stride=test.STRIDE,
+        )
 
     def recall(
         self,
@@ -119,19 +148,29 @@ class ReferenceMemory:
             return self._with_key(list(arrived or []), key)
         if arrived is not None and self.dtype is not None:
             arrived = _each_once(arrived, lambda frame: frame.to(self.dtype))
-        if arrived is not None and (self.mode == "adaptive" or self._starts(video_id, frame_index)):
-            self._frames[video_id] = deque(arrived, maxlen=len(arrived) or None)
-        elif video_id not in self._frames:
+        starts = video_id not in self._frames or frame_index == 0
+        if arrived is None and video_id not in self._frames:
             raise KeyError(
                 f"Video {video_id!r}, frame {frame_index}: its reference frames are not known. "
                 "Feed a video from its first frame on, in order, whose 'reference_images' are then "
                 "remembered (VideoInferenceSampler and VIDDatasetMapper do that), or leave "
                 "'video_id' out to detect on the single frame."
             )
+        if self.mode == "online":
+            if arrived is not None and starts:
+                self._frames[video_id] = OnlineReferences(**self._online)
+            kept = key if self.dtype is None else key.to(self.dtype)
+            frames = self._frames[video_id].step(kept, arrived or [])
+            if self.budget >= 0:
+                self._frames[video_id].replace(self._fitting(self._frames[video_id]))
+            return self._with_key(frames, key)
+        if arrived is not None and (self.mode == "adaptive" or starts):
+            self._frames[video_id] = deque(arrived, maxlen=len(arrived) or None)
         elif arrived is not None:
             self._frames[video_id].extend(arrived)
         if arrived is not None and self.budget >= 0:
-            self._fit(self._frames[video_id])
+            frames = self._frames[video_id]
+            self._frames[video_id] = deque(self._fitting(frames), maxlen=frames.maxlen)
         return self._with_key(list(self._frames[video_id]), key)
 
     def keep_only(self, video_ids: Iterable[Hashable]) -> None:
@@ -139,8 +178,8 @@ class ReferenceMemory:
         wanted = set(video_ids)
         self._frames = {key: value for key, value in self._frames.items() if key in wanted}
 
-    def _fit(self, frames: deque[References]) -> None:
-        """Keep as many projections as the budget allows, those of the newest frames."""
+    def _fitting(self, frames: Iterable[References]) -> list[References]:
+        """As many projections as the budget allows, those of the newest frames."""
         left = self.budget - sum(each.nbytes for each in {id(f): f for f in frames}.values())
 
         def fitting(frame: References) -> References:
@@ -151,12 +190,7 @@ class ReferenceMemory:
             left += frame.nbytes - lean.nbytes
             return lean
 
-        kept = _each_once(frames, fitting)
-        frames.clear()
-        frames.extend(kept)
-
-    def _starts(self, video_id: Hashable, frame_index: int | None) -> bool:
-        return video_id not in self._frames or frame_index == 0
+        return _each_once(frames, fitting)
 
     def _with_key(self, frames: list[References], key: References) -> list[References]:
         if self.mode == "fixed" and frames:

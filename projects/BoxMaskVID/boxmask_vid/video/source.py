@@ -1,34 +1,42 @@
-"""Frames to read: arrays, image files or a video file."""
+"""Frames to read: arrays, image files, a video file, a camera or a live stream."""
 
 from __future__ import annotations
 
+import glob
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
 from ..errors import BadInput
+from .video_file import NoTimeStamps, VideoFile, upright
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 DEFAULT_FPS = 25.0  # of frames without a clock
+LONGEST_OPENING = 10_000  # milliseconds until a live stream that does not answer is given up
 
 
 class FrameSource(ABC):
-    """A finite sequence of frames, each (H, W, 3) BGR uint8, that can be read more than once.
+    """Frames in order, each (H, W, 3) BGR uint8.
 
     Attributes:
         fps: frames per second.
+        length: number of frames of a source that can be read more than once; None for one that is
+            read as it comes.
     """
 
     fps: float = DEFAULT_FPS
-
-    @abstractmethod
-    def __len__(self) -> int: ...
+    length: int | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]: ...
+
+    def time(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first one."""
+        return index / self.fps
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         """The frames of sorted numbers; a number may repeat."""
@@ -41,40 +49,51 @@ class FrameSource(ABC):
                 break
         return [picked[index] for index in indices]
 
+    def count_readable(self) -> int:
+        """How many frames there are before one that cannot be read; reads them all."""
+        count = 0
+        try:
+            for _ in self:
+                count += 1
+        except BadInput:
+            pass
+        return count
+
 
 class ArraySource(FrameSource):
     """Frames in memory."""
 
     def __init__(self, frames: Sequence[np.ndarray]) -> None:
         self._frames = frames
-
-    def __len__(self) -> int:
-        return len(self._frames)
+        self.length = len(frames)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        yield from self._frames
+        return (as_bgr(frame, index) for index, frame in enumerate(self._frames))
+
+
+class IterableSource(FrameSource):
+    """Frames that come once, from any iterable."""
+
+    def __init__(self, frames: Iterable[np.ndarray]) -> None:
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (as_bgr(frame, index) for index, frame in enumerate(self._frames))
 
 
 class ImageSource(FrameSource):
-    """Image files, in the order of their names."""
+    """Image files; grey, transparent and 16-bit ones become BGR of 8 bits."""
 
-    def __init__(self, folder: Path) -> None:
-        """
-        Raises:
-            BadInput: if the folder has no images.
-        """
-        self._files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not self._files:
-            raise BadInput(f"The folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}).")
-
-    def __len__(self) -> int:
-        return len(self._files)
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        self.length = len(files)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return map(self._read, self._files)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
-        return [self._read(self._files[index]) for index in indices]
+        picked = {index: self._read(self._files[index]) for index in sorted(set(indices))}
+        return [picked[index] for index in indices]
 
     def _read(self, file: Path) -> np.ndarray:
         frame = cv2.imread(str(file))
@@ -84,58 +103,169 @@ class ImageSource(FrameSource):
 
 
 class VideoFileSource(FrameSource):
-    """A video file; its frames are counted by decoding, since headers lie."""
+    """A video file, upright, with exact numbers and times of its frames."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            BadInput: if the file is no video that OpenCV can read.
+            NoTimeStamps: if frames cannot be found by their numbers.
+            BadInput: if it is no video.
         """
         self._path = path
-        capture = self._open()
-        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
-        self._length = 0
-        while capture.grab():
-            self._length += 1
-        capture.release()
-        if not self._length:
-            raise BadInput(f"The video {path} has no frame that can be decoded.")
-
-    def __len__(self) -> int:
-        return self._length
+        with VideoFile(path) as video:
+            self.fps, self.length = video.fps, len(video)
+            self._times = [video.time(index) for index in range(len(video))]
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        with VideoFile(self._path) as video:
+            yield from video
+        if video.missing:
+            raise BadInput(
+                f"The video {self._path} is cut off: {video.missing} of its {video.announced} "
+                "frames are missing or broken; bring it anew."
+            )
+
+    def time(self, index: int) -> float:
+        return self._times[index]
+
+    def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
+        with VideoFile(self._path) as video:
+            picked = {index: video[index] for index in sorted(set(indices))}
+        return [picked[index] for index in indices]
+
+
+class SequentialVideoSource(FrameSource):
+    """A video file without time stamps (raw H.264): read from its start, counted by decoding."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            BadInput: if no frame can be decoded.
+        """
+        self._path = path
+        with av.open(str(path)) as container:
+            rate = container.streams.video[0].average_rate
+        self.fps = float(rate) if rate else DEFAULT_FPS
+        self.length = self.count_readable()
+        if not self.length:
+            raise BadInput(f"The video {path} has no frame that can be decoded: bring it anew.")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        index = 0
+        with av.open(str(self._path)) as container:
+            try:
+                for frame in container.decode(video=0):
+                    yield upright(frame)
+                    index += 1
+            except av.FFmpegError as error:
+                raise BadInput(
+                    f"The video {self._path} cannot be decoded at frame {index} ({error}): "
+                    "bring it anew."
+                ) from error
+
+
+class LiveSource(FrameSource):
+    """A camera or a network stream; it is open while it is iterated, and never ends by itself."""
+
+    def __init__(self, address: int | str) -> None:
+        """
+        Raises:
+            BadInput: if nothing answers there.
+        """
+        self._address = address
+        self._name = f"camera {address}" if isinstance(address, int) else f"stream {address}"
         capture = self._open()
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        capture.release()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        capture, count = self._open(), 0
         try:
-            for _ in range(self._length):
+            while True:
                 decoded, frame = capture.read()
                 if not decoded:
-                    raise BadInput(f"The video {self._path} ends early when it is read again.")
+                    raise BadInput(f"The {self._name} ended after {count} frames: start it again.")
                 yield frame
+                count += 1
         finally:
             capture.release()
 
     def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self._path))
+        if isinstance(self._address, int):
+            capture = cv2.VideoCapture(self._address)
+        else:
+            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, LONGEST_OPENING]
+            capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
-            raise BadInput(f"The file {self._path} is no video that OpenCV can read.")
+            raise BadInput(f"The {self._name} does not answer: check that it is there and free.")
         return capture
 
 
-def open_frames(source: str | Path | Sequence[np.ndarray]) -> FrameSource:
+Frames = FrameSource | str | Path | int | Iterable[np.ndarray]
+
+
+def open_frames(source: Frames) -> FrameSource:
     """
     Args:
-        source: BGR arrays, a folder of images or a video file.
+        source: BGR arrays (grey, BGRA and 16-bit ones are converted), a folder or a glob of images
+            (in the order of their names), a video file, the number of a camera, or the address of
+            a stream (``rtsp://...``).
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
         BadInput: if what is there cannot be read.
     """
-    if not isinstance(source, (str, Path)):
+    if isinstance(source, FrameSource):
+        return source
+    if isinstance(source, int):
+        return LiveSource(source)
+    if isinstance(source, (str, Path)):
+        return _open_path(str(source))
+    if isinstance(source, (Sequence, np.ndarray)):
         return ArraySource(source)
+    return IterableSource(source)
+
+
+def as_bgr(frame: np.ndarray, index: int) -> np.ndarray:
+    """(H, W, 3) uint8 of a grey, BGR or BGRA picture of 8 or 16 bits; ``index`` is its number.
+
+    Raises:
+        BadInput: if it is none of these.
+    """
+    frame = np.asarray(frame)
+    channels = 1 if frame.ndim == 2 else frame.shape[-1]
+    known_shape = frame.ndim in (2, 3) and channels in (1, 3, 4) and frame.size
+    if not known_shape or frame.dtype not in (np.uint8, np.uint16):
+        raise BadInput(
+            f"Frame {index} is an array of shape {frame.shape} and type {frame.dtype}: bring "
+            "(height, width), (height, width, 3) BGR or (height, width, 4) BGRA of uint8 or uint16."
+        )
+    if frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)  # as cv2.imread does
+    if channels == 1:
+        return cv2.cvtColor(frame.reshape(frame.shape[:2]), cv2.COLOR_GRAY2BGR)
+    return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR) if channels == 4 else frame
+
+
+def _open_path(source: str) -> FrameSource:
     path = Path(source)
     if path.is_dir():
-        return ImageSource(path)
+        files = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise BadInput(f"The folder {path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
+        return ImageSource(files)
     if path.is_file():
-        return VideoFileSource(path)
-    raise FileNotFoundError(f"There is no video file or image folder {path}.")
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return ImageSource([path])
+        try:
+            return VideoFileSource(path)
+        except NoTimeStamps:
+            return SequentialVideoSource(path)
+    if "://" in source:
+        return LiveSource(source)
+    if source.isdigit():
+        return LiveSource(int(source))
+    files = sorted(map(Path, glob.glob(source)))
+    if not files:
+        raise FileNotFoundError(f"There is no video file or image folder {source}.")
+    return ImageSource(files)

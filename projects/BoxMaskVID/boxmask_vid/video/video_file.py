@@ -20,6 +20,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..errors import BadInput
+from .no_time_stamps import NoTimeStamps
 
 
 class VideoFile:
@@ -30,13 +31,16 @@ class VideoFile:
 
     Attributes:
         fps: frames per second, on average.
+        announced: frames that the header of the file announces; 0 if it does not say.
+        missing: how many of them are cut off, wholly or in part.
     """
 
     def __init__(self, path: str | Path) -> None:
         """
         Raises:
             FileNotFoundError: if there is no such file.
-            BadInput: if it is no video, or its frames have no time stamps.
+            BadInput: if it is no video.
+            NoTimeStamps: if its frames have none.
         """
         self._path = path
         if not Path(path).is_file():
@@ -44,7 +48,10 @@ class VideoFile:
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else 25.0
-        self._times, self._key_times = _read_index(str(path), os.stat(path).st_mtime_ns)
+        index = _read_index(str(path), os.stat(path).st_mtime_ns)
+        self._times, self._key_times, whole = index
+        self.announced = self._stream.frames
+        self.missing = max(self.announced - whole, 0)
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -80,6 +87,10 @@ class VideoFile:
     def __iter__(self) -> Iterator[np.ndarray]:
         for index in range(len(self)):
             yield self[index]
+
+    def time(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first one."""
+        return float((int(self._times[index]) - int(self._times[0])) * self._stream.time_base)
 
     def __enter__(self) -> VideoFile:
         return self
@@ -133,7 +144,7 @@ class VideoFile:
                 if frame.pts is None or frame.pts > goal:
                     break
                 if frame.pts == goal:
-                    return _upright(frame)
+                    return upright(frame)
         except av.FFmpegError as error:
             raise self._broken(bisect.bisect(self._times, self._position or 0), error) from error
         self._position = None
@@ -156,29 +167,34 @@ def _open(path: str) -> tuple[InputContainer, VideoStream]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray]:
-    """Time stamps of all frames and of the key frames, sorted: packets are read, not decoded."""
+def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Time stamps of all frames and of the key frames, sorted, and the number of whole packets.
+
+    Packets are read, not decoded.
+    """
     container, stream = _open(path)
     try:
         with container:
             packets = [
-                (each.pts, each.is_keyframe)
+                (each.pts, each.is_keyframe, each.is_discard, each.is_corrupt)
                 for each in container.demux(stream)
-                if each.size and not each.is_discard
+                if each.size
             ]
     except av.FFmpegError as error:
         raise BadInput(f"The video {path} is broken ({error}): bring it anew.") from error
-    if not packets:
+    shown = [(time, is_key) for time, is_key, is_discarded, _ in packets if not is_discarded]
+    if not shown:
         raise BadInput(f"The video {path} has no frames: bring it anew.")
-    if any(time is None for time, _ in packets):
-        raise BadInput(
+    if any(time is None for time, _ in shown):
+        raise NoTimeStamps(
             f"The frames of the video {path} have no time stamps, so that none can be found by its "
             "number: put it into another container (ffmpeg -i IN -c copy OUT.mp4)."
         )
-    times = np.sort([time for time, _ in packets])
-    return times, np.sort([time for time, is_key in packets if is_key])
+    times = np.sort([time for time, _ in shown])
+    whole = sum(not is_corrupt for *_, is_corrupt in packets)
+    return times, np.sort([time for time, is_key in shown if is_key]), whole
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def upright(frame: av.VideoFrame) -> np.ndarray:
     """The picture as players show it: telephones note how they were held."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90))

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import cv2
+import av
 import numpy as np
 
 from ..errors import BadInput
 
-FOURCC = "vp09"  # VP9: the one codec of OpenCV's wheels that browsers play in mp4
+# VP9 plays in every browser, in sizes that are odd, too (H.264 needs even ones there).
+CODEC = "libvpx-vp9"
+CODEC_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "24", "b": "0"}
+# Each second is complete in itself, so that the file is valid wherever writing ends.
+CONTAINER_OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
 class VideoWriter:
-    """Writes BGR frames to an mp4 file, which appears when it is complete."""
+    """Writes BGR frames to an mp4 file, which appears when it is complete.
+
+    After an error (a full disk, too) it appears with what was written before.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         """
@@ -25,29 +33,47 @@ class VideoWriter:
         """
         self._path = path
         self._unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")
-        self._fps = fps
-        self._writer = None
+        self._fps = Fraction(fps).limit_denominator(10_000)
+        self._container = None
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3).
 
         Raises:
-            BadInput: if its size is not that of the first frame.
+            BadInput: if its size is not that of the first frame, or the file cannot be written.
         """
-        if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            size = frame.shape[1], frame.shape[0]
-            fourcc = cv2.VideoWriter_fourcc(*FOURCC)
-            self._writer = cv2.VideoWriter(str(self._unfinished), fourcc, self._fps, size)
-            if not self._writer.isOpened():
-                raise OSError(f"OpenCV cannot write {FOURCC} video to {self._unfinished}")
-            self._shape = frame.shape
+        if self._container is None:
+            self._open(frame.shape)
         if frame.shape != self._shape:
             raise BadInput(
                 f"{self._path}: a frame of {frame.shape[1]} x {frame.shape[0]} pixels follows "
                 f"frames of {self._shape[1]} x {self._shape[0]}; a video has frames of one size."
             )
-        self._writer.write(frame)
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _open(self, shape: tuple[int, ...]) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(
+                str(self._unfinished), "w", format="mp4", options=CONTAINER_OPTIONS
+            )
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._stream = self._container.add_stream(CODEC, rate=self._fps, options=CODEC_OPTIONS)
+        self._stream.height, self._stream.width = shape[:2]
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.gop_size = max(round(self._fps), 1)
+        self._shape = shape
+
+    def _unwritable(self, error: OSError) -> BadInput:
+        return BadInput(
+            f"The video {self._path} cannot be written ({error.strerror}): choose another place, "
+            "or make room."
+        )
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -59,6 +85,14 @@ class VideoWriter:
         traceback: TracebackType | None,
     ) -> None:
         """Complete the file; after an error it holds what was written before."""
-        if self._writer is not None:
-            self._writer.release()
-            os.replace(self._unfinished, self._path)
+        if self._container is None:
+            return
+        failure = None
+        for finish in (lambda: self._container.mux(self._stream.encode()), self._container.close):
+            try:
+                finish()
+            except OSError as reason:  # the disk is still full: what is on it is valid
+                failure = failure or reason
+        os.replace(self._unfinished, self._path)
+        if failure is not None and error is None:
+            raise self._unwritable(failure) from failure

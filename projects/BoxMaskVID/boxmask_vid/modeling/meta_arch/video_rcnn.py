@@ -48,15 +48,10 @@ class VideoRCNN(GeneralizedRCNN):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        test = cfg.MODEL.VID.TEST
         return {
             **super().from_config(cfg),
-            "reference_memory": ReferenceMemory(
-                test.REFERENCES,
-                precision=test.MEMORY.PRECISION,
-                budget_mb=test.MEMORY.BUDGET_MB,
-            ),
-            "references_at_once": test.REFERENCES_AT_ONCE,
+            "reference_memory": ReferenceMemory.from_config(cfg),
+            "references_at_once": cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE,
         }
 
     def train(self, mode: bool = True) -> VideoRCNN:
