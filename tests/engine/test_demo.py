@@ -115,6 +115,7 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
     run(weights, *files("whole"))
     whole = (tmp_path / "whole.jsonl").read_text()
     kept = whole.splitlines(keepends=True)
+    run(weights, *files("cut"))
     (tmp_path / "cut.jsonl").write_text("".join(kept[:2]) + kept[2][:20])
     run(weights, *files("cut"), "--resume")
     assert (tmp_path / "cut.jsonl").read_text() == whole
@@ -126,11 +127,28 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
     capsys.readouterr()
     run(weights, *files("cut"), "--resume")
     assert "is done" in capsys.readouterr().out
+    with pytest.raises(BadInput, match=r"made with --threshold 0\.2, now it is 0\.4: leave out"):
+        run(weights, *files("cut"), "--resume", "--threshold", "0.4")
     run(weights, *files("cut"), "--resume", "--online")
     assert "begins anew" in capsys.readouterr().out
     (tmp_path / "cut.jsonl").write_text("no json\n")
     with pytest.raises(BadInput, match=r"cut\.jsonl, line 1: .* leave --resume out"):
         run(weights, *files("cut"), "--resume")
+
+
+def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
+    files = ["--input", clip, "--output", tmp_path / "v.mp4", "--jsonl", tmp_path / "v.jsonl"]
+    run(weights, *files)
+    written = (tmp_path / "v.jsonl").read_text()
+    other = torch.load(weights)
+    other["model"]["roi_heads.box_predictor.cls_score.bias"] += 1
+    torch.save(other, tmp_path / "other.pth")
+    with pytest.raises(BadInput, match=r"v\.jsonl was made with weights \(sha256\)"):
+        run(str(tmp_path / "other.pth"), *files, "--resume")
+    (tmp_path / "v.jsonl.made_by").unlink()
+    with pytest.raises(BadInput, match=r"There is no .*v\.jsonl\.made_by"):
+        run(weights, *files, "--resume")
+    assert (tmp_path / "v.jsonl").read_text() == written
 
 
 def test_masks_are_drawn_on_request(weights, clip, tmp_path):
@@ -202,7 +220,7 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
 
     monkeypatch.setattr(demo, "progress", interrupted)
     video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
-    words = ("--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco)
+    words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
     with pytest.raises(KeyboardInterrupt):
         run(weights, *words)
     assert "3 frames ->" in capsys.readouterr().out
@@ -216,12 +234,12 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
 
 def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
     video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
-    words = ("--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco)
+    words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
     predictor = demo.VideoPredictor
 
     def predictor_then_full_disk(cfg):
         made = predictor(cfg)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
         return made
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

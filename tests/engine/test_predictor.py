@@ -278,9 +278,9 @@ def test_outputs_do_not_overwrite_each_other():
     from boxmask_vid.engine.demo import _outputs
 
     with pytest.raises(BadInput, match="would be written to the same file"):
-        _outputs(["a/frames", "b/frames"], Path("out"))
+        _outputs(["a/frames", "b/frames"], Path("out"), ".mp4")
     with pytest.raises(BadInput, match=r"out\.avi: only \.mp4 is written"):
-        _outputs(["a/frames"], Path("out.avi"))
+        _outputs(["a/frames"], Path("out.avi"), ".mp4")
 
 
 def test_an_image_that_cannot_be_read(cfg, tmp_path):

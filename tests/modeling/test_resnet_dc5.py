@@ -1,10 +1,7 @@
 import pytest
 import torch
-from detectron2.modeling import build_model
-from small import small_cfg, small_model
+from small import small_model
 from torch import nn
-
-from boxmask_vid.modeling import plain_config
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:
@@ -45,27 +42,3 @@ def test_statistics_are_learnt_unless_frozen():
 def test_another_dilation_is_refused():
     with pytest.raises(ValueError, match="RES5_DILATION must be 2"):
         small_model("selsa", "MODEL.RESNETS.RES5_DILATION", "1")
-
-
-@pytest.mark.parametrize("norm", ["BN", "FrozenBN"])
-@pytest.mark.parametrize("frozen", [True, False])
-def test_batch_norm_is_folded_where_it_uses_stored_statistics(norm: str, frozen: bool):
-    """Same maps, gradients and statistics as convolution and batch norm apart."""
-    opts = ["MODEL.RESNETS.NORM", norm, "MODEL.VID.FREEZE_BN_STATISTICS", frozen]
-    opts += ["MODEL.VID.FOLD_BATCH_NORM", True]
-    fast = small_model("selsa", *opts).backbone.double().train()
-    plain = build_model(plain_config(small_cfg("selsa", *opts))).backbone.double().train()
-    torch.manual_seed(0)
-    for each in fast.state_dict().values():
-        if each.ndim == 1:  # of norms
-            each += torch.rand_like(each)
-    plain.load_state_dict(fast.state_dict())
-    images = torch.randn(2, 3, 64, 64).double()
-    results = []
-    for backbone in (fast, plain):
-        out = backbone(images)["c5"]
-        (out * torch.sin(torch.arange(out.numel()).view_as(out))).sum().backward()
-        gradients = {name: each.grad for name, each in backbone.named_parameters()}
-        results.append({"out": out, **gradients, **dict(backbone.named_buffers())})
-    for name, expected in results[1].items():
-        torch.testing.assert_close(results[0][name], expected, rtol=1e-9, atol=1e-9, msg=name)

@@ -62,9 +62,6 @@ def _add_model_keys(cfg: CN) -> None:
     # Batch norm uses its stored statistics in training, too, while its affine parameters of the
     # stages that are not frozen are trained (with MODEL.RESNETS.NORM "BN").
     cfg.MODEL.VID.FREEZE_BN_STATISTICS = False
-    # Where batch norm uses stored statistics, make it one with its convolution: a map less to keep
-    # for each, in training. Rounds differently: boxes move by 1e-3 pixels.
-    cfg.MODEL.VID.FOLD_BATCH_NORM = False
     # Lowest IoU at which a ground truth's best anchors become positive all the same.
     cfg.MODEL.VID.RPN_MIN_LOW_QUALITY_IOU = 0.3
 

@@ -2,9 +2,9 @@
 """Draw what benchmark.py has measured: stages of one file, or a sweep of a config key over many."""
 
 import argparse
-import json
 from pathlib import Path
 
+from boxmask_vid.data.json_file import read_json
 from boxmask_vid.engine import bad_input_in_one_line
 from boxmask_vid.visualization.benchmark_plot import plot_stages, plot_sweep
 
@@ -15,7 +15,7 @@ if __name__ == "__main__":
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
     args = parser.parse_args()
     with bad_input_in_one_line():
-        reports = [json.loads(each.read_text()) for each in args.files]
+        reports = [read_json(each) for each in args.files]
         if args.sweep:
             plot_sweep(reports, args.sweep, args.output)
         else:

@@ -519,3 +519,11 @@ def test_images_of_another_size_than_annotated_get_a_sentence(tmp_path):
     message = r"clip_a/000002.jpg is 48 x 36 pixels, .*clip_a.xml says 96 x 72"
     with pytest.raises(BadInput, match=message):
         convert(write_cvat(tmp_path / "xml"), "cvat", root=tmp_path)
+
+
+def test_a_video_without_size_gets_a_sentence(tmp_path):
+    write_images(tmp_path)
+    path = write_youtube_vis(tmp_path, with_masks=True)
+    path.write_text(path.read_text().replace(f'"width": {WIDTH}', '"width": 0'))
+    with pytest.raises(BadInput, match=r"video 5: its size is 0 x 72 pixels"):
+        convert(path, "youtube-vis")

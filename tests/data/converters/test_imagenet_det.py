@@ -59,6 +59,16 @@ def test_a_missing_list_is_derived_from_the_annotations_and_that_is_said(tmp_pat
     assert "has no DET_train_30classes.txt" in capsys.readouterr().out
 
 
+def test_boxes_without_area_by_the_short_rule_are_left_out_and_that_is_said(tmp_path, capsys):
+    write_images(tmp_path, f"{FOLDER}/a")
+    path = tmp_path / f"Annotations/DET/{FOLDER}/a.xml"
+    line = OBJECT.replace("<xmax>20", "<xmax>11").format(track=0, name=DOG)
+    path.write_text(path.read_text().replace("</annotation>", f"{line}</annotation>"))
+    assert len(convert(tmp_path)["annotations"]) == 2
+    assert len(convert(tmp_path, box_rule="short")["annotations"]) == 1
+    assert "1 boxes without area were left out" in capsys.readouterr().out
+
+
 def no_image(root: Path) -> None:
     write_images(root, f"{FOLDER}/a")
     (root / f"Data/DET/{FOLDER}/a.JPEG").unlink()

@@ -13,6 +13,7 @@ from conftest import REPOSITORY
 from boxmask_vid.data import load_vid_json
 from boxmask_vid.data.doctor import examine, repair
 from boxmask_vid.data.doctor.examine import CHECKS
+from boxmask_vid.errors import BadInput
 
 SCRIPT = REPOSITORY / "datasets/check_vid_json.py"
 
@@ -166,6 +167,12 @@ def test_splits_that_share_videos():
         for video in content["videos"]:
             del video["name"]
     assert found(unnamed, others=[("val.json", other)]) == {"splits that share videos": 2}
+
+
+@pytest.mark.parametrize("other", [[], {"videos": 3}, {**healthy(), "images": [1]}])
+def test_another_split_that_is_no_coco_vid_gets_a_sentence(other):
+    with pytest.raises(BadInput, match=r"val\.json is no COCO-VID JSON"):
+        examine(healthy(), others=[("val.json", other)])
 
 
 def broken_in_many_ways() -> dict:

@@ -26,16 +26,22 @@ def write_json(path: Path, content: dict) -> None:
     """Write ``content`` beside ``path`` and move it there when it is complete.
 
     Records of lists get a line each, so that no text of the whole content is built in memory.
+
+    Raises:
+        BadInput: if there is no room or no right to write.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(unfinished, "w", encoding="utf-8") as file:
             _write_sections(file, content)
-    except BaseException:
-        unfinished.unlink()
-        raise
-    os.replace(unfinished, path)
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror}): choose another place, or make room."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _write_sections(file: TextIO, content: dict) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import multiprocessing
 import resource
 import sys
@@ -24,6 +23,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from tabulate import tabulate
 
+from ..data.json_file import write_json
 from ..modeling import plain_config
 from ..progress import progress
 from ..structures import BoxMasks
@@ -84,10 +84,7 @@ def run_benchmark(args: argparse.Namespace) -> dict:
         results[name] = {**_summary(laps[name], args.warm_up), **pipe.recv()}
     report = _report(results, args)
     if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        part = args.output.with_suffix(".part")
-        part.write_text(json.dumps(report, indent=1) + "\n")
-        part.replace(args.output)
+        write_json(args.output, report)
         print(f"{args.output}: written")
     return report
 

@@ -17,9 +17,12 @@ from detectron2.structures import Instances
 from detectron2.utils.colormap import colormap
 from detectron2.utils.video_visualizer import VideoVisualizer
 
+from ..data.json_file import read_json, write_json
 from ..errors import BadInput
+from ..evaluation.detection_log import check_origin
 from ..progress import progress
 from ..video import FrameSource, VideoWriter, open_frames
+from .origin import model_origin
 from .predictor import VideoPredictor
 from .result_files import (
     CocoFile,
@@ -113,6 +116,7 @@ class _Demo:
         self._predictor = VideoPredictor(cfg)
         self._class_names = _class_names(cfg)
         self._metadata = Metadata(thing_classes=self._class_names)
+        self._origin = model_origin(cfg)
         test = cfg.MODEL.VID.TEST
         self._online = args.online or test.REFERENCES == "online"
         # elsewhere a frame depends on the frames before it, or has masks, which are not written
@@ -128,7 +132,7 @@ class _Demo:
         source = open_frames(_camera_or_path(job.input))
         if source.length is None and not self._online:
             raise BadInput(f"The input {job.input} is read as it comes: add --online.")
-        done = read_json_lines(job.jsonl, self._class_names) if args.resume else []
+        done = self._done(job) if args.resume else []
         if done and not self._resumable:
             print(f"{job.input}: begins anew (online references and masks cannot be continued)")
             done = []
@@ -143,6 +147,7 @@ class _Demo:
             sinks = self._sinks(job, files)
             lines = JsonLinesFile(job.jsonl, keep=done) if job.jsonl else None
             if lines:
+                write_json(_made_by_file(job.jsonl), self._made_by(job))
                 files.enter_context(lines)
             files.callback(lambda: print(f"{job.input}: {count} frames -> {job}"))
             frames = chain(self._repeated(source, done), self._detected(source, len(done)))
@@ -159,6 +164,27 @@ class _Demo:
                 count += 1
                 if args.show and _window_is_closed(drawn):
                     break
+
+    def _done(self, job: _Job) -> list[dict]:
+        """Frames that an earlier run has written.
+
+        Raises:
+            BadInput: if it was of another input, model or option.
+        """
+        records = read_json_lines(job.jsonl, self._class_names)
+        if records:
+            made_by = _made_by_file(job.jsonl)
+            if not made_by.is_file():
+                raise BadInput(
+                    f"There is no {made_by}, which tells what {job.jsonl} was made with: leave "
+                    "--resume out to begin anew."
+                )
+            check_origin(job.jsonl, read_json(made_by), self._made_by(job))
+        return records
+
+    def _made_by(self, job: _Job) -> dict[str, str]:
+        options = {f"--{name}": repr(getattr(self._args, name)) for name in ("threshold", "tracks")}
+        return {**self._origin, **options, "--input": str(Path(job.input).resolve())}
 
     def _sinks(self, job: _Job, files: ExitStack) -> list:
         sinks = []
@@ -189,6 +215,10 @@ class _Demo:
             yield each["frame"], each["image"], good
 
 
+def _made_by_file(jsonl: Path) -> Path:
+    return jsonl.with_name(f"{jsonl.name}.made_by")
+
+
 def _camera_or_path(text: str) -> str | int:
     return int(text) if text.isdigit() and not Path(text).exists() else text
 
@@ -206,7 +236,7 @@ def _jobs(args: argparse.Namespace) -> list[_Job]:
     return [_Job(*row) for row in zip(args.input, *columns, strict=True)]
 
 
-def _outputs(inputs: list[str], output: Path | None, suffix: str = ".mp4") -> list[Path | None]:
+def _outputs(inputs: list[str], output: Path | None, suffix: str) -> list[Path | None]:
     """A file for each input, all in a folder unless there is one input and ``output`` is a file."""
     if output is None:
         return [None] * len(inputs)

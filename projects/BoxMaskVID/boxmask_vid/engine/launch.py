@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import launch
 from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
 from detectron2.utils import comm
-from detectron2.utils.file_io import PathManager
 
 from ..checkpoint import VIDCheckpointer
 from ..data import TimedLoader, build_vid_test_loader
@@ -22,6 +20,7 @@ from ..data.json_file import write_json
 from ..errors import BadInput
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan
+from .origin import model_origin, sha256
 from .setup import setup
 from .trainer import Trainer, check_datasets, inference_folder
 
@@ -125,31 +124,9 @@ def _score_file(cfg: CfgNode, path: str) -> dict:
 
 
 def _made_by(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
-    """All that detections depend on."""
-    weights = PathManager.get_local_path(cfg.MODEL.WEIGHTS)
-    json_file = PathManager.get_local_path(MetadataCatalog.get(dataset_name).json_file)
-    made_by = {"weights (sha256)": _sha256(weights), "data set (sha256)": _sha256(json_file)}
-    for node in ("MODEL", "INPUT"):
-        made_by.update(_values(cfg[node], node))
-    made_by["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
-    del made_by["MODEL.WEIGHTS"]  # the file may have moved
-    return made_by
-
-
-def _values(node: CfgNode, prefix: str) -> dict[str, str]:
-    values = {}
-    for key, value in node.items():
-        name = f"{prefix}.{key}"
-        values.update(_values(value, name) if isinstance(value, CfgNode) else {name: repr(value)})
-    return values
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    """All that detections in a data set depend on."""
+    json_file = MetadataCatalog.get(dataset_name).json_file
+    return {**model_origin(cfg), "data set (sha256)": sha256(json_file)}
 
 
 def _check_start(cfg: CfgNode, resume: bool) -> None:

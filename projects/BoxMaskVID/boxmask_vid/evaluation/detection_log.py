@@ -80,7 +80,7 @@ def _read(path: Path, made_by: dict[str, object]) -> Iterator[FrameDetections]:
     header = next(lines, None)
     if header is None:
         return
-    _check_origin(path, header["made_by"], json.loads(json.dumps(made_by)))
+    check_origin(path, header["made_by"], json.loads(json.dumps(made_by)))
     for line in lines:
         yield FrameDetections(
             line["image_id"],
@@ -90,12 +90,16 @@ def _read(path: Path, made_by: dict[str, object]) -> Iterator[FrameDetections]:
         )
 
 
-def _check_origin(path: Path, written: dict, wanted: dict) -> None:
+def check_origin(path: Path, written: dict, wanted: dict) -> None:
+    """
+    Raises:
+        BadInput: if what a file was made with is not what would continue it.
+    """
     for key in sorted(written.keys() | wanted.keys()):
         if written.get(key) != wanted.get(key):
             raise BadInput(
                 f"{path} was made with {key} {written.get(key)}, now it is {wanted.get(key)}: "
-                "leave out --resume to start over, or choose another OUTPUT_DIR."
+                "leave out --resume to start over, or choose another output."
             )
 
 

@@ -30,7 +30,6 @@ def plain_config(cfg: CfgNode) -> CfgNode:
     cfg.defrost()
     cfg.MODEL.META_ARCHITECTURE = "PlainVideoRCNN"
     cfg.MODEL.ROI_HEADS.NAME = "PlainTemporalROIHeads"
-    cfg.MODEL.VID.FOLD_BATCH_NORM = False
     cfg.MODEL.VID.TEST.MEMORY.PRECISION, cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = "full", -1
     return cfg
 

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
-from .video_file import NoTimeStamps, VideoFile, upright
+from .video_file import DEFAULT_FPS, NoTimeStamps, VideoFile, upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-DEFAULT_FPS = 25.0  # of frames without a clock
 LONGEST_OPENING = 10_000  # milliseconds until a live stream that does not answer is given up
 
 
@@ -60,17 +59,6 @@ class FrameSource(ABC):
         return count
 
 
-class ArraySource(FrameSource):
-    """Frames in memory."""
-
-    def __init__(self, frames: Sequence[np.ndarray]) -> None:
-        self._frames = frames
-        self.length = len(frames)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (as_bgr(frame, index) for index, frame in enumerate(self._frames))
-
-
 class IterableSource(FrameSource):
     """Frames that come once, from any iterable."""
 
@@ -79,6 +67,14 @@ class IterableSource(FrameSource):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (as_bgr(frame, index) for index, frame in enumerate(self._frames))
+
+
+class ArraySource(IterableSource):
+    """Frames in memory."""
+
+    def __init__(self, frames: Sequence[np.ndarray]) -> None:
+        super().__init__(frames)
+        self.length = len(frames)
 
 
 class ImageSource(FrameSource):

@@ -22,6 +22,8 @@ from av.video.stream import VideoStream
 from ..errors import BadInput
 from .no_time_stamps import NoTimeStamps
 
+DEFAULT_FPS = 25.0  # of frames without a clock
+
 
 class VideoFile:
     """Frames of a video file, (H, W, 3) BGR uint8, numbered from 0 in the order they are shown.
@@ -47,7 +49,7 @@ class VideoFile:
             raise FileNotFoundError(f"There is no video file {path}: bring it.")
         self._open()
         rate = self._stream.average_rate
-        self.fps = float(rate) if rate else 25.0
+        self.fps = float(rate) if rate else DEFAULT_FPS
         index = _read_index(str(path), os.stat(path).st_mtime_ns)
         self._times, self._key_times, whole = index
         self.announced = self._stream.frames

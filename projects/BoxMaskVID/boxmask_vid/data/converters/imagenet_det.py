@@ -76,12 +76,11 @@ def convert_images(
     content = {"info": info, "categories": records, "images": [], "annotations": []}
     jobs = [(root, name, BOX_RULES[box_rule]) for name in images]
     frames = in_processes(_read_image, jobs, what="image")
+    flat = 0
     for name, frame in zip(images, frames, strict=True):
-        objects = [
-            each
-            for each in frame.objects
-            if each["name"] in category_ids and min(each["bbox"][2:]) > 0
-        ]
+        wanted = [each for each in frame.objects if each["name"] in category_ids]
+        objects = [each for each in wanted if min(each["bbox"][2:]) > 0]
+        flat += len(wanted) - len(objects)
         if only_with_objects and not objects:
             continue
         file_name = f"{name}.JPEG"
@@ -107,6 +106,8 @@ def convert_images(
                     "iscrowd": 0,
                 }
             )
+    if flat:
+        print(f"{root}: {flat} boxes without area were left out")
     return content
 
 

@@ -68,6 +68,8 @@ def _video(record: dict, source: Path) -> VideoLabels:
     if not files or not all(isinstance(each, str) for each in files):
         raise BadInput(f"{where}: 'file_names' must be the names of its images: correct it.")
     size = tuple(int(number(record.get(side), int, where, side)) for side in ("width", "height"))
+    if min(size) <= 0:
+        raise BadInput(f"{where}: its size is {size[0]} x {size[1]} pixels: correct it.")
     folder = PurePosixPath(files[0]).parent.as_posix()
     name = folder if folder != "." else str(record["id"])
     return VideoLabels(name, where, [], images=tuple(files), size=size)

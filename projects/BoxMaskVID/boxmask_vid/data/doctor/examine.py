@@ -103,6 +103,9 @@ def examine(
         image_root: folder that its file names are relative to; None to leave the images alone.
         decode: decode every image; else only their heads are read.
         others: names and contents of other splits.
+
+    Raises:
+        BadInput: if another split is no COCO-VID.
     """
     examination = Examination()
     if not _has_sections(content, examination):
@@ -270,6 +273,8 @@ def _check_balance(content: dict, examination: Examination) -> None:
 
 
 def _check_splits(content: dict, name: str, other: dict, examination: Examination) -> None:
+    if not _has_sections(other, Examination()):
+        raise BadInput(f"{name} is no COCO-VID JSON: have it examined by itself first.")
     theirs = set(_video_names(other))
     for video in dict.fromkeys(_video_names(content)):
         if video in theirs:
@@ -278,10 +283,10 @@ def _check_splits(content: dict, name: str, other: dict, examination: Examinatio
 
 def _video_names(content: dict) -> Iterator[str]:
     """What tells a video in several files: the name, else the folder of its images."""
-    for each in content.get("videos", ()):
+    for each in content["videos"]:
         if "name" in each or "file_name" in each:
             yield str(each.get("name", each.get("file_name")))
-    if not all("name" in each or "file_name" in each for each in content.get("videos", ())):
+    if not all("name" in each or "file_name" in each for each in content["videos"]):
         yield from {str(Path(str(each.get("file_name"))).parent) for each in content["images"]}
 
 

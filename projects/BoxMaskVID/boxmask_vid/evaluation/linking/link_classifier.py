@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from pycocotools.mask import iou as box_iou
 
-NEWTON_STEPS = 50  # it converges in about ten
+MAX_STEPS = 500  # it converges in some tens
 RIDGE = 1e-3  # keeps weights finite where same and other are cleanly apart
 
 
@@ -70,7 +72,7 @@ class LinkClassifier:
                 f"{same.sum()} of {len(same)} pairs of boxes in consecutive frames are of the same "
                 "track: to learn links it takes some that are and some that are not."
             )
-        return cls(*_logistic_regression(features, same))
+        return cls(*_logistic_regression(features, same).tolist())
 
 
 def link_features(
@@ -112,19 +114,27 @@ def _pairs_of_video(
 
 
 def _logistic_regression(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Weights and bias, by Newton's method on the ridge-regularised mean log loss."""
-    inputs = np.column_stack([features, np.ones(len(features))])
-    ridge = RIDGE * np.diag([1.0] * features.shape[1] + [0.0])
-    weights = np.zeros(inputs.shape[1])
-    for _ in range(NEWTON_STEPS):
-        found = _sigmoid(inputs @ weights)
-        gradient = inputs.T @ (found - labels) / len(inputs) + ridge @ weights
-        curvature = (inputs.T * (found * (1 - found))) @ inputs / len(inputs) + ridge
-        step = np.linalg.solve(curvature, gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-10:
-            break
-    return weights
+    """Weights and bias of the smallest ridge-regularised mean log loss."""
+    inputs, wanted = torch.from_numpy(features), torch.from_numpy(labels).to(torch.float64)
+    weights = torch.zeros(features.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weights],
+        max_iter=MAX_STEPS,
+        tolerance_grad=1e-10,
+        tolerance_change=1e-14,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = inputs @ weights[:-1] + weights[-1]
+        value = F.binary_cross_entropy_with_logits(logits, wanted)
+        value = value + RIDGE / 2 * weights[:-1].square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return weights.detach().numpy()
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -11,8 +11,6 @@ from detectron2.layers import Conv2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_resnet_backbone
 from torch import nn
 
-from .folding_conv import FoldingConv2d
-
 
 class ResNetDC5(Backbone):
     """A bottom-up network whose last map is reduced by one convolution with ReLU.
@@ -85,10 +83,6 @@ def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5
             f"one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
         )
     bottom_up = build_resnet_backbone(cfg, input_shape)
-    if cfg.MODEL.VID.FOLD_BATCH_NORM:
-        for module in bottom_up.modules():
-            if type(module) is Conv2d:  # Detectron2's ResNet does not let one choose
-                module.__class__ = FoldingConv2d
     return ResNetDC5(
         bottom_up=bottom_up,
         in_feature=resnets.OUT_FEATURES[0],
