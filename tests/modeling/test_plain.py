@@ -86,7 +86,7 @@ def test_images_alone(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_references_encoded_one_by_one(kind: str):
     batches = [[double(frame(0, references=5))], [double(frame(1))]]
-    model, plain = both(kind, "MODEL.VID.TEST.REFERENCES_AT_ONCE", 1)
+    model, plain = both(kind, "MODEL.VID.TEST.REFERENCES_AT_ONCE", 2)
     assert_same(detections(model, batches), detections(plain, batches))
 
 

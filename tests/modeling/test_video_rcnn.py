@@ -101,7 +101,8 @@ def test_padding_of_a_batch_does_not_reach_the_references(kind: str):
     for sample in (small, large):
         sample["image"] = sample["image"].double()
         sample["reference_images"] = [each.double() for each in sample["reference_images"]]
-    images, rows = model._frames([small, large])
+    frames, rows = model._frames([small, large])
+    images = model._images(frames)
     features = model.backbone(images.tensor)
     proposals, _ = model.proposal_generator(images, features)
     together = model._encode(features, proposals)
@@ -177,10 +178,10 @@ def test_an_image_alone_is_its_own_reference():
 def test_an_image_given_several_times_is_encoded_once():
     model = small_model("troi")
     picture = image()
-    images, rows = model._frames(
+    frames, rows = model._frames(
         [{"image": picture, "reference_images": [picture, picture]}, clip(references=1)]
     )
-    assert len(images) == 3
+    assert len(frames) == 3
     assert rows == [[0, 0], [2]]
 
 

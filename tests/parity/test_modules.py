@@ -134,7 +134,7 @@ def test_roi_align(pooler: str, golden: str, ratio: int):
     heads = roi_heads(BOXMASK, 8, *opts)
     pooled = getattr(heads, pooler)([case["feat"]], rois_of(case["rois"], 2))
     order = case["rois"][:, 0].argsort(stable=True)
-    equal(pooled, case[golden][order])
+    close(pooled, case[golden][order])
 
 
 class RecordTopk(TorchFunctionMode):
@@ -175,7 +175,7 @@ def run_troi(
 ) -> torch.Tensor:
     boxes = rois_of(case["rois"], 1)
     pooled = built.box_pooler([feature], boxes)
-    equal(pooled, case["roi_feats"])
+    close(pooled, case["roi_feats"])
     troi = built.temporal_roi_align
     if isinstance(troi, PlainTemporalROIAlign):
         return troi(pooled, boxes[0].tensor, None, maps)

@@ -90,7 +90,7 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
     # Reference frames that are encoded together: more of them take more memory when a video begins.
-    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 2
+    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
 
     cfg.MODEL.VID.TEST.ONLINE = CN()
     # What is kept of the past: "reservoir" (a uniform sample of all of it) or "sliding" (the newest

@@ -14,9 +14,17 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode
-from detectron2.modeling import META_ARCH_REGISTRY, ROI_HEADS_REGISTRY
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import (
+    BACKBONE_REGISTRY,
+    META_ARCH_REGISTRY,
+    ROI_HEADS_REGISTRY,
+    build_resnet_backbone,
+)
+from detectron2.modeling.poolers import ROIPooler
 from detectron2.structures import ImageList, Instances
 
+from .backbone import ResNetDC5
 from .encoded_frame import EncodedFrame
 from .layers import FrameCells, TemporalROIAlign
 from .meta_arch import VideoRCNN
@@ -29,9 +37,23 @@ def plain_config(cfg: CfgNode) -> CfgNode:
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.META_ARCHITECTURE = "PlainVideoRCNN"
+    cfg.MODEL.BACKBONE.NAME = "build_plain_resnet_dc5_backbone"
     cfg.MODEL.ROI_HEADS.NAME = "PlainTemporalROIHeads"
     cfg.MODEL.VID.TEST.MEMORY.PRECISION, cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = "full", -1
     return cfg
+
+
+class PlainResNetDC5(ResNetDC5):
+    """With maps in PyTorch's usual order."""
+
+    def _in_order(self, images: torch.Tensor) -> torch.Tensor:
+        return images
+
+
+@BACKBONE_REGISTRY.register()
+def build_plain_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> PlainResNetDC5:
+    """``build_resnet_dc5_backbone`` with Detectron2's own convolutions."""
+    return PlainResNetDC5.from_config(cfg, build_resnet_backbone(cfg, input_shape))
 
 
 class PlainTemporalROIAlign(TemporalROIAlign):
@@ -117,6 +139,10 @@ class PlainTemporalROIHeads(TemporalROIHeads):
 
     temporal_roi_align_class = PlainTemporalROIAlign
 
+    @classmethod
+    def _build_box_pooler(cls, pooler: ROIPooler) -> ROIPooler:
+        return pooler
+
     def encode(
         self,
         features: dict[str, torch.Tensor],
@@ -160,7 +186,8 @@ class PlainVideoRCNN(VideoRCNN):
     ) -> list[dict] | list[Instances]:
         if detected_instances is not None or not self.roi_heads.uses_references:
             return super().inference(batched_inputs, detected_instances, do_postprocess)
-        images, reference_rows = self._frames(batched_inputs)
+        arrived_frames, reference_rows = self._frames(batched_inputs)
+        images = self._images(arrived_frames)
         features = self.backbone(images.tensor)
         frames = [
             FeatureMaps({name: maps[row : row + 1] for name, maps in features.items()}, size)

@@ -11,6 +11,8 @@ from detectron2.layers import Conv2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_resnet_backbone
 from torch import nn
 
+from .lean_conv import with_lean_convs
+
 
 class ResNetDC5(Backbone):
     """A bottom-up network whose last map is reduced by one convolution with ReLU.
@@ -51,7 +53,13 @@ class ResNetDC5(Backbone):
         self.freeze_bn_statistics = freeze_bn_statistics
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"c5": self.channel_mapper(self.bottom_up(images)[self.in_feature])}
+        return {"c5": self.channel_mapper(self.bottom_up(self._in_order(images))[self.in_feature])}
+
+    def _in_order(self, images: torch.Tensor) -> torch.Tensor:
+        """In the order of memory that convolutions are fastest with."""
+        if images.device.type != "cpu":
+            return images
+        return images.contiguous(memory_format=torch.channels_last)
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         return {"c5": self._output}
@@ -68,25 +76,29 @@ class ResNetDC5(Backbone):
                     module.eval()
         return self
 
+    @classmethod
+    def from_config(cls, cfg: CfgNode, bottom_up: Backbone) -> ResNetDC5:
+        """
+        Raises:
+            ValueError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
+        """
+        resnets = cfg.MODEL.RESNETS
+        if resnets.RES5_DILATION != 2 or len(resnets.OUT_FEATURES) != 1:
+            raise ValueError(
+                "build_resnet_dc5_backbone: MODEL.RESNETS.RES5_DILATION must be 2 and "
+                f"OUT_FEATURES one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
+            )
+        return cls(
+            bottom_up=bottom_up,
+            in_feature=resnets.OUT_FEATURES[0],
+            out_channels=cfg.MODEL.VID.NECK.OUT_CHANNELS,
+            size_divisibility=cfg.INPUT.VID.SIZE_DIVISIBILITY,
+            freeze_bn_statistics=cfg.MODEL.VID.FREEZE_BN_STATISTICS,
+        )
+
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
-    """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``.
-
-    Raises:
-        ValueError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
-    """
-    resnets = cfg.MODEL.RESNETS
-    if resnets.RES5_DILATION != 2 or len(resnets.OUT_FEATURES) != 1:
-        raise ValueError(
-            "build_resnet_dc5_backbone: MODEL.RESNETS.RES5_DILATION must be 2 and OUT_FEATURES "
-            f"one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
-        )
+    """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``."""
     bottom_up = build_resnet_backbone(cfg, input_shape)
-    return ResNetDC5(
-        bottom_up=bottom_up,
-        in_feature=resnets.OUT_FEATURES[0],
-        out_channels=cfg.MODEL.VID.NECK.OUT_CHANNELS,
-        size_divisibility=cfg.INPUT.VID.SIZE_DIVISIBILITY,
-        freeze_bn_statistics=cfg.MODEL.VID.FREEZE_BN_STATISTICS,
-    )
+    return ResNetDC5.from_config(cfg, with_lean_convs(bottom_up))

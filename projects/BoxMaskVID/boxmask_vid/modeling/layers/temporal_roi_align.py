@@ -145,7 +145,8 @@ class TemporalROIAlign(nn.Module):
             return [(cells.new_empty(0, 1, dtype=torch.int32), cells[:, :1]) for _ in references]
         # Scaling by the norm of the RoI cell does not change which are its best.
         position, weight = position.flatten(0, 2), weight.flatten(0, 2)
-        rows = _all_rows(position, weight * key.norm.detach()[position]).without_zeros()
+        weight = weight * key.norm.detach()[position]
+        rows = WeightedRows.over_last(position, weight).without_zeros()
         most = max(len(each.unit) for each in references)
         limit = self._AT_ONCE.get(cells.device.type, self._AT_ONCE["cuda"])
         parts = list(rows.split(max(limit // most, 1)))
@@ -207,7 +208,7 @@ class TemporalROIAlign(nn.Module):
             begin += len(each.unit)
         table = torch.cat([each.unit for each in references]).view(begin * heads, -1)
         # (N, heads, T * K) entries: a sum for every cell and head
-        rows = _all_rows(torch.cat(entries, dim=2), torch.cat(weights, dim=2))
+        rows = WeightedRows.over_last(torch.cat(entries, dim=2), torch.cat(weights, dim=2))
         return (mixed + rows.of(table).view_as(mixed)).flatten(1)
 
     def _heads(self, cells: torch.Tensor) -> torch.Tensor:
@@ -240,12 +241,6 @@ class _Neighbours:
         roi = _range(rois, index)[:, None]
         offsets = (roi * len(self.cell) + self.start) * entries
         return WeightedRows(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
-
-
-def _all_rows(index: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
-    """Sums over the last dimension."""
-    sums = index.shape[:-1].numel()
-    return WeightedRows(index.flatten(), weight.flatten(), _range(sums, index) * index.shape[-1])
 
 
 def _range(end: int, like: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,13 @@ class WeightedRows:
     weight: torch.Tensor
     offsets: torch.Tensor
 
+    @classmethod
+    def over_last(cls, index: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
+        """A sum for each entry of all dimensions but the last, over which is summed."""
+        sums = index.shape[:-1].numel()
+        starts = torch.arange(sums, device=index.device, dtype=index.dtype) * index.shape[-1]
+        return cls(index.flatten(), weight.flatten(), starts)
+
     def without_zeros(self) -> WeightedRows:
         """The same sums without entries of weight 0."""
         used = self.weight != 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.modeling.meta_arch import GeneralizedRCNN
@@ -69,7 +70,8 @@ class VideoRCNN(GeneralizedRCNN):
         """
         if not self.training:
             return self.inference(batched_inputs)
-        images, reference_rows = self._frames(batched_inputs)
+        frames, reference_rows = self._frames(batched_inputs)
+        images = self._images(frames)
         features = self.backbone(images.tensor)
         truth = [sample["instances"].to(self.device) for sample in batched_inputs]
         count = len(batched_inputs)
@@ -101,8 +103,8 @@ class VideoRCNN(GeneralizedRCNN):
             KeyError: if a sample has a ``video_id`` whose references are not known.
         """
         assert not self.training
-        images, reference_rows = self._frames(batched_inputs)
-        key_images = _select(images, {}, range(len(batched_inputs)))[0]
+        frames, reference_rows = self._frames(batched_inputs)
+        key_images = self._images(frames, range(len(batched_inputs)))
         key_features = self.backbone(key_images.tensor)
         if detected_instances is not None:
             given = [each.to(self.device) for each in detected_instances]
@@ -113,7 +115,7 @@ class VideoRCNN(GeneralizedRCNN):
             if self.roi_heads.uses_references:
                 keys = self._encode(key_features, proposals)
                 references = self._remembered_references(
-                    batched_inputs, keys, images, reference_rows
+                    batched_inputs, keys, frames, reference_rows
                 )
             results, _ = self.roi_heads(
                 key_images, key_features, proposals, keys=keys, references=references
@@ -122,7 +124,7 @@ class VideoRCNN(GeneralizedRCNN):
             return self._postprocess(results, batched_inputs, key_images.image_sizes)
         return results
 
-    def _frames(self, batched_inputs: list[dict]) -> tuple[ImageList, list[list[int]]]:
+    def _frames(self, batched_inputs: list[dict]) -> tuple[list[torch.Tensor], list[list[int]]]:
         """All different images, the B key frames first, and the rows of each one's references."""
         frames = [sample["image"] for sample in batched_inputs]
         row_of = {id(image): row for row, image in enumerate(frames)}
@@ -135,7 +137,20 @@ class VideoRCNN(GeneralizedRCNN):
                     frames.append(image)
                 rows.append(row_of[id(image)])
             reference_rows.append(rows)
-        return self.preprocess_image([{"image": image} for image in frames]), reference_rows
+        return frames, reference_rows
+
+    def _images(self, frames: list[torch.Tensor], rows: range | None = None) -> ImageList:
+        """Some of the frames or all, normalised and padded to a size that is enough for all."""
+        some = frames if rows is None else [frames[row] for row in rows]
+        images = self.preprocess_image([{"image": image} for image in some])
+        divisor = max(self.backbone.size_divisibility, 1)
+        height, width = (
+            -(-max(frame.shape[axis] for frame in frames) // divisor) * divisor for axis in (1, 2)
+        )
+        missing = 0, width - images.tensor.shape[3], 0, height - images.tensor.shape[2]
+        if any(missing):
+            images = ImageList(F.pad(images.tensor, missing), images.image_sizes)
+        return images
 
     def _encode_for_training(
         self, images: ImageList, features: dict[str, torch.Tensor], rows: list[list[int]]
@@ -156,27 +171,27 @@ class VideoRCNN(GeneralizedRCNN):
         self,
         batched_inputs: list[dict],
         keys: list[EncodedFrame],
-        images: ImageList,
+        frames: list[torch.Tensor],
         reference_rows: list[list[int]],
     ) -> list[References]:
         """References of each key frame: those that came with it and those of its video."""
         encoded = list(keys)
-        for start in range(len(keys), len(images), self.references_at_once):
-            end = min(start + self.references_at_once, len(images))
-            part = _select(images, {}, range(start, end))[0]
+        for start in range(len(keys), len(frames), self.references_at_once):
+            end = min(start + self.references_at_once, len(frames))
+            part = self._images(frames, range(start, end))
             features = self.backbone(part.tensor)
             proposals, _ = self.proposal_generator(part, features)
             encoded += self._encode(features, proposals)
         references = []
         for row, sample in enumerate(batched_inputs):
             arrived = [encoded[each].reference for each in reference_rows[row]]
-            frames = self.reference_memory.recall(
+            remembered = self.reference_memory.recall(
                 keys[row].reference,
                 video_id=sample.get("video_id"),
                 frame_index=sample.get("frame_index"),
                 arrived=arrived if "reference_images" in sample else None,
             )
-            references.append(References.cat(frames))
+            references.append(References.cat(remembered))
         read = {sample["video_id"] for sample in batched_inputs if "video_id" in sample}
         if read:  # a still image in between leaves the videos alone
             self.reference_memory.keep_only(read)

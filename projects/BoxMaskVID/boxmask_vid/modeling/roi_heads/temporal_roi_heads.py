@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ShapeSpec
+from detectron2.layers import ROIAlign, ShapeSpec
 from detectron2.modeling import ROI_HEADS_REGISTRY
+from detectron2.modeling.poolers import ROIPooler
 from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import ImageList, Instances
 from torch import nn
@@ -20,6 +21,7 @@ from ..encoded_frame import EncodedFrame
 from ..layers import TemporalROIAlign
 from ..matcher import ReassigningMatcher
 from ..reference_memory import References
+from .sparse_roi_align import SparseROIAlign
 from .video_output_layers import VideoOutputLayers
 
 
@@ -74,6 +76,7 @@ class TemporalROIHeads(StandardROIHeads):
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         ret = super()._init_box_head(cfg, input_shape)
+        ret["box_pooler"] = cls._build_box_pooler(ret["box_pooler"])
         ret["box_predictor"] = VideoOutputLayers(cfg, ret["box_head"].output_shape)
         return ret
 
@@ -90,6 +93,15 @@ class TemporalROIHeads(StandardROIHeads):
         return super()._init_mask_head(cfg, input_shape)
 
     temporal_roi_align_class = TemporalROIAlign
+
+    @classmethod
+    def _build_box_pooler(cls, pooler: ROIPooler) -> ROIPooler:
+        """With what is fast on CPUs."""
+        pooler.level_poolers = nn.ModuleList(
+            SparseROIAlign.of(each) if type(each) is ROIAlign else each
+            for each in pooler.level_poolers
+        )
+        return pooler
 
     @classmethod
     def _build_temporal_roi_align(

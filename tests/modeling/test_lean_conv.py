@@ -1,0 +1,65 @@
+import pytest
+import torch
+from detectron2.layers import Conv2d, FrozenBatchNorm2d
+from torch import nn
+
+from boxmask_vid.modeling.backbone.lean_conv import LeanConv2d, with_lean_convs
+
+NORMS = {
+    "batch norm": lambda: nn.BatchNorm2d(8).eval(),
+    "frozen": lambda: FrozenBatchNorm2d(8),
+    "learning": lambda: nn.BatchNorm2d(8),
+}
+
+
+def pair(norm: str, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]:
+    """Two of the same weights, Detectron2's and ours."""
+    convs = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        conv = Conv2d(6, 8, 3, stride=2, padding=2, dilation=2, groups=2, norm=NORMS[norm]())
+        conv.activation = nn.functional.relu_
+        for tensor in (conv.norm.weight, conv.norm.bias, conv.norm.running_mean):
+            tensor.data.normal_()
+        conv.norm.running_var.uniform_(0.5, 2)
+        convs.append(nn.Sequential(conv).to(dtype))
+    return convs[0], with_lean_convs(convs[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("norm", NORMS)
+def test_without_gradients_all_bits_are_the_same(norm: str, dtype: torch.dtype):
+    plain, lean = pair(norm, dtype)
+    assert isinstance(lean[0], LeanConv2d)
+    image = torch.randn(2, 6, 9, 7).to(dtype)
+    before = image.clone()
+    with torch.inference_mode():
+        assert torch.equal(plain(image), lean(image))
+    assert torch.equal(image, before)
+    assert plain.state_dict().keys() == lean.state_dict().keys()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_gradients_are_the_same(norm: str):
+    plain, lean = pair(norm, torch.float64)
+    gradients = []
+    for module in (plain, lean):
+        image = torch.randn(2, 6, 9, 7, generator=torch.Generator().manual_seed(1)).double()
+        image.requires_grad_()
+        module(image).square().sum().backward()
+        gradients.append([image.grad, *(each.grad for each in module.parameters())])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_a_map_less_is_kept_for_the_gradient():
+    kept = []
+    for module in pair("batch norm", torch.float32):
+        sizes = {}
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda each, sizes=sizes: sizes.update({each.data_ptr(): each.nbytes}) or each,
+            lambda each: each,
+        ):
+            module(torch.randn(2, 6, 64, 64))
+        kept.append(sum(sizes.values()))
+    assert kept[1] < 0.85 * kept[0]  # of image, map and output
