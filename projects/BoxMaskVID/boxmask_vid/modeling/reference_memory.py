@@ -17,6 +17,20 @@ from .layers import FrameCells
 from .online_references import OnlineReferences
 
 
+class _StagesOfFrames(Sequence):
+    """Stages of several frames, of which one at a time is concatenated, when it is looked at."""
+
+    def __init__(self, frames: list[Sequence[tuple[torch.Tensor, torch.Tensor]]]) -> None:
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._frames[0])
+
+    def __getitem__(self, stage: int) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = (frame[stage] for frame in self._frames)
+        return tuple(torch.cat(each) for each in zip(*parts, strict=True))
+
+
 @dataclass
 class References:
     """T encoded reference frames with M RoIs in all.
@@ -27,17 +41,14 @@ class References:
             nothing looks at maps.
     """
 
-    stages: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    stages: Sequence[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
     maps: list[FrameCells] = field(default_factory=list)
 
     @staticmethod
     def cat(frames: Sequence[References]) -> References:
         """The reference frames of all, in order."""
-        stages = [
-            tuple(torch.cat(parts) for parts in zip(*stage, strict=True))
-            for stage in zip(*(each.stages for each in frames), strict=True)
-        ]
-        return References(stages, [each for frame in frames for each in frame.maps])
+        maps = [each for frame in frames for each in frame.maps]
+        return References(_StagesOfFrames([each.stages for each in frames]), maps)
 
     def to(self, dtype: torch.dtype) -> References:
         """With the projections in another precision; what similarity is computed from stays."""

@@ -31,6 +31,8 @@ class TemporalROIAlign(nn.Module):
 
     # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
     _AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
+    # RoI cells that are embedded and mixed together, for the same reason.
+    _CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
 
     def __init__(
         self,
@@ -112,14 +114,44 @@ class TemporalROIAlign(nn.Module):
         with torch.autocast(cells.device.type, enabled=False):
             precise = cells.to(key.unit.dtype)
             similar = self.most_similar(precise, position, weight, key, references)
-            if self.num_heads:
-                neighbours = _Neighbours(size, cells.device)
-                own = neighbours.rows(position, weight).without_zeros()
-                attention = self._attention(own.of(key.taps), similar, references, neighbours)
-            else:
-                attention = precise.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
-            mixed = self._mix(precise, attention, similar, references)
+            neighbours = _Neighbours(size, cells.device)
+            limit = self._CELLS_AT_ONCE.get(cells.device.type, self._CELLS_AT_ONCE["cuda"])
+            step = max(limit // size**2, 1)  # RoIs
+            parts = (
+                self._aggregate(
+                    precise[start * size**2 : (start + step) * size**2],
+                    position[start : start + step],
+                    weight[start : start + step],
+                    key,
+                    [
+                        tuple(each[start * size**2 : (start + step) * size**2] for each in pair)
+                        for pair in similar
+                    ],
+                    references,
+                    neighbours,
+                )
+                for start in range(0, max(rois, 1), step)
+            )
+            mixed = torch.cat(list(parts))
         return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
+
+    def _aggregate(
+        self,
+        cells: torch.Tensor,
+        position: torch.Tensor,
+        weight: torch.Tensor,
+        key: FrameCells,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameCells],
+        neighbours: _Neighbours,
+    ) -> torch.Tensor:
+        """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
+        if self.num_heads:
+            own = neighbours.rows(position, weight).without_zeros().of(key.taps)
+            attention = self._attention(own, similar, references, neighbours)
+        else:
+            attention = cells.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
+        return self._mix(cells, attention, similar, references)
 
     def most_similar(
         self,
@@ -199,17 +231,13 @@ class TemporalROIAlign(nn.Module):
         """(N, C), the frames weighted with their attention (Eq. 6)."""
         heads = attention.shape[2]
         mixed = cells.unflatten(1, (heads, -1)) * attention[0, :, :, None]
-        if not references:
-            return mixed.flatten(1)
-        begin, entries, weights = 0, [], []
         for (index, weight), each, share in zip(similar, references, attention[1:], strict=True):
-            entries.append((index + begin)[:, None] * heads + _range(heads, index)[:, None])
-            weights.append((weight * each.norm[index])[:, None] * share[:, :, None])
-            begin += len(each.unit)
-        table = torch.cat([each.unit for each in references]).view(begin * heads, -1)
-        # (N, heads, T * K) entries: a sum for every cell and head
-        rows = WeightedRows.over_last(torch.cat(entries, dim=2), torch.cat(weights, dim=2))
-        return (mixed + rows.of(table).view_as(mixed)).flatten(1)
+            # (N, heads, K) entries: a sum for every cell and head
+            entries = index[:, None] * heads + _range(heads, index)[:, None]
+            weights = (weight * each.norm[index])[:, None] * share[:, :, None]
+            rows = WeightedRows.over_last(entries, weights)
+            mixed = mixed + rows.of(each.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
+        return mixed.flatten(1)
 
     def _heads(self, cells: torch.Tensor) -> torch.Tensor:
         return cells.unflatten(1, (self.num_heads, -1))

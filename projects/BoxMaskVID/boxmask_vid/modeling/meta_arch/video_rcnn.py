@@ -175,16 +175,16 @@ class VideoRCNN(GeneralizedRCNN):
         reference_rows: list[list[int]],
     ) -> list[References]:
         """References of each key frame: those that came with it and those of its video."""
-        encoded = list(keys)
+        encoded = [key.reference for key in keys]
         for start in range(len(keys), len(frames), self.references_at_once):
             end = min(start + self.references_at_once, len(frames))
             part = self._images(frames, range(start, end))
             features = self.backbone(part.tensor)
             proposals, _ = self.proposal_generator(part, features)
-            encoded += self._encode(features, proposals)
+            encoded += [each.reference for each in self._encode(features, proposals)]
         references = []
         for row, sample in enumerate(batched_inputs):
-            arrived = [encoded[each].reference for each in reference_rows[row]]
+            arrived = [encoded[each] for each in reference_rows[row]]
             remembered = self.reference_memory.recall(
                 keys[row].reference,
                 video_id=sample.get("video_id"),
