@@ -116,10 +116,7 @@ class VideoFileSource(FrameSource):
         with VideoFile(self._path) as video:
             yield from video
         if video.missing:
-            raise BadInput(
-                f"The video {self._path} is cut off: {video.missing} of its {video.announced} "
-                "frames are missing or broken; bring it anew."
-            )
+            raise BadInput(f"The video {self._path} is cut off: {video.missing}; bring it anew.")
 
     def time(self, index: int) -> float:
         return self._times[index]

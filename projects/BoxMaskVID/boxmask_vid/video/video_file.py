@@ -20,6 +20,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..errors import BadInput
+from .container_length import missing_bytes
 from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
@@ -33,8 +34,8 @@ class VideoFile:
 
     Attributes:
         fps: frames per second, on average.
-        announced: frames that the header of the file announces; 0 if it does not say.
-        missing: how many of them are cut off, wholly or in part.
+        missing: what is cut off at the end, in words; empty if nothing is, or if a file of this
+            kind does not tell (MPEG streams, raw H.264).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -52,8 +53,7 @@ class VideoFile:
         self.fps = float(rate) if rate else DEFAULT_FPS
         index = _read_index(str(path), os.stat(path).st_mtime_ns)
         self._times, self._key_times, whole = index
-        self.announced = self._stream.frames
-        self.missing = max(self.announced - whole, 0)
+        self.missing = _missing(path, self._stream.frames, whole)
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -166,6 +166,14 @@ def _open(path: str) -> tuple[InputContainer, VideoStream]:
         raise BadInput(f"The file {path} is no video that FFmpeg can read.") from error
     stream.codec_context.thread_count = 1  # loader workers are the parallelism
     return container, stream
+
+
+def _missing(path: str | Path, announced: int, whole: int) -> str:
+    """What a file lacks of the frames or of the bytes that it announces."""
+    if whole < announced:
+        return f"{announced - whole} of its {announced} frames are missing or broken"
+    missing, length = missing_bytes(path)
+    return f"{missing} of its {length} bytes are missing" if missing else ""
 
 
 @functools.lru_cache(maxsize=1024)
