@@ -13,8 +13,8 @@ EBML_HEADER, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 MP4_CONTENT = (b"moov", b"moof", b"mdat")
 
 
-def missing_bytes(path: str | Path) -> tuple[int, int]:
-    """How many bytes of a video file are missing, and how many it should have.
+def missing_bytes(path: str | Path) -> int:
+    """How many bytes of a video file are missing at least.
 
     MP4 and QuickTime (ISO/IEC 14496-12, 4.2), Matroska and WebM (RFC 8794, 5 and 6; RFC 9559, 4.5)
     tell the length of their outermost parts. Others do not, nor does a Matroska file of a live
@@ -23,7 +23,7 @@ def missing_bytes(path: str | Path) -> tuple[int, int]:
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         announced = _matroska_end(file) if file.read(4) == EBML_HEADER else _mp4_end(file, size)
-    return max(announced - size, 0), announced
+    return max(announced - size, 0)
 
 
 def _matroska_end(file: BinaryIO) -> int:

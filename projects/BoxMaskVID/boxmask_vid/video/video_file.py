@@ -172,8 +172,8 @@ def _missing(path: str | Path, announced: int, whole: int) -> str:
     """What a file lacks of the frames or of the bytes that it announces."""
     if whole < announced:
         return f"{announced - whole} of its {announced} frames are missing or broken"
-    missing, length = missing_bytes(path)
-    return f"{missing} of its {length} bytes are missing" if missing else ""
+    missing = missing_bytes(path)
+    return f"at least {missing} bytes are missing" if missing else ""
 
 
 @functools.lru_cache(maxsize=1024)
