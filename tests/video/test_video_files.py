@@ -288,6 +288,23 @@ def test_a_live_stream_ends_with_a_sentence(video):
     assert (len(read), source.length, source.fps) == (8, None, 10)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile '{}'\n"),
+    ],
+)
+def test_a_list_of_videos_shows_none_of_them(tmp_path, name, content):
+    encode(tmp_path / "v.ts", codec="libx264", suffix="mpegts", pictures=frames(4))
+    listing = tmp_path / name
+    listing.write_text(content.format("v.ts"))
+    with av.open(str(listing)) as container:  # FFmpeg itself would
+        assert len([each for each in container.demux(video=0) if each.size]) == 4
+    with pytest.raises(BadInput, match="is no video"):
+        open_frames(listing)
+
+
 def test_what_is_no_video(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no video file or image folder"):
         open_frames(tmp_path / "none.mp4")

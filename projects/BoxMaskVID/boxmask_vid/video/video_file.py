@@ -24,6 +24,9 @@ from .container_length import missing_bytes
 from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
+# Playlists name other files: those who upload one would be shown what they may not see.
+PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
+OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
 
 
 class VideoFile:
@@ -160,7 +163,7 @@ class VideoFile:
 
 def _open(path: str) -> tuple[InputContainer, VideoStream]:
     try:
-        container = av.open(path)
+        container = av.open(path, options=OPENING)
         stream = container.streams.video[0]
     except (av.FFmpegError, IndexError) as error:
         raise BadInput(f"The file {path} is no video that FFmpeg can read.") from error
