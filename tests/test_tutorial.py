@@ -1,7 +1,6 @@
 """The notebook runs as it is, and its outputs are those that a reader may see."""
 
 import base64
-import json
 import os
 import re
 import sys
@@ -43,9 +42,10 @@ def test_it_runs(written, tmp_path, monkeypatch):
     for name in ("configs", "datasets", "projects", "constraints.txt"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    notebook = nbformat.from_dict(json.loads(json.dumps(written)))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
     for cell in notebook.cells:
-        cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[])
+        if cell.cell_type == "code":
+            cell.outputs = []
     where = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
     shapes = [picture.shape for picture in pictures(notebook)]
