@@ -20,7 +20,10 @@ setup(
     # The configs stay at the top level of the repository and are shipped inside the package.
     packages=[*find_packages(PROJECT), "boxmask_vid.configs"],
     package_dir={"": PROJECT, "boxmask_vid.configs": "configs"},
-    package_data={"boxmask_vid.configs": ["*.yaml", "*/*.yaml"]},
+    package_data={
+        "boxmask_vid.configs": ["*.yaml", "*/*.yaml"],
+        "boxmask_vid.engine": ["page/*"],
+    },
     install_requires=[
         "torch>=2.1",
         "torchvision>=0.16",
@@ -31,5 +34,10 @@ setup(
         "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
         "iopath>=0.1.9",
     ],
-    extras_require={"test": ["pytest", "pytest-xdist", "ruff"]},
+    extras_require={
+        # the page of demo.py --serve; Flask's own server is not made for use
+        "serve": ["flask>=3.1", "waitress>=3.0"],
+        # nbclient and ipykernel run the notebook, playwright uses the page in a browser
+        "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "ipykernel", "playwright"],
+    },
 )

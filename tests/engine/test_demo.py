@@ -13,7 +13,7 @@ import pytest
 import torch
 from small import CONFIG, SMALLEST, small_model
 
-from boxmask_vid.engine import demo
+from boxmask_vid.engine import annotator, demo
 from boxmask_vid.errors import BadInput
 from boxmask_vid.video import VideoFile, VideoWriter
 
@@ -235,7 +235,7 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
 def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
     video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
     words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
-    predictor = demo.VideoPredictor
+    predictor = annotator.VideoPredictor
 
     def predictor_then_full_disk(cfg):
         made = predictor(cfg)
@@ -243,7 +243,7 @@ def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
         return made
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(demo, "VideoPredictor", predictor_then_full_disk)
+    monkeypatch.setattr(annotator, "VideoPredictor", predictor_then_full_disk)
     try:
         with pytest.raises(BadInput, match=r"cannot be written \(File too large\)"):
             run(weights, *words)

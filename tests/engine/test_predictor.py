@@ -1,11 +1,8 @@
 import copy
-import gc
-import itertools
 import json
 import shutil
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -149,29 +146,6 @@ def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path
     whole = [cv2.imread(record["file_name"]) for record in video[:3]]
     for a, b in zip(done, predictor.predict_video(whole), strict=True):
         same(a["instances"], b["instances"])
-
-
-def test_memory_does_not_grow_with_the_stream(weights):
-    tiny = ("INPUT.MIN_SIZE_TEST", 16, "INPUT.MAX_SIZE_TEST", 16, "MODEL.WEIGHTS", weights)
-    predictor = VideoPredictor(small_cfg("boxmask", "MODEL.VID.TEST.NUM_REFERENCES", 2, *tiny))
-    noise = np.random.default_rng(0)
-
-    def alive() -> int:
-        gc.collect()
-        return sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
-
-    endless = (noise.integers(0, 256, (16, 16, 3), np.uint8) for _ in itertools.count())
-    stream = predictor.predict_stream(endless, lookahead=1)
-    counts = []
-    tracemalloc.start()
-    for found in itertools.islice(stream, 61):
-        if found["frame"] % 20 == 0:
-            counts.append((alive(), tracemalloc.get_traced_memory()[0]))
-    tracemalloc.stop()
-    (_, _), (tensors, memory), *later = counts
-    for tensors_later, memory_later in later:
-        assert tensors_later == tensors
-        assert abs(memory_later - memory) < 60_000  # 20 frames of tensors would be more
 
 
 def test_frames_that_come_once_have_no_references_all_over(cfg):

@@ -1,5 +1,9 @@
+import http.server
+import io
 import resource
+import threading
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -85,7 +89,10 @@ def test_a_full_disk_leaves_a_valid_file(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.stat().st_size <= 40_000
-    assert sum(1 for _ in open_frames(path)) >= 2
+    read = []
+    with pytest.raises(BadInput, match="is cut off"):
+        read.extend(open_frames(path))
+    assert len(read) >= 2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (47, 63), (48, 64)])
@@ -104,11 +111,17 @@ def test_frames_of_another_size_are_refused(tmp_path):
             writer.write(np.zeros((48, 32, 3), np.uint8))
 
 
-def encode(path, *, codec: str, suffix: str, count: int = 12) -> None:
+def noise(count: int) -> list[np.ndarray]:
+    """Frames that need many bytes."""
+    return list(np.random.default_rng(0).integers(0, 256, (count, 48, 64, 3), np.uint8))
+
+
+def encode(file, *, codec: str, suffix: str, pictures: list, rate: int = 10) -> None:
     """A video of another kind than the writer's."""
-    with av.open(str(path), "w", format=suffix) as container:
-        stream = container.add_stream(codec, rate=10, width=64, height=48, pix_fmt="yuv420p")
-        for frame in frames(count):
+    file = str(file) if isinstance(file, Path) else file
+    with av.open(file, "w", format=suffix) as container:
+        stream = container.add_stream(codec, rate=rate, width=64, height=48, pix_fmt="yuv420p")
+        for frame in pictures:
             picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
@@ -116,7 +129,7 @@ def encode(path, *, codec: str, suffix: str, count: int = 12) -> None:
 
 def test_a_video_without_time_stamps_is_read_from_its_start(tmp_path):
     path = tmp_path / "v.h264"
-    encode(path, codec="libx264", suffix="h264")
+    encode(path, codec="libx264", suffix="h264", pictures=frames(12))
     source = open_frames(path)
     assert source.length == 12
     picked = source.pick([0, 3, 3, 7])
@@ -186,6 +199,81 @@ def test_a_truncated_video_says_so_at_its_end(tmp_path):
         assert 0 < len(read) == source.count_readable() <= 12
 
 
+@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "fragments.mp4"])
+def test_a_file_that_tells_its_length_is_known_to_be_cut_off(tmp_path, name):
+    path = tmp_path / name
+    if name == "fragments.mp4":
+        with VideoWriter(path, 4) as writer:
+            for frame in noise(12):
+                writer.write(frame)
+    elif name == "v.mkv":
+        encode(path, codec="libx264", suffix="matroska", pictures=noise(12))
+    else:
+        encode(path, codec="libvpx-vp9", suffix="webm", pictures=noise(12))
+    assert sum(1 for _ in open_frames(path)) == 12
+    whole = path.read_bytes()
+    for size in (len(whole) // 2, len(whole) * 9 // 10):
+        path.write_bytes(whole[:size])
+        source, read = open_frames(path), []
+        with pytest.raises(BadInput, match=rf"{name} (cannot be decoded at|is cut off: at least)"):
+            read.extend(source)
+        assert 0 < len(read) == source.count_readable() < 12
+
+
+class Pipe(io.RawIOBase):
+    """Where nobody can go back to note the length."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part) -> int:
+        self.written += bytes(part)
+        return len(part)
+
+
+@pytest.mark.parametrize("kind", ["matroska", "mpegts", "h264", "mpeg"])
+def test_a_file_that_does_not_tell_its_length_is_taken_as_it_is(tmp_path, kind):
+    pipe, path = Pipe(), tmp_path / f"v.{kind}"
+    codec = "mpeg2video" if kind == "mpeg" else "libx264"
+    encode(pipe, codec=codec, suffix=kind, pictures=noise(12), rate=25)
+    for part in (len(pipe.written), len(pipe.written) * 2 // 3):
+        path.write_bytes(pipe.written[:part])
+        assert 0 < sum(1 for _ in open_frames(path)) <= 12
+
+
+class OneVideo(http.server.BaseHTTPRequestHandler):
+    """Sends a video as a live stream: without a length, and then no more."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.content)
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def stream_address(tmp_path):
+    encode(tmp_path / "v.ts", codec="libx264", suffix="mpegts", pictures=frames(12))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OneVideo) as server:
+        server.content = (tmp_path / "v.ts").read_bytes()
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/v.ts"
+        server.shutdown()
+
+
+def test_a_stream_from_the_network_is_read_as_it_comes(stream_address):
+    source, read = open_frames(stream_address), []
+    assert (source.length, source.fps) == (None, 10)
+    with pytest.raises(BadInput, match=r"The stream http://.* ended after 12 frames"):
+        read.extend(source)
+    assert [frame.mean() for frame in read] == pytest.approx(range(20, 260, 20), abs=4)
+
+
 def test_live_sources_that_are_not_there():
     with pytest.raises(BadInput, match="The camera 99 does not answer"):
         open_frames(99)
@@ -198,6 +286,23 @@ def test_a_live_stream_ends_with_a_sentence(video):
     with pytest.raises(BadInput, match="ended after 8 frames"):
         read.extend(source)
     assert (len(read), source.length, source.fps) == (8, None, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile '{}'\n"),
+    ],
+)
+def test_a_list_of_videos_shows_none_of_them(tmp_path, name, content):
+    encode(tmp_path / "v.ts", codec="libx264", suffix="mpegts", pictures=frames(4))
+    listing = tmp_path / name
+    listing.write_text(content.format("v.ts"))
+    with av.open(str(listing)) as container:  # FFmpeg itself would
+        assert len([each for each in container.demux(video=0) if each.size]) == 4
+    with pytest.raises(BadInput, match="is no video"):
+        open_frames(listing)
 
 
 def test_what_is_no_video(tmp_path):

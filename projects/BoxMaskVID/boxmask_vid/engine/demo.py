@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import cv2
-import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import Metadata
-from detectron2.structures import Instances
-from detectron2.utils.colormap import colormap
-from detectron2.utils.video_visualizer import VideoVisualizer
 
-from ..data.json_file import read_json, write_json
 from ..errors import BadInput
-from ..evaluation.detection_log import check_origin
 from ..progress import progress
-from ..video import FrameSource, VideoWriter, open_frames
-from .origin import model_origin
-from .predictor import VideoPredictor
-from .result_files import (
-    CocoFile,
-    CsvFile,
-    JsonLinesFile,
-    frame_record,
-    read_json_lines,
-    record_instances,
-)
+from .annotator import WINDOW, Annotator, Job
 from .setup import build_cfg
-from .track_linker import TrackLinker
+
+NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -44,14 +24,19 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config-file", required=True, metavar="FILE")
-    add(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--input",
-        required=True,
         nargs="+",
         metavar="X",
         help="video files, folders or globs of images, numbers of cameras, rtsp:// addresses",
     )
-    add("--output", required=True, type=Path, help="mp4 file; a folder for several inputs")
+    what.add_argument(
+        "--serve", action="store_true", help="a page for a browser: upload a video, play the result"
+    )
+    add("--host", default="127.0.0.1", help="of the page (default: this machine only)")
+    add("--port", type=int, default=8000, help="of the page; 0 for any that is free")
+    add("--output", type=Path, help="mp4 file; a folder for several inputs")
     add("--fps", type=float, help="of the output (default: that of the input)")
     add("--threshold", type=float, default=0.5, help="lowest score of a detection")
     add("--online", action="store_true", help="look at frames of the past only, as they come")
@@ -68,162 +53,63 @@ def argument_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Annotate every input; one that is broken does not keep the others from being annotated.
 
+    With ``--serve``, annotate what comes through a page for a browser until Ctrl-C.
+
     Raises:
-        BadInput: if there are no weights, an input cannot be read to its end, or an output cannot
-            be written.
+        BadInput: if there are no weights, an input cannot be read to its end, an output cannot be
+            written, or the page cannot be served.
     """
+    _check_options(args)
     cfg = build_cfg(args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
         raise BadInput("There are no weights: add '--opts MODEL.WEIGHTS FILE'.")
-    if args.resume and not args.jsonl:
-        raise BadInput("--resume reads from --jsonl OUT what is done: add it, in both runs.")
+    if args.serve:
+        _serve(cfg, args)
+    else:
+        _annotate_inputs(cfg, args)
+
+
+def _check_options(args: argparse.Namespace) -> None:
     if args.fps is not None and not args.fps > 0:
         raise BadInput(f"--fps is {args.fps}: it must be above 0.")
+    if args.serve:
+        files = [name for name in NOT_FOR_THE_PAGE if getattr(args, name)]
+        if files:
+            raise BadInput(f"--serve gives its files to the browser: leave out --{files[0]}.")
+        return
+    if args.output is None:
+        raise BadInput("--input is annotated in --output Y: add it.")
+    if args.resume and not args.jsonl:
+        raise BadInput("--resume reads from --jsonl OUT what is done: add it, in both runs.")
+
+
+def _serve(cfg: CfgNode, args: argparse.Namespace) -> None:
+    try:
+        from .serve import serve
+    except ImportError as error:  # the libraries of the page are optional
+        raise BadInput(
+            f"--serve needs what is not installed ({error.name}): pip install -c constraints.txt "
+            "'.[serve]', or run the set-up."
+        ) from error
+    serve(cfg, args)
+
+
+def _annotate_inputs(cfg: CfgNode, args: argparse.Namespace) -> None:
     if args.show:
         _check_window()
     jobs = _jobs(args)
-    demo = _Demo(cfg, args)
+    annotator = Annotator(cfg, args)
     failures = []
     for job in jobs:
         try:
-            demo.annotate(job)
+            annotator.annotate(job, progress)
         except (BadInput, FileNotFoundError) as error:
             failures.append(str(error))
     if failures:
         raise BadInput(" ".join(failures))
 
 
-@dataclass
-class _Job:
-    """An input and its outputs."""
-
-    input: str
-    video: Path
-    jsonl: Path | None
-    csv: Path | None
-    coco: Path | None
-
-    def __str__(self) -> str:
-        outputs = self.video, self.jsonl, self.csv, self.coco
-        return ", ".join(str(each) for each in outputs if each is not None)
-
-
-class _Demo:
-    """What all inputs share."""
-
-    def __init__(self, cfg: CfgNode, args: argparse.Namespace) -> None:
-        self._args = args
-        self._predictor = VideoPredictor(cfg)
-        self._class_names = _class_names(cfg)
-        self._metadata = Metadata(thing_classes=self._class_names)
-        self._origin = model_origin(cfg)
-        test = cfg.MODEL.VID.TEST
-        self._online = args.online or test.REFERENCES == "online"
-        # elsewhere a frame depends on the frames before it, or has masks, which are not written
-        self._resumable = (
-            test.REFERENCES == "adaptive"
-            and not self._online
-            and not cfg.MODEL.BOXMASK.PREDICT_MASKS
-        )
-
-    def annotate(self, job: _Job) -> None:
-        """Files hold, whenever this ends, what was done until then."""
-        args = self._args
-        source = open_frames(_camera_or_path(job.input))
-        if source.length is None and not self._online:
-            raise BadInput(f"The input {job.input} is read as it comes: add --online.")
-        done = self._done(job) if args.resume else []
-        if done and not self._resumable:
-            print(f"{job.input}: begins anew (online references and masks cannot be continued)")
-            done = []
-        if done and len(done) == source.length and job.video.exists():
-            print(f"{job.input}: is done")
-            return
-        linker = TrackLinker() if args.tracks else None
-        visualizer = VideoVisualizer(self._metadata)
-        count = 0
-        with ExitStack() as files:
-            video = files.enter_context(VideoWriter(job.video, args.fps or source.fps))
-            sinks = self._sinks(job, files)
-            lines = JsonLinesFile(job.jsonl, keep=done) if job.jsonl else None
-            if lines:
-                write_json(_made_by_file(job.jsonl), self._made_by(job))
-                files.enter_context(lines)
-            files.callback(lambda: print(f"{job.input}: {count} frames -> {job}"))
-            frames = chain(self._repeated(source, done), self._detected(source, len(done)))
-            for frame, image, instances in progress(frames, total=source.length, what="frame"):
-                tracks = linker.link(instances) if linker else None
-                time = source.time(frame)
-                record = frame_record(frame, time, instances, self._class_names, tracks)
-                for each in sinks:
-                    each.write(record)
-                if lines and frame >= len(done):
-                    lines.write(record)
-                drawn = _drawn(visualizer, image, instances, tracks)
-                video.write(drawn)
-                count += 1
-                if args.show and _window_is_closed(drawn):
-                    break
-
-    def _done(self, job: _Job) -> list[dict]:
-        """Frames that an earlier run has written.
-
-        Raises:
-            BadInput: if it was of another input, model or option.
-        """
-        records = read_json_lines(job.jsonl, self._class_names)
-        if records:
-            made_by = _made_by_file(job.jsonl)
-            if not made_by.is_file():
-                raise BadInput(
-                    f"There is no {made_by}, which tells what {job.jsonl} was made with: leave "
-                    "--resume out to begin anew."
-                )
-            check_origin(job.jsonl, read_json(made_by), self._made_by(job))
-        return records
-
-    def _made_by(self, job: _Job) -> dict[str, str]:
-        options = {f"--{name}": repr(getattr(self._args, name)) for name in ("threshold", "tracks")}
-        return {**self._origin, **options, "--input": str(Path(job.input).resolve())}
-
-    def _sinks(self, job: _Job, files: ExitStack) -> list:
-        sinks = []
-        if job.csv:
-            sinks.append(CsvFile(job.csv))
-        if job.coco:
-            sinks.append(CocoFile(job.coco, self._class_names))
-        return [files.enter_context(each) for each in sinks]
-
-    def _repeated(
-        self, source: FrameSource, done: list[dict]
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
-        """Frames that were detected before an interruption."""
-        for record, image in zip(done, source, strict=False):
-            instances = record_instances(record, image.shape[:2], self._class_names)
-            yield record["frame"], image, instances
-
-    def _detected(
-        self, source: FrameSource, start: int
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
-        if self._online:
-            found = self._predictor.predict_stream(source)
-        else:
-            found = self._predictor.predict_video(source, start=start)
-        for each in found:
-            instances = each["instances"].to("cpu")
-            good = instances[instances.scores >= self._args.threshold]
-            yield each["frame"], each["image"], good
-
-
-def _made_by_file(jsonl: Path) -> Path:
-    return jsonl.with_name(f"{jsonl.name}.made_by")
-
-
-def _camera_or_path(text: str) -> str | int:
-    return int(text) if text.isdigit() and not Path(text).exists() else text
-
-
-def _jobs(args: argparse.Namespace) -> list[_Job]:
+def _jobs(args: argparse.Namespace) -> list[Job]:
     columns = [
         _outputs(args.input, output, suffix)
         for output, suffix in (
@@ -233,7 +119,7 @@ def _jobs(args: argparse.Namespace) -> list[_Job]:
             (args.coco, ".json"),
         )
     ]
-    return [_Job(*row) for row in zip(args.input, *columns, strict=True)]
+    return [Job(*row) for row in zip(args.input, *columns, strict=True)]
 
 
 def _outputs(inputs: list[str], output: Path | None, suffix: str) -> list[Path | None]:
@@ -257,31 +143,6 @@ def _outputs(inputs: list[str], output: Path | None, suffix: str) -> list[Path |
     return outputs
 
 
-def _drawn(
-    visualizer: VideoVisualizer,
-    image: np.ndarray,
-    instances: Instances,
-    tracks: list[int] | None,
-) -> np.ndarray:
-    """The frame with its detections, BGR; with tracks each one has its colour in all frames."""
-    if tracks is not None:
-        colors = colormap(rgb=True, maximum=1)
-        instances.set("COLOR", [colors[track % len(colors)] for track in tracks])
-    if instances.has("pred_masks"):
-        instances.pred_masks = instances.pred_masks.numpy()
-    frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
-    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-
-
-def _class_names(cfg: CfgNode) -> list[str]:
-    numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
-    return list(cfg.MODEL.VID.CLASS_NAMES) or numbered
-
-
-WINDOW = "BoxMaskVID"
-
-
 def _check_window() -> None:
     try:
         cv2.namedWindow(WINDOW)
@@ -290,8 +151,3 @@ def _check_window() -> None:
             "--show needs a window, and this OpenCV has none: install opencv-python in the place "
             "of opencv-python-headless, on a machine with a screen."
         ) from error
-
-
-def _window_is_closed(frame: np.ndarray) -> bool:
-    cv2.imshow(WINDOW, frame)
-    return cv2.waitKey(1) == ord("q")

@@ -15,6 +15,7 @@ from ..errors import BadInput
 from .video_file import DEFAULT_FPS, NoTimeStamps, VideoFile, upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+HIGHEST_FPS = 1000  # of a stream that knows its rate; others say 90,000, the tick of their clock
 LONGEST_OPENING = 10_000  # milliseconds until a live stream that does not answer is given up
 
 
@@ -116,10 +117,7 @@ class VideoFileSource(FrameSource):
         with VideoFile(self._path) as video:
             yield from video
         if video.missing:
-            raise BadInput(
-                f"The video {self._path} is cut off: {video.missing} of its {video.announced} "
-                "frames are missing or broken; bring it anew."
-            )
+            raise BadInput(f"The video {self._path} is cut off: {video.missing}; bring it anew.")
 
     def time(self, index: int) -> float:
         return self._times[index]
@@ -171,7 +169,8 @@ class LiveSource(FrameSource):
         self._address = address
         self._name = f"camera {address}" if isinstance(address, int) else f"stream {address}"
         capture = self._open()
-        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0 < fps <= HIGHEST_FPS else DEFAULT_FPS
         capture.release()
 
     def __iter__(self) -> Iterator[np.ndarray]:

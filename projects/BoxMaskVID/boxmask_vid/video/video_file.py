@@ -20,9 +20,13 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..errors import BadInput
+from .container_length import missing_bytes
 from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
+# Playlists name other files: those who upload one would be shown what they may not see.
+PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
+OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
 
 
 class VideoFile:
@@ -33,8 +37,8 @@ class VideoFile:
 
     Attributes:
         fps: frames per second, on average.
-        announced: frames that the header of the file announces; 0 if it does not say.
-        missing: how many of them are cut off, wholly or in part.
+        missing: what is cut off at the end, in words; empty if nothing is, or if a file of this
+            kind does not tell (MPEG streams, raw H.264).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -52,8 +56,7 @@ class VideoFile:
         self.fps = float(rate) if rate else DEFAULT_FPS
         index = _read_index(str(path), os.stat(path).st_mtime_ns)
         self._times, self._key_times, whole = index
-        self.announced = self._stream.frames
-        self.missing = max(self.announced - whole, 0)
+        self.missing = _missing(path, self._stream.frames, whole)
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -160,12 +163,20 @@ class VideoFile:
 
 def _open(path: str) -> tuple[InputContainer, VideoStream]:
     try:
-        container = av.open(path)
+        container = av.open(path, options=OPENING)
         stream = container.streams.video[0]
     except (av.FFmpegError, IndexError) as error:
         raise BadInput(f"The file {path} is no video that FFmpeg can read.") from error
     stream.codec_context.thread_count = 1  # loader workers are the parallelism
     return container, stream
+
+
+def _missing(path: str | Path, announced: int, whole: int) -> str:
+    """What a file lacks of the frames or of the bytes that it announces."""
+    if whole < announced:
+        return f"{announced - whole} of its {announced} frames are missing or broken"
+    missing = missing_bytes(path)
+    return f"at least {missing} bytes are missing" if missing else ""
 
 
 @functools.lru_cache(maxsize=1024)
