@@ -31,5 +31,9 @@ setup(
         "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
         "iopath>=0.1.9",
     ],
-    extras_require={"test": ["pytest", "pytest-xdist", "ruff"]},
+    extras_require={
+        # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written
+        "export": ["onnx>=1.16", "onnxruntime>=1.17"],
+        "test": ["pytest", "pytest-xdist", "ruff"],
+    },
 )
