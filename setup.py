@@ -35,6 +35,8 @@ setup(
         "iopath>=0.1.9",
     ],
     extras_require={
+        # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written
+        "export": ["onnx>=1.16", "onnxruntime>=1.17"],
         # the page of demo.py --serve; Flask's own server is not made for use
         "serve": ["flask>=3.1", "waitress>=3.0"],
         # nbclient and ipykernel run the notebook, playwright uses the page in a browser

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -23,9 +25,20 @@ def read_json(path: str | Path) -> object:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write ``content`` beside ``path`` and move it there when it is complete.
+    """Write ``content``, whole or not at all.
 
     Records of lists get a line each, so that no text of the whole content is built in memory.
+
+    Raises:
+        BadInput: if there is no room or no right to write.
+    """
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        _write_sections(file, content)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which is moved there when that is done.
 
     Raises:
         BadInput: if there is no room or no right to write.
@@ -33,15 +46,15 @@ def write_json(path: Path, content: dict) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "w", encoding="utf-8") as file:
-            _write_sections(file, content)
+        yield unfinished
         os.replace(unfinished, path)
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written ({error.strerror}): choose another place, or make room."
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or what would be its folder is none
+            unfinished.unlink()
 
 
 def _write_sections(file: TextIO, content: dict) -> None:

@@ -150,17 +150,18 @@ class VideoPredictor(DefaultPredictor):
         memory: ReferenceMemory,
     ) -> dict:
         """Detections in a frame of the only video that a memory knows."""
-        sample = {**self._sample(frame), "video_id": 0, "frame_index": index}
+        sample = {**self.sample(frame), "video_id": 0, "frame_index": index}
         if references is not None:
             images = {id(each): each for each in references}  # one that repeats is encoded once
-            images = {name: self._sample(each)["image"] for name, each in images.items()}
+            images = {name: self.sample(each)["image"] for name, each in images.items()}
             sample["reference_images"] = [images[id(each)] for each in references]
         self.model.reference_memory = memory
         with torch.no_grad():
             instances = self.model([sample])[0]["instances"]
         return {"frame": index, "image": frame, "instances": instances}
 
-    def _sample(self, frame: np.ndarray) -> dict:
+    def sample(self, frame: np.ndarray) -> dict:
+        """What the model takes: a BGR frame (H, W, 3), resized, with its size before."""
         height, width = frame.shape[:2]
         image = self.aug.get_transform(frame).apply_image(frame)
         if self.input_format == "RGB":

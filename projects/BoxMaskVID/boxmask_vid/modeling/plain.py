@@ -26,7 +26,7 @@ from detectron2.structures import ImageList, Instances
 
 from .backbone import ResNetDC5
 from .encoded_frame import EncodedFrame
-from .layers import FrameCells, TemporalROIAlign
+from .layers import FrameCells, TemporalROIAlign, largest_of_rows
 from .meta_arch import VideoRCNN
 from .reference_memory import References
 from .roi_heads import TemporalROIHeads
@@ -54,6 +54,27 @@ class PlainResNetDC5(ResNetDC5):
 def build_plain_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> PlainResNetDC5:
     """``build_resnet_dc5_backbone`` with Detectron2's own convolutions."""
     return PlainResNetDC5.from_config(cfg, build_resnet_backbone(cfg, input_shape))
+
+
+def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int) -> torch.Tensor:
+    """What a reference frame has for each RoI cell.
+
+    Cosine similarity between RoI cells and reference cells; the features of the K best are
+    averaged with the softmax of their cosines as weights. An all-zero cell is similar to nothing
+    (cosine 0).
+
+    Args:
+        cells: (N, C).
+        positions: (C, L) cells of the reference frame.
+        count: K.
+
+    Returns:
+        (N, C).
+    """
+    cosine = F.normalize(cells, dim=1) @ F.normalize(positions, dim=0)
+    best, index = largest_of_rows(cosine, count)
+    nearest = positions.t()[index]  # (N, K, C)
+    return (nearest * best.softmax(dim=1)[:, :, None]).sum(dim=1)
 
 
 class PlainTemporalROIAlign(TemporalROIAlign):
@@ -85,10 +106,6 @@ class PlainTemporalROIAlign(TemporalROIAlign):
     def most_similar(self, roi_features: torch.Tensor, reference_map: torch.Tensor) -> torch.Tensor:
         """Most similar RoI Align of one reference frame (Eq. 1-3).
 
-        Cosine similarity between RoI cells and reference cells; the features of the K best are
-        averaged with the softmax of their cosines as weights. An all-zero cell is similar to
-        nothing (cosine 0).
-
         Args:
             roi_features: (R, C, P, P).
             reference_map: (C, h, w).
@@ -96,19 +113,14 @@ class PlainTemporalROIAlign(TemporalROIAlign):
         Returns:
             (R, C, P, P).
         """
-        cells = roi_features.permute(0, 2, 3, 1).flatten(0, 2)  # (R * P * P, C)
-        positions = reference_map.flatten(1)  # (C, h * w)
+        cells = roi_features.permute(0, 2, 3, 1).flatten(0, 2)
         with torch.autocast(cells.device.type, enabled=False):
             precise = torch.promote_types(cells.dtype, torch.float32)
-            cosine = F.normalize(cells.to(precise), dim=1) @ F.normalize(
-                positions.to(precise), dim=0
-            )
-            best, index = cosine.topk(min(self.num_most_similar, positions.shape[1]), dim=1)
-            weight = best.softmax(dim=1)
-        nearest = positions.t()[index]  # (R * P * P, K, C)
-        mixed = (nearest * weight.to(nearest.dtype)[:, :, None]).sum(dim=1)
+            positions = reference_map.flatten(1).to(precise)
+            mixed = most_similar_cells(cells.to(precise), positions, self.num_most_similar)
         rois, channels, height, width = roi_features.shape
-        return mixed.view(rois, height, width, channels).permute(0, 3, 1, 2)
+        mixed = mixed.to(cells.dtype).view(rois, height, width, channels)
+        return mixed.permute(0, 3, 1, 2)
 
     def aggregate(self, frames: torch.Tensor) -> torch.Tensor:
         """Temporal attention over frames, for every cell and head (Eq. 4-6).

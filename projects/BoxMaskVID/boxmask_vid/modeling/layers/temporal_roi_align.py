@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .frame_cells import FrameCells
+from .largest_of_rows import largest_of_rows
 from .roi_align_weights import roi_align_weights
 from .weighted_rows import WeightedRows
 
@@ -187,8 +188,8 @@ class TemporalROIAlign(nn.Module):
         for each in references:
             with torch.no_grad():
                 product = key.unit @ each.unit.t()
-                count = min(self.num_most_similar, len(each.unit))
-                found = [part.of(product).topk(count, dim=1) for part in parts]
+                count = self.num_most_similar
+                found = [largest_of_rows(part.of(product), count) for part in parts]
                 best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
             if cells.requires_grad or each.unit.requires_grad:
                 best = (cells[:, None] @ each.unit[index].transpose(1, 2)).squeeze(1)

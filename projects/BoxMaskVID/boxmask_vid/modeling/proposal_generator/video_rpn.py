@@ -110,8 +110,9 @@ class VideoRPN(RPN):
             FloatingPointError: if a prediction is NaN or infinite.
         """
         (logits,), (deltas,), (anchors,) = pred_objectness_logits, pred_anchor_deltas, anchors
-        topk = min(self.pre_nms_topk[self.training], logits.shape[1])
-        scores, order = logits.topk(topk, dim=1)
+        # not topk, whose count would depend on the size of the map: a traced graph has one count
+        topk = self.pre_nms_topk[self.training]
+        scores, order = (each[:, :topk] for each in logits.sort(dim=1, descending=True))
         chosen = deltas.gather(1, order[:, :, None].expand(-1, -1, 4))
         boxes = self.box2box_transform.apply_deltas(
             chosen.flatten(0, 1), anchors.tensor[order.flatten()]

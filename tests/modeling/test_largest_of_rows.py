@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from boxmask_vid.modeling.layers import first_largest_of_rows, largest_of_rows
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize("levels", [1, 3, 10**6])
+def test_of_equal_values_the_first_are_taken(count, levels):
+    generator = torch.Generator().manual_seed(levels)
+    values = torch.randint(levels, (50, 7), generator=generator).float()
+    expected = values.sort(dim=1, descending=True, stable=True)
+    largest, index = largest_of_rows(values, count)
+    assert torch.equal(largest, expected.values[:, :count])
+    assert torch.equal(values.gather(1, index), largest)
+    chosen = expected.indices[:, :count].sort(dim=1).values
+    assert torch.equal(index.sort(dim=1).values, chosen)
+    without_branch = first_largest_of_rows(values, min(count, 7))
+    assert torch.equal(without_branch, expected.indices[:, :count])
+
+
+def test_no_rows():
+    largest, index = largest_of_rows(torch.empty(0, 5), 2)
+    assert largest.shape == index.shape == (0, 2)
