@@ -210,8 +210,8 @@ def test_temporal_roi_align_finds_the_same_cells(name: str):
     values, indices = (torch.stack(each, dim=1) for each in zip(*record.results, strict=True))
     if name == FAST:  # before they are divided by the norms of the RoI cells
         values /= case["roi_feats"].permute(0, 2, 3, 1).flatten(0, 2).norm(dim=1)[:, None, None]
-    close(values, case["topk_values"])
-    equal(indices, case["topk_indices"])
+    close(values[..., :2], case["topk_values"])  # the third tells ties
+    equal(indices[..., :2], case["topk_indices"])
 
 
 @pytest.mark.parametrize("name", [FAST, PLAIN])

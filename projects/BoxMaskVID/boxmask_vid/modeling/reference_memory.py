@@ -7,7 +7,7 @@ box head are computed once for every reference frame and give the same result fo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,18 +17,16 @@ from .layers import FrameCells
 from .online_references import OnlineReferences
 
 
-class _StagesOfFrames(Sequence):
+class _StagesOfFrames:
     """Stages of several frames, of which one at a time is concatenated, when it is looked at."""
 
-    def __init__(self, frames: list[Sequence[tuple[torch.Tensor, torch.Tensor]]]) -> None:
+    def __init__(self, frames: list[Iterable[tuple[torch.Tensor, torch.Tensor]]]) -> None:
         self._frames = frames
 
-    def __len__(self) -> int:
-        return len(self._frames[0])
-
-    def __getitem__(self, stage: int) -> tuple[torch.Tensor, torch.Tensor]:
-        parts = (frame[stage] for frame in self._frames)
-        return tuple(torch.cat(each) for each in zip(*parts, strict=True))
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for stage in zip(*self._frames, strict=True):
+            keys, values = zip(*stage, strict=True)
+            yield torch.cat(keys), torch.cat(values)
 
 
 @dataclass
@@ -41,7 +39,7 @@ class References:
             nothing looks at maps.
     """
 
-    stages: Sequence[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    stages: Iterable[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
     maps: list[FrameCells] = field(default_factory=list)
 
     @staticmethod

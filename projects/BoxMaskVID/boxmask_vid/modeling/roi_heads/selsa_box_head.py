@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -55,7 +55,7 @@ class SelsaBoxHead(FastRCNNConvFCHead):
     def forward(
         self,
         roi_features: torch.Tensor,
-        reference_stages: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        reference_stages: Iterable[tuple[torch.Tensor, torch.Tensor]],
     ) -> torch.Tensor:
         """
         Args:
@@ -84,7 +84,7 @@ class SelsaBoxHead(FastRCNNConvFCHead):
     def aggregate(
         self,
         embedded: torch.Tensor,
-        reference_stages: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        reference_stages: Iterable[tuple[torch.Tensor, torch.Tensor]],
     ) -> torch.Tensor:
         """:meth:`forward` of RoIs (R, D) that went through :meth:`embed`."""
         key = embedded
