@@ -16,7 +16,7 @@ def frames(*numbers: int) -> list[References]:
 
 def numbers(references: References) -> list[int]:
     from_maps = [int(each.norm) for each in references.maps]
-    assert references.stages[0][0][:, 0].tolist() == from_maps
+    assert next(iter(references.stages))[0][:, 0].tolist() == from_maps
     return from_maps
 
 
