@@ -1,0 +1,172 @@
+"""From nothing to a table: data, trainings and tests as commands, results in one folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...config import get_config_file
+from ...errors import BadInput
+from ..commands import Command
+from ..launch import METRICS_FILE
+from . import presets, synthetic_benchmark
+from .flying_classes import write_flying_classes
+from .jobs import Job, JobRunner
+from .preset import Evaluation, Model, Preset
+
+PRESETS = ("synthetic", "mini_vid", "imagenet_vid")
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/reproduce_ladder.py``."""
+    parser = argparse.ArgumentParser(
+        description="Train and evaluate single frames, SELSA, SELSA + TROI, and each of them with "
+        "BoxMask, with the same data, backbone, schedule and key frames; tables and plots. What "
+        "was interrupted continues with the same command."
+    )
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each model")
+    parser.add_argument("--output", type=Path, default=Path("output/ladder"), metavar="DIR")
+    parser.add_argument("--ablations", action="store_true", help="also variants of the models")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="commands at a time")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.getenv("DETECTRON2_DATASETS", "datasets"), "mini_vid"),
+        metavar="DIR",
+        help="with mini_vid: folder with instances_{train,val}.json and frames/ (default: "
+        "$DETECTRON2_DATASETS/mini_vid)",
+    )
+    parser.add_argument("--num-gpus", type=int, default=1, help="of each command, if there are any")
+    parser.add_argument(
+        "--opts",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="KEY VALUE",
+        help="of the config, for all models, e.g. MODEL.WEIGHTS of a backbone",
+    )
+    return parser
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Models of a preset, each trained with several seeds and tested.
+
+    Attributes:
+        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
+        output: everything is written below it.
+        preset: what is trained and tested.
+        seeds: one training of each model for each.
+        ablations: whether the variants of the preset are trained, with the first seed, and the
+            other ways to choose references are tested.
+        jobs: commands at a time; each gets an equal part of the processors.
+        num_gpus: of each command, if there are any.
+        options: of the config, after those of the preset.
+    """
+
+    repository: Path
+    output: Path
+    preset: Preset
+    seeds: Sequence[int] = (1, 2, 3)
+    ablations: bool = False
+    jobs: int = 1
+    num_gpus: int = 1
+    options: Sequence[object] = ()
+
+    def run(self) -> None:
+        """
+        Raises:
+            BadInput: if commands fail.
+        """
+        JobRunner(self.jobs).run(list(self.plan()))
+
+    def plan(self) -> Iterator[Job]:
+        """All commands; a whole ladder of one seed before the next seed."""
+        preset = self.preset
+        for seed in self.seeds:
+            for model in preset.rungs:
+                yield from self._train_and_test(model, seed)
+        variants = [*preset.ablations] if self.ablations else []
+        for model in variants:
+            yield from self._train_and_test(model, self.seeds[0])
+        for seed in self.seeds:
+            for model in preset.rungs:
+                for sweep in preset.sweeps(model):
+                    yield self.evaluation(model, seed, sweep)
+            if self.ablations:
+                for mode in preset.modes:
+                    yield self.evaluation(preset.rungs[-1], seed, mode)
+
+    def training(self, model: Model, seed: int) -> Job:
+        """The command that trains a model."""
+        folder = self._folder(model, seed) / "train"
+        datasets = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
+        options = [*datasets, "TEST.VID.BOOTSTRAP_DRAWS", 0, "SEED", seed, "OUTPUT_DIR", folder]
+        command = self._train_net(model, "--resume", options=options)
+        return Job(command, folder, folder / "model_final.pth", f"{model.name} training")
+
+    def evaluation(self, model: Model, seed: int, evaluation: Evaluation) -> Job:
+        """The command that tests a trained model."""
+        folder = self._folder(model, seed) / evaluation.name
+        training = self.training(model, seed)
+        datasets = ["DATASETS.TEST", evaluation.datasets, "MODEL.WEIGHTS", training.result]
+        options = [*evaluation.options, *datasets, "OUTPUT_DIR", folder]
+        command = self._train_net(model, "--eval-only", "--resume", options=options)
+        kind = f"{model.name} {evaluation.name}"
+        return Job(command, folder, folder / METRICS_FILE, kind, training)
+
+    def _train_and_test(self, model: Model, seed: int) -> Iterator[Job]:
+        yield self.training(model, seed)
+        yield self.evaluation(model, seed, self.preset.test)
+
+    def _folder(self, model: Model, seed: int) -> Path:
+        return self.output / f"runs/{model.name}/seed_{seed}"
+
+    def _train_net(self, model: Model, *flags: str, options: Sequence[object]) -> Command:
+        registered = []
+        for name, json_file, images in self.preset.registered:
+            registered += ["--dataset", name, json_file, images]
+        gpus = ["--num-gpus", self.num_gpus] if torch.cuda.is_available() else []
+        words = ["--config-file", os.path.relpath(get_config_file(model.config)), *flags, *gpus]
+        words += [*registered, *self.preset.options, *model.options, *self.options, *options]
+        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        script = "projects/BoxMaskVID/train_net.py"
+        return Command(self.repository, script, words, {"OMP_NUM_THREADS": threads})
+
+
+def prepare(args: argparse.Namespace, repository: Path) -> Preset:
+    """Make what the preset trains and is tested on, if it is not there yet.
+
+    Raises:
+        BadInput: if a command fails, or the data are not what they should be.
+        FileNotFoundError: if there are no data.
+    """
+    root = args.output / "datasets"
+    if args.preset == "imagenet_vid":
+        return presets.imagenet_vid()
+    if args.preset == "mini_vid":
+        for split in ("train", "val"):
+            name = f"instances_{split}.json"
+            write_flying_classes(args.data / name, root / name)
+        jsons = root / "instances_train.json", root / "instances_val.json"
+        return presets.mini_vid(*jsons, args.data / "frames")
+    for tree, commands in synthetic_benchmark.benchmark_commands(repository, root).items():
+        if not (tree / "coco_vid/imagenet_vid_val.json").is_file():  # written last
+            for command in commands.values():
+                _run(command)
+    synthetic_benchmark.write_key_frames(root)
+    synthetic_benchmark.check_annotations(root)
+    return presets.synthetic(root)
+
+
+def _run(command: Command) -> None:
+    print(f"$ {command}", flush=True)
+    done = subprocess.run(command.words, env=command.environment, check=False)
+    if done.returncode:
+        raise BadInput(f"'{command}' failed (exit code {done.returncode}), see above.")
