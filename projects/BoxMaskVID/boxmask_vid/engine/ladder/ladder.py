@@ -107,7 +107,7 @@ class Ladder:
         """The command that trains a model."""
         folder = self._folder(model, seed) / "train"
         datasets = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
-        options = [*datasets, "TEST.VID.BOOTSTRAP_DRAWS", 0, "SEED", seed, "OUTPUT_DIR", folder]
+        options = [*datasets, "SEED", seed, "OUTPUT_DIR", folder]
         command = self._train_net(model, "--resume", options=options)
         return Job(command, folder, folder / "model_final.pth", f"{model.name} training")
 
@@ -134,7 +134,10 @@ class Ladder:
             registered += ["--dataset", name, json_file, images]
         gpus = ["--num-gpus", self.num_gpus] if torch.cuda.is_available() else []
         words = ["--config-file", os.path.relpath(get_config_file(model.config)), *flags, *gpus]
-        words += [*registered, *self.preset.options, *model.options, *self.options, *options]
+        # the tables draw videos themselves
+        scorers = ["TEST.VID.SCORERS", ("coco",), "TEST.VID.BOOTSTRAP_DRAWS", 0]
+        words += [*registered, *self.preset.options, *model.options, *self.options]
+        words += [*scorers, *options]
         threads = max(1, (os.cpu_count() or 1) // self.jobs)
         script = "projects/BoxMaskVID/train_net.py"
         return Command(self.repository, script, words, {"OMP_NUM_THREADS": threads})

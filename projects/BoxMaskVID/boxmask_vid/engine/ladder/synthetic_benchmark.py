@@ -63,8 +63,8 @@ def check_annotations(root: Path, expected: dict[str, str] = SHA256) -> None:
         found = sha256(str(root / name))[: len(digest)]
         if found != digest:
             raise BadInput(
-                f"{root / name} has a SHA-256 of {found}..., version {VERSION} of the benchmark has "
-                f"{digest}...: its videos were cut off or drawn by another version of NumPy or "
+                f"{root / name} has SHA-256 {found}..., not {digest}... as in version {VERSION} of "
+                "the benchmark: its videos were cut off or drawn by another version of NumPy or "
                 "OpenCV; remove the folder, and install the versions of the README."
             )
 
