@@ -4,19 +4,9 @@
 from pathlib import Path
 
 from boxmask_vid.engine import bad_input_in_one_line
-from boxmask_vid.engine.ladder.ladder import Ladder, argument_parser, prepare
+from boxmask_vid.engine.ladder.reproduce import argument_parser, reproduce
 
 if __name__ == "__main__":
     args = argument_parser().parse_args()
-    repository = Path(__file__).resolve().parents[3]
     with bad_input_in_one_line():
-        Ladder(
-            repository,
-            args.output,
-            prepare(args, repository),
-            range(1, args.seeds + 1),
-            args.ablations,
-            args.jobs,
-            args.num_gpus,
-            args.opts,
-        ).run()
+        reproduce(args, Path(__file__).resolve().parents[3])

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import statistics
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,7 +48,6 @@ class Results:
         ladder, preset = self.ladder, self.ladder.preset
         return {
             "preset": preset.name,
-            "commit": _commit(ladder.repository),
             "seeds": list(ladder.seeds),
             "models": [self._model(model) for model in self._trained(preset.rungs)],
             "steps": list(self._steps()),
@@ -233,9 +231,3 @@ def _peak_gib(job: Job) -> float:
     log = job.folder / "log.txt"
     found = _GPU_MEMORY.findall(log.read_text())
     return max(map(int, found)) / 1024 if found else job.cost()["peak_gib"]
-
-
-def _commit(repository: Path) -> str:
-    words = ["git", "-C", str(repository), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
