@@ -56,6 +56,8 @@ def test_rungs_differ_only_in_what_looks_at_other_frames_and_in_box_masks(name):
         for same in ("BACKBONE", "RESNETS", "RPN", "ROI_HEADS"):
             assert cfg.MODEL[same] == first.MODEL[same]
         assert cfg.SEED == 1
+        assert cfg.MODEL.WEIGHTS == first.MODEL.WEIGHTS
+        assert bool(cfg.MODEL.WEIGHTS) == (name != "imagenet_vid")  # there it is the user's
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -167,6 +169,7 @@ def ladder(synthetic_root, tmp_path_factory) -> Ladder:
         train=("tiny_train",),
         curve=("tiny_val",),
         splits={"all frames": "tiny_val"},
+        start=None,
         strengths={},
         references=(1,),
         modes=(Evaluation("mode_online", ("tiny_val",), ("MODEL.VID.TEST.REFERENCES", "online")),),

@@ -51,6 +51,8 @@ class Ladder:
     def plan(self) -> Iterator[Job]:
         """All commands; a whole ladder of one seed before the next seed."""
         preset = self.preset
+        if self.start is not None:
+            yield self.start
         for seed in self.seeds:
             for model in preset.rungs:
                 yield from self._train_and_test(model, seed)
@@ -68,10 +70,18 @@ class Ladder:
     def training(self, model: Model, seed: int) -> Job:
         """The command that trains a model."""
         folder = self._folder(model, seed) / "train"
-        datasets = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
-        options = [*datasets, "SEED", seed, "OUTPUT_DIR", folder]
+        options = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
+        options += ["SEED", seed, "OUTPUT_DIR", folder]
+        first = None if model == self.preset.start else self.start
+        if first is not None:
+            options += ["MODEL.WEIGHTS", first.result]
         command = self._train_net(model, "--resume", options=options)
-        return Job(command, folder, folder / "model_final.pth", f"{model.name} training")
+        return Job(command, folder, folder / "model_final.pth", f"{model.name} training", first)
+
+    @property
+    def start(self) -> Job | None:
+        """The command that trains what all models start from."""
+        return None if self.preset.start is None else self.training(self.preset.start, 0)
 
     def evaluation(self, model: Model, seed: int, evaluation: Evaluation) -> Job:
         """The command that tests a trained model."""

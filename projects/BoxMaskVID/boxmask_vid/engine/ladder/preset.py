@@ -50,6 +50,7 @@ class Preset:
         rungs: from the bottom up.
         ablations: variants of rungs.
         options: of all models.
+        start: what all models are trained from; None for MODEL.WEIGHTS, or from scratch.
         train: data sets to train on.
         curve: data sets that are evaluated in the course of a training; none for none.
         splits: title of a column of the table and the data set that it is measured on; the last one
@@ -67,6 +68,7 @@ class Preset:
     train: tuple[str, ...]
     curve: tuple[str, ...]
     splits: Mapping[str, str]
+    start: Model | None = None
     strengths: Mapping[float, str] = field(default_factory=dict)
     references: tuple[int, ...] = ()
     modes: tuple[Evaluation, ...] = ()

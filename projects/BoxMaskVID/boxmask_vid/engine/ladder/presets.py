@@ -49,9 +49,10 @@ def synthetic(root: Path) -> Preset:
             ),
         ),
         options=(
-            *("SOLVER.MAX_ITER", 400, "SOLVER.STEPS", "(320,)", "SOLVER.CHECKPOINT_PERIOD", 100),
-            *("TEST.EVAL_PERIOD", 100, *references_option(14)),
+            *_schedule(200, warmup=20),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 50, *references_option(14)),
         ),
+        start=_start(600),
         train=("ladder_train",),
         curve=("ladder_val",),
         splits={"clean": "clean", "degraded": "degraded"},
@@ -78,9 +79,10 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
         options=(
             *("INPUT.MIN_SIZE_TRAIN", "(160,)", "INPUT.MAX_SIZE_TRAIN", 192),
             *("INPUT.MIN_SIZE_TEST", 160, "INPUT.MAX_SIZE_TEST", 192),
-            *(_ANCHORS, "[[10, 20, 40]]", "SOLVER.MAX_ITER", 240, "SOLVER.STEPS", "(200,)"),
-            *("SOLVER.CHECKPOINT_PERIOD", 60, "TEST.EVAL_PERIOD", 240, *references_option(14)),
+            *(_ANCHORS, "[[10, 20, 40]]", *_schedule(100, warmup=20)),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, *references_option(14)),
         ),
+        start=_start(400),
         train=("mini_vid_train",),
         curve=(),
         splits={"all frames": "mini_vid_val"},
@@ -117,6 +119,19 @@ def _rungs(config: str) -> tuple[Model, ...]:
         Model(name, title, config.format(name), single_frame="selsa" not in name)
         for name, title in TITLES.items()
     )
+
+
+def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:
+    step = iterations * 4 // 5
+    options = ("SOLVER.MAX_ITER", iterations, "SOLVER.STEPS", f"({step},)")
+    return (*options, "SOLVER.WARMUP_ITERS", warmup)
+
+
+def _start(iterations: int) -> Model:
+    """Single frames, from scratch: what ImageNet is to the published models."""
+    name, schedule = "faster_rcnn", _schedule(iterations, warmup=100)
+    options = (*schedule, "TEST.EVAL_PERIOD", iterations // 3)
+    return Model("start", TITLES[name], THIN.format(name), options, single_frame=True)
 
 
 def _control(config: str, batch: int) -> Model:
