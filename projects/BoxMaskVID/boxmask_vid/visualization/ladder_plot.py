@@ -90,9 +90,9 @@ def _curves(report: dict, path: Path) -> Path:
     titles = {model["name"]: model["title"] for model in report["models"]}
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for number, (name, seeds) in enumerate(report["curves"].items()):
-        for key, axes in (("total_loss", left), ("bbox/AP50", right)):
+        for key, axes in (("loss_cls", left), ("bbox/AP50", right)):
             _mean_curve(axes, [seed[key] for seed in seeds], titles[name], f"C{number}")
-    left.set(xlabel="iteration", ylabel="total loss", yscale="log", title="training loss")
+    left.set(xlabel="iteration", ylabel="loss_cls", title="training loss of classes")
     right.set(xlabel="iteration", ylabel="AP50 in %", title="AP50 on videos for validation")
     for axes in (left, right):
         axes.grid(alpha=0.3)

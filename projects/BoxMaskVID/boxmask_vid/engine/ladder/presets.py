@@ -49,8 +49,8 @@ def synthetic(root: Path) -> Preset:
             ),
         ),
         options=(
-            *_schedule(200, warmup=20),
-            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 50, *references_option(14)),
+            *_schedule(400, warmup=20),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
         ),
         start=_start(600),
         train=("ladder_train",),

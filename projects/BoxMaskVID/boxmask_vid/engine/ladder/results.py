@@ -164,30 +164,31 @@ class Results:
                 yield {"at": int(sweep.options[-1]), **self._values(jobs, main)}
 
     def _values(self, jobs: list[Job], dataset: str) -> dict:
-        values = [100 * self._scores(job, dataset, draws=0).mean(AP50) for job in jobs]
-        return {"AP50": _summary(values, [None])}
+        scores = [self._scores(job, dataset) for job in jobs]
+        values = [100 * each.mean(AP50) for each in scores]
+        return {"AP50": _summary(values, [each.draws[AP50] for each in scores])}
 
     def _curves(self, model: Model) -> list[dict]:
-        """Of each seed: iterations and values of losses and AP50 in the course of the training."""
+        """Of each seed: iterations with the class loss and AP50 in the course of the training."""
         curves = []
         for seed in self._seeds(model):
             rows = _read_rows(self.ladder.training(model, seed).folder / "metrics.json")
             curve = {}
-            for key in ("total_loss", "bbox/AP50"):
+            for key in ("loss_cls", "bbox/AP50"):
                 points = [(row["iteration"], row[key]) for row in rows if key in row]
                 curve[key] = [list(point) for point in points]
             curves.append(curve)
         return curves
 
-    def _scores(self, job: Job, dataset: str, draws: int = 1000) -> Scores:
-        key = job.folder, dataset, draws
+    def _scores(self, job: Job, dataset: str) -> Scores:
+        key = job.folder, dataset
         if key not in self._known:
             json_file = self._json_files.get(dataset) or MetadataCatalog.get(dataset).json_file
             truth, table = GroundTruth.read(str(json_file)), read_vid_json(str(json_file))
             found = read_detections(job.folder / "inference" / dataset / RESULTS_FILE, truth)
             key_frames = table.image_ids[table.is_key_frame]
             read = key_frames if len(key_frames) else table.image_ids
-            self._known[key] = score_images(truth, found, read, scorers=("coco",), draws=draws)
+            self._known[key] = score_images(truth, found, read, scorers=("coco",))
         return self._known[key]
 
     @cached_property
