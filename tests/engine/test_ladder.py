@@ -198,7 +198,7 @@ def test_from_data_to_tables_and_plots(ladder):
         assert value["low"] <= value["mean"] * 1.5 + 1
         assert model["seconds_per_frame"] > 0
         assert 0.1 < model["training_gib"] < 4
-    assert [point["at"] for point in report["references"]["boxmask_selsa_troi"]] == [1]
+    assert [point["at"] for point in report["references"]["boxmask_selsa_troi"]] == [1, 4]
     assert "faster_rcnn" not in report["references"]
     assert list(report["modes"]) == ["online"]
     assert len(report["commands"]) == 6

@@ -12,6 +12,7 @@ import torch
 from ...config import get_config_file
 from ..commands import Command
 from ..launch import METRICS_FILE
+from ..setup import build_cfg
 from .jobs import Job, JobRunner
 from .preset import Evaluation, Model, Preset
 
@@ -92,6 +93,12 @@ class Ladder:
         command = self._train_net(model, "--eval-only", "--resume", options=options)
         kind = f"{model.name} {evaluation.name}"
         return Job(command, folder, folder / METRICS_FILE, kind, training)
+
+    def num_references(self, model: Model) -> int:
+        """Reference frames at test, where an evaluation says nothing else."""
+        options = [*self.preset.options, *model.options, *self.options]
+        cfg = build_cfg(get_config_file(model.config), list(map(str, options)))
+        return cfg.MODEL.VID.TEST.NUM_REFERENCES
 
     def _train_and_test(self, model: Model, seed: int) -> Iterator[Job]:
         yield self.training(model, seed)

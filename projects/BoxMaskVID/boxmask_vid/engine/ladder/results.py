@@ -152,6 +152,9 @@ class Results:
     def _points(self, model: Model, kind: str) -> Iterator[dict]:
         preset = self.ladder.preset
         main = [*preset.splits.values()][-1]
+        if kind == "references" and not model.single_frame:
+            jobs = [self.ladder.evaluation(model, s, preset.test) for s in self._seeds(model)]
+            yield {"at": self.ladder.num_references(model), **self._values(jobs, main)}
         for sweep in preset.sweeps(model):
             jobs = [self.ladder.evaluation(model, seed, sweep) for seed in self.ladder.seeds]
             jobs = [job for job in jobs if job.is_finished]
@@ -226,8 +229,9 @@ def _seconds_per_frame(job: Job) -> float:
 
     On a machine that others use, too, the shortest time is the nearest to the true one.
     """
-    found = _TEST_SECONDS.findall((job.folder / "log.txt").read_text())
-    return min(map(float, found), default=math.nan)
+    found = map(float, _TEST_SECONDS.findall((job.folder / "log.txt").read_text()))
+    # 0 where a test that had finished was given again
+    return min((seconds for seconds in found if seconds > 0), default=math.nan)
 
 
 def _training_seconds(job: Job) -> float:
