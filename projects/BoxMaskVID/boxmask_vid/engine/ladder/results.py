@@ -235,8 +235,10 @@ def _seconds_per_frame(job: Job) -> float:
 
 
 def _training_seconds(job: Job) -> float:
-    """Of all iterations, from the median of one."""
+    """Of all iterations, from the median of one; NaN where there were too few for Detectron2."""
     rows = [row for row in _read_rows(job.folder / "metrics.json") if "time" in row]
+    if not rows:
+        return math.nan
     last = max(row["iteration"] for row in rows)
     return statistics.median(row["time"] for row in rows) * (last + 1)
 
