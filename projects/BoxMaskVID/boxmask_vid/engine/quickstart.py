@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import resource
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from ..data.datasets import register_vid_instances
 from ..data.datasets.builtin import VIDEO_DATASETS
 from ..errors import BadInput
 from ..visualization import plot_training, write_contact_sheet
+from .commands import Command, synthetic_vid_commands
 from .launch import METRICS_FILE
 
 CONFIG = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
@@ -90,11 +88,17 @@ class Quickstart:
                     f"{self.seed}: remove it or choose another --output."
                 )
             return tree
-        counts = ["--videos", self.videos, "--val-videos", self.val_videos]
-        counts += ["--frames", self.frames, "--val-frames", self.val_frames, "--seed", self.seed]
-        self._command("videos", "datasets/make_synthetic_vid.py", tree, *counts)
-        prepare = "datasets/prepare_imagenet_vid.py"
-        self._command("conversion", prepare, tree, "--output", tree / "coco_vid")
+        commands = synthetic_vid_commands(
+            self.repository,
+            tree,
+            seed=self.seed,
+            videos=self.videos,
+            val_videos=self.val_videos,
+            frames=self.frames,
+            val_frames=self.val_frames,
+        )
+        for title, command in commands.items():
+            self._run(title, command)
         seed_file.write_text(f"{self.seed}\n")
         return tree
 
@@ -136,15 +140,14 @@ class Quickstart:
         self._command(title, "projects/BoxMaskVID/train_net.py", *config, *options, *self.options)
 
     def _command(self, title: str, script: str, *options: object) -> None:
-        """Run a Python script of the repository; its output goes to the screen."""
-        words = [os.path.relpath(self.repository / script), *map(str, options)]
-        datasets = {"DETECTRON2_DATASETS": str(self.output / "datasets")}
-        shown = " ".join([*(f"{k}={v}" for k, v in datasets.items()), "python", shlex.join(words)])
-        print(f"\n== {title}\n$ {shown}", flush=True)
+        datasets = {"DETECTRON2_DATASETS": self.output / "datasets"}
+        self._run(title, Command(self.repository, script, options, datasets))
+
+    def _run(self, title: str, command: Command) -> None:
+        """Its output goes to the screen."""
+        print(f"\n== {title}\n$ {command}", flush=True)
         start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", *words], env={**os.environ, **datasets}, check=False
-        )
+        done = subprocess.run(command.words, env=command.environment, check=False)
         self.seconds[title] = time.perf_counter() - start
         if done.returncode:
             raise BadInput(f"'{title}' failed (exit code {done.returncode}), see above.")

@@ -84,6 +84,34 @@ def score(
     return result
 
 
+def score_images(
+    ground_truth: GroundTruth,
+    detections: Detections,
+    image_ids: np.ndarray,
+    *,
+    scorers: Sequence[str] = SCORERS,
+    draws: int = DRAWS,
+) -> Scores:
+    """Run scorers on some of the images; how fast an object moves is known from all of them.
+
+    Args:
+        ground_truth: of all images.
+        detections: of its images; those on others than ``image_ids`` do not count.
+        image_ids: any order.
+        scorers, draws: see :func:`score`.
+    """
+    part, kept = ground_truth.of_images(image_ids)
+    places = np.full(len(ground_truth.image_ids), -1)
+    places[np.searchsorted(ground_truth.image_ids, part.image_ids)] = np.arange(len(part.image_ids))
+    return score(
+        part,
+        detections.on_images(places),
+        scorers=scorers,
+        draws=draws,
+        motion=motion_iou(ground_truth)[kept],
+    )
+
+
 def check_scorers(scorers: Sequence[str], draws: int) -> None:
     """
     Raises:

@@ -60,6 +60,8 @@ def without_nan(value: object) -> object:
     """A copy for JSON, which has no NaN: None in its place."""
     if isinstance(value, dict):
         return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_nan(each) for each in value]
     if isinstance(value, float) and math.isnan(value):
         return None
     return value

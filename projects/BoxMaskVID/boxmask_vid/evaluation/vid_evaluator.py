@@ -18,8 +18,7 @@ from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
 from .metric import Metric
-from .motion import motion_iou
-from .scores import DRAWS, SCORERS, Scores, check_scorers, score
+from .scores import DRAWS, SCORERS, Scores, check_scorers, score_images
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -114,16 +113,8 @@ class VIDEvaluator(DatasetEvaluator):
             detections: about the ground truth of the data set.
             image_ids: of the frames that count; detections elsewhere do not.
         """
-        truth = self._ground_truth
-        part, kept = truth.of_images(image_ids)
-        places = np.full(len(truth.image_ids), -1)
-        places[np.searchsorted(truth.image_ids, part.image_ids)] = np.arange(len(part.image_ids))
-        scores = score(
-            part,
-            detections.on_images(places),
-            scorers=self._scorers,
-            draws=self._draws,
-            motion=motion_iou(truth)[kept],
+        scores = score_images(
+            self._ground_truth, detections, image_ids, scorers=self._scorers, draws=self._draws
         )
         logger.info(f"{headline_table(scores)}\n\n{class_table(scores)}")
         return results(scores)

@@ -1,0 +1,1 @@
+"""The ladder of the papers, single frames to BoxMask, trained and measured."""

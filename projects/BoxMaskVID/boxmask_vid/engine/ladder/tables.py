@@ -1,0 +1,104 @@
+"""The results of a ladder as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+
+def markdown(report: dict) -> str:
+    """Tables of what :meth:`Results.report` returns; AP in percent."""
+    return "\n\n".join(_sections(report)) + "\n"
+
+
+def _sections(report: dict) -> Iterator[str]:
+    yield f"# Ladder of the preset {report['preset']}"
+    yield (
+        "AP50 in percent: mean over seeds ± standard deviation of a seed [95 % interval of the "
+        "mean in draws of test videos]."
+    )
+    models = report["models"]
+    if not models:
+        yield "Nothing has finished yet."
+        return
+    splits = list(models[0]["splits"])
+    yield _table(["model", "seeds", *splits], [_accuracy(each, splits) for each in models])
+    yield f"By motion ({splits[-1]}), and what it costs:"
+    motions = [name for name in models[0]["splits"][splits[-1]] if name.startswith("AP50 ")]
+    header = ["model", "AP", *motions, "s / frame", "training, min", "GiB training", "GiB test"]
+    yield _table(header, [_details(each, splits[-1], motions) for each in models])
+    if report["steps"]:
+        yield "What each part adds, seed by seed:"
+        yield _table(["from", "to", "seeds", *splits], [_step(each) for each in report["steps"]])
+    if report["ablations"]:
+        yield "Variants, and their difference from the model that they vary, seed by seed:"
+        rows = [
+            [*_accuracy(each, splits), *_step(each["difference"])[3:]]
+            for each in report["ablations"]
+        ]
+        yield _table(["variant", "seeds", *splits, *(f"Δ {each}" for each in splits)], rows)
+    if report["modes"]:
+        yield "References at test, all frames of the videos, last rung:"
+        rows = [
+            [name, cell(each["AP50"]), f"{each['seconds_per_frame']:.3f}"]
+            for name, each in report["modes"].items()
+        ]
+        yield _table(["references", "AP50", "s / frame"], rows)
+    for kind, what in (("strengths", "degradation strength"), ("references", "references at test")):
+        if report[kind]:
+            yield f"AP50 by {what}:"
+            yield _sweep(report, kind)
+
+
+def cell(value: dict, *, signed: bool = False) -> str:
+    """Mean, spread and interval, as far as they are known."""
+    if value["mean"] is None or math.isnan(value["mean"]):
+        return "-"
+    sign = "+" if signed else ""
+    text = f"{value['mean']:{sign}.1f}"
+    if value["spread"] is not None:
+        text += f" ± {value['spread']:.1f}"
+    if value["low"] is not None and not math.isnan(value["low"]):
+        text += f" [{value['low']:{sign}.1f}, {value['high']:{sign}.1f}]"
+    return text
+
+
+def _accuracy(model: dict, splits: list[str]) -> list[str]:
+    return [
+        model["title"],
+        str(len(model["seeds"])),
+        *(cell(model["splits"][split]["AP50"]) for split in splits),
+    ]
+
+
+def _details(model: dict, split: str, motions: list[str]) -> list[str]:
+    values = [cell({**model["splits"][split][name], "low": None}) for name in ("AP", *motions)]
+    return [
+        model["title"],
+        *values,
+        f"{model['seconds_per_frame']:.3f}",
+        f"{model['training_seconds'] / 60:.1f}",
+        f"{model['training_gib']:.2f}",
+        f"{model['test_gib']:.2f}",
+    ]
+
+
+def _step(step: dict) -> list[str]:
+    differences = [cell(value, signed=True) for value in step["splits"].values()]
+    return [step["from"], step["to"], str(len(step["seeds"])), *differences]
+
+
+def _sweep(report: dict, kind: str) -> str:
+    titles = {model["name"]: model["title"] for model in report["models"]}
+    settings = sorted({point["at"] for points in report[kind].values() for point in points})
+    rows = []
+    for name, points in report[kind].items():
+        found = {point["at"]: point["AP50"] for point in points}
+        rows.append([titles[name], *(cell(found[at]) if at in found else "" for at in settings)])
+    return _table(["model", *map(str, settings)], rows)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)

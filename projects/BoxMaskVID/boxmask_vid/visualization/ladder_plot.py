@@ -1,0 +1,117 @@
+"""Pictures of what ``tools/reproduce_ladder.py`` has measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+SETTINGS = {"strengths": "degradation strength", "references": "reference frames at test"}
+
+
+def plot_ladder(report: dict, folder: Path) -> list[Path]:
+    """Draw AP50 of the rungs, what was swept, and the courses of the trainings.
+
+    Args:
+        report: of ``engine.ladder.results``.
+        folder: where the PNGs go.
+
+    Returns:
+        those that were written; a sweep without measurements gets none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    if report["models"]:
+        written += [_rungs(report, folder / "ap50.png"), _curves(report, folder / "training.png")]
+    for kind, label in SETTINGS.items():
+        if report[kind]:
+            written.append(_sweep(report, kind, label, folder / f"{kind}.png"))
+    return written
+
+
+def _rungs(report: dict, path: Path) -> Path:
+    """Means with the interval of drawn videos, and each seed as a dot."""
+    models = report["models"]
+    splits = list(models[0]["splits"])
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    height = 0.8 / len(splits)
+    for number, split in enumerate(splits):
+        values = [model["splits"][split]["AP50"] for model in models]
+        rows = [row + (number - (len(splits) - 1) / 2) * height for row in range(len(models))]
+        means = [value["mean"] for value in values]
+        ends = [
+            [value["mean"] - value["low"] for value in values],
+            [value["high"] - value["mean"] for value in values],
+        ]
+        colour = f"C{number}"
+        axes.barh(rows, means, height * 0.9, xerr=ends, color=colour, alpha=0.55, label=split)
+        for row, value in zip(rows, values, strict=True):
+            axes.plot(value["seeds"], [row] * len(value["seeds"]), "o", color=colour, ms=4, mec="k")
+    axes.set_yticks(range(len(models)), [model["title"] for model in models])
+    axes.invert_yaxis()
+    axes.set(xlabel="AP50 in %; dots: seeds, bars: 95 % interval of the mean over drawn videos")
+    axes.xaxis.label.set_size(9)
+    axes.set_xlim(0, 100)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.12), ncols=len(splits), frameon=False)
+    return _save(figure, path)
+
+
+def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
+    titles = {model["name"]: model["title"] for model in report["models"]}
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    if kind == "references":
+        axes.set_xscale("symlog", base=2, linthresh=1)
+    for number, (name, points) in enumerate(report[kind].items()):
+        axes.errorbar(
+            [point["at"] for point in points],
+            [point["AP50"]["mean"] for point in points],
+            [point["AP50"]["spread"] or 0.0 for point in points],
+            fmt="o-" if "boxmask" in name else "s--",
+            color=f"C{number}",
+            capsize=3,
+            label=titles[name],
+        )
+    settings = sorted({point["at"] for points in report[kind].values() for point in points})
+    axes.set_xticks(settings, [f"{each:g}" for each in settings])
+    axes.minorticks_off()
+    axes.set(xlabel=label, ylabel="AP50 in %, mean and standard deviation of seeds")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def _curves(report: dict, path: Path) -> Path:
+    """Mean of the seeds."""
+    titles = {model["name"]: model["title"] for model in report["models"]}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for number, (name, seeds) in enumerate(report["curves"].items()):
+        for key, axes in (("loss_cls", left), ("bbox/AP50", right)):
+            _mean_curve(axes, [seed[key] for seed in seeds], titles[name], f"C{number}")
+    left.set(xlabel="iteration", ylabel="loss_cls", title="training loss of classes")
+    right.set(xlabel="iteration", ylabel="AP50 in %", title="AP50 on videos for validation")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.has_data():
+            axes.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def _mean_curve(axes: Axes, curves: list[list], label: str, colour: str) -> None:
+    values: dict[int, list[float]] = {}
+    for iteration, value in (point for curve in curves for point in curve):
+        values.setdefault(iteration, []).append(value)
+    points = [(at, sum(each) / len(each)) for at, each in sorted(values.items())]
+    if points:
+        marker = "o" if len(points) < 10 else None
+        axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, ms=4)
+
+
+def _save(figure: plt.Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
