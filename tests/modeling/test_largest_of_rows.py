@@ -22,3 +22,9 @@ def test_of_equal_values_the_first_are_taken(count, levels):
 def test_no_rows():
     largest, index = largest_of_rows(torch.empty(0, 5), 2)
     assert largest.shape == index.shape == (0, 2)
+
+
+def test_the_gradient_goes_to_the_first_of_equals():
+    values = torch.tensor([[1.0, 3, 3, 3, 2]], requires_grad=True)
+    largest_of_rows(values, 2)[0].sum().backward()
+    assert values.grad.tolist() == [[0, 1, 1, 0, 0]]

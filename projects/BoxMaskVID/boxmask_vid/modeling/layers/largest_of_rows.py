@@ -27,11 +27,13 @@ def largest_of_rows(values: torch.Tensor, count: int) -> tuple[torch.Tensor, tor
         return values.gather(1, index), index
     if values.device.type != "cpu":
         return values.topk(count, dim=1)
-    largest, index = values.topk(min(count + 1, length), dim=1)
-    tied = largest[:, count - 1] == largest[:, -1]
-    if count < length and bool(tied.any()):
-        index[tied, :count] = first_largest_of_rows(values[tied], count)
-    return largest[:, :count], index[:, :count]
+    with torch.no_grad():
+        largest, index = values.topk(min(count + 1, length), dim=1)
+        tied = largest[:, count - 1] == largest[:, -1]
+        if count < length and bool(tied.any()):
+            index[tied, :count] = first_largest_of_rows(values[tied], count)
+    index = index[:, :count]
+    return values.gather(1, index), index
 
 
 def first_largest_of_rows(values: torch.Tensor, count: int) -> torch.Tensor:
