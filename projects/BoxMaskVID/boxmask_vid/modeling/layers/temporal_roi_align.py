@@ -118,22 +118,18 @@ class TemporalROIAlign(nn.Module):
             neighbours = _Neighbours(size, cells.device)
             limit = self._CELLS_AT_ONCE.get(cells.device.type, self._CELLS_AT_ONCE["cuda"])
             step = max(limit // size**2, 1)  # RoIs
-            parts = (
-                self._aggregate(
-                    precise[start * size**2 : (start + step) * size**2],
+            mixed = torch.empty_like(precise)
+            for start in range(0, max(rois, 1), step):
+                part = slice(start * size**2, (start + step) * size**2)
+                mixed[part] = self._aggregate(
+                    precise[part],
                     position[start : start + step],
                     weight[start : start + step],
                     key,
-                    [
-                        tuple(each[start * size**2 : (start + step) * size**2] for each in pair)
-                        for pair in similar
-                    ],
+                    [(index[part], share[part]) for index, share in similar],
                     references,
                     neighbours,
                 )
-                for start in range(0, max(rois, 1), step)
-            )
-            mixed = torch.cat(list(parts))
         return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
 
     def _aggregate(

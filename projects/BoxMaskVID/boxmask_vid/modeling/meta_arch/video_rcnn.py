@@ -104,7 +104,11 @@ class VideoRCNN(GeneralizedRCNN):
         """
         assert not self.training
         frames, reference_rows = self._frames(batched_inputs)
-        key_images = self._images(frames, range(len(batched_inputs)))
+        count = len(batched_inputs)
+        arrived = []
+        if self.roi_heads.uses_references and detected_instances is None:
+            arrived = self._encode_references(frames, range(count, len(frames)))
+        key_images = self._images(frames, range(count))
         key_features = self.backbone(key_images.tensor)
         if detected_instances is not None:
             given = [each.to(self.device) for each in detected_instances]
@@ -114,9 +118,8 @@ class VideoRCNN(GeneralizedRCNN):
             keys = references = None
             if self.roi_heads.uses_references:
                 keys = self._encode(key_features, proposals)
-                references = self._remembered_references(
-                    batched_inputs, keys, frames, reference_rows
-                )
+                encoded = [*(key.reference for key in keys), *arrived]
+                references = self._remembered_references(batched_inputs, encoded, reference_rows)
             results, _ = self.roi_heads(
                 key_images, key_features, proposals, keys=keys, references=references
             )
@@ -167,26 +170,34 @@ class VideoRCNN(GeneralizedRCNN):
             proposals[row] = each
         return self._encode(features, proposals)
 
+    def _encode_references(self, frames: list[torch.Tensor], rows: range) -> list[References]:
+        """Some of the frames, before the key frames, whose maps would be kept meanwhile."""
+        encoded = []
+        for start in range(rows.start, rows.stop, self.references_at_once):
+            part = range(start, min(start + self.references_at_once, rows.stop))
+            images = self._images(frames, part)
+            features = self.backbone(images.tensor)
+            proposals, _ = self.proposal_generator(images, features)
+            encoded += [each.reference for each in self._encode(features, proposals)]
+        return encoded
+
     def _remembered_references(
         self,
         batched_inputs: list[dict],
-        keys: list[EncodedFrame],
-        frames: list[torch.Tensor],
+        encoded: list[References],
         reference_rows: list[list[int]],
     ) -> list[References]:
-        """References of each key frame: those that came with it and those of its video."""
-        encoded = [key.reference for key in keys]
-        for start in range(len(keys), len(frames), self.references_at_once):
-            end = min(start + self.references_at_once, len(frames))
-            part = self._images(frames, range(start, end))
-            features = self.backbone(part.tensor)
-            proposals, _ = self.proposal_generator(part, features)
-            encoded += [each.reference for each in self._encode(features, proposals)]
+        """References of each key frame: those that came with it and those of its video.
+
+        Args:
+            encoded: all frames, the key frames first.
+            reference_rows: which of them came with each key frame.
+        """
         references = []
         for row, sample in enumerate(batched_inputs):
             arrived = [encoded[each] for each in reference_rows[row]]
             remembered = self.reference_memory.recall(
-                keys[row].reference,
+                encoded[row],
                 video_id=sample.get("video_id"),
                 frame_index=sample.get("frame_index"),
                 arrived=arrived if "reference_images" in sample else None,

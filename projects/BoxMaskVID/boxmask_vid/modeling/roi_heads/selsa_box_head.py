@@ -88,10 +88,9 @@ class SelsaBoxHead(FastRCNNConvFCHead):
     ) -> torch.Tensor:
         """:meth:`forward` of RoIs (R, D) that went through :meth:`embed`."""
         key = embedded
-        for stage, (aggregator, projected) in enumerate(
-            zip(self.aggregators, reference_stages, strict=True)
-        ):
-            if stage:
-                key = self.fcs[stage](key)
-            key = (key + aggregator(key, *projected)).relu()
+        stages = iter(reference_stages)  # nothing keeps a stage while the next one is joined
+        for number, aggregator in enumerate(self.aggregators):
+            if number:
+                key = self.fcs[number](key)
+            key = (key + aggregator(key, *next(stages))).relu()
         return key

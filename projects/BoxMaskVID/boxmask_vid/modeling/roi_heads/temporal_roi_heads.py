@@ -7,6 +7,7 @@ P pooler size, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -221,21 +222,24 @@ class TemporalROIHeads(StandardROIHeads):
         boxes = [each.proposal_boxes for each in proposals]
         if self.training or keys[0].pooled is None:  # not the RoIs that were encoded
             pooled = self.box_pooler(maps, boxes).split([len(each) for each in boxes])
-            embedded = [None] * len(keys)
-        else:
-            pooled = [key.pooled for key in keys]
-            embedded = [key.embedded for key in keys]
+            keys = [
+                replace(key, pooled=rois, embedded=None)
+                for key, rois in zip(keys, pooled, strict=True)
+            ]
+            del pooled
         outputs = []
-        for rois, own, box, key, reference in zip(
-            pooled, embedded, boxes, keys, references, strict=True
-        ):
+        for box, key, reference in zip(boxes, keys, references, strict=True):
+            rois, own = key.pooled, key.embedded
             if self.temporal_roi_align is not None:
                 rois = self.temporal_roi_align(rois, box.tensor, key.cells, reference.maps)
                 own = None
+                if not self.training:
+                    key.pooled = None  # much, and not needed while the RoIs are embedded
             if not self.box_head_uses_references:
                 outputs.append(self.box_head(rois))
                 continue
             own = self.box_head.embed(rois) if own is None else own
+            del rois
             outputs.append(self.box_head.aggregate(own, reference.stages))
         return torch.cat(outputs)
 
