@@ -15,6 +15,12 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_test_keys(cfg)
 
 
+def names_of_classes(cfg: CN) -> list[str]:
+    """What a model calls its classes: ``MODEL.VID.CLASS_NAMES``, or numbers where that is empty."""
+    numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
+    return list(cfg.MODEL.VID.CLASS_NAMES) or numbered
+
+
 def get_config_file(name: str) -> str:
     """Path of a config that ships with the project.
 

@@ -17,6 +17,7 @@ from detectron2.structures import Instances
 from detectron2.utils.colormap import colormap
 from detectron2.utils.video_visualizer import VideoVisualizer
 
+from ..config import names_of_classes
 from ..data.json_file import read_json, write_json
 from ..errors import BadInput
 from ..evaluation.detection_log import check_origin
@@ -60,7 +61,7 @@ class Annotator:
         """
         self._args = args
         self._predictor = VideoPredictor(cfg)
-        self._class_names = _class_names(cfg)
+        self._class_names = names_of_classes(cfg)
         self._metadata = Metadata(thing_classes=self._class_names)
         self._origin = model_origin(cfg)
         test = cfg.MODEL.VID.TEST
@@ -194,11 +195,6 @@ def _drawn(
     frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
     return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-
-
-def _class_names(cfg: CfgNode) -> list[str]:
-    numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
-    return list(cfg.MODEL.VID.CLASS_NAMES) or numbered
 
 
 WINDOW = "BoxMaskVID"

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from detectron2.config import CfgNode
 
+from ..config import names_of_classes
 from ..data.json_file import write_json, written_whole
 from ..data.synthetic import Scene, render_video
 from ..engine.predictor import VideoPredictor
@@ -83,7 +84,6 @@ def run(args: argparse.Namespace) -> None:
 def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> dict:
     """The content of ``model.json``: what one needs to know to use the graphs."""
     size, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
-    numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
     return {
         "image": {
             "channels": cfg.INPUT.FORMAT,
@@ -92,7 +92,7 @@ def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> d
             "shortest_edge": size,
             "longest_edge": longest,
         },
-        "classes": list(cfg.MODEL.VID.CLASS_NAMES) or numbered,
+        "classes": names_of_classes(cfg),
         "boxes": "x1, y1, x2, y2 in pixels of the resized image",
         "memory": "Concatenate what 'encode' gives for the reference frames along axis 0, each "
         "name for itself, and hand it to 'detect'. All frames have the same size. The image itself "

@@ -74,9 +74,7 @@ class JobRunner:
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             while True:
-                ready = (
-                    job for job in waiting.copy() if job.after is None or job.after.is_finished
-                )
+                ready = (job for job in waiting.copy() if job.is_ready)
                 for job in islice(ready, self.at_once - len(self._running)):
                     waiting.remove(job)
                     self._start(job)
