@@ -63,3 +63,16 @@ def test_a_map_less_is_kept_for_the_gradient():
             module(torch.randn(2, 6, 64, 64))
         kept.append(sum(sizes.values()))
     assert kept[1] < 0.85 * kept[0]  # of image, map and output
+
+
+@pytest.mark.parametrize("size", [(9, 7), (8, 6), (1, 1)])
+@pytest.mark.parametrize("dilation", [2, 3])
+def test_a_dilated_convolution_of_phases_is_the_same(dilation: int, size: tuple[int, int]):
+    options = {"stride": 1, "padding": dilation, "dilation": dilation, "groups": 2}
+    conv = Conv2d(6, 8, 3, **options, norm=nn.BatchNorm2d(8).eval()).double()
+    lean = LeanConv2d.of(conv)
+    image = torch.randn(2, 6, *size).double().contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected, found = conv(image), lean(image)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert found.is_contiguous(memory_format=torch.channels_last)

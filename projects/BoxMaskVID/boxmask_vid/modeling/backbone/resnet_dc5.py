@@ -101,4 +101,7 @@ class ResNetDC5(Backbone):
 def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
     """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``."""
     bottom_up = build_resnet_backbone(cfg, input_shape)
-    return ResNetDC5.from_config(cfg, with_lean_convs(bottom_up))
+    backbone = ResNetDC5.from_config(cfg, with_lean_convs(bottom_up))
+    if cfg.MODEL.DEVICE == "cpu":
+        backbone.to(memory_format=torch.channels_last)  # weights in the order of the maps
+    return backbone
