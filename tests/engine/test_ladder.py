@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 from conftest import PROJECT, REPOSITORY
 from small import SMALLEST
 
@@ -70,7 +71,8 @@ def test_every_command_has_a_config_and_a_folder_of_its_own(name):
         assert job.folder == Path(cfg.OUTPUT_DIR)
         if job.after is not None:
             assert job.after in jobs[: jobs.index(job)]
-            assert str(job.after.result) == cfg.MODEL.WEIGHTS
+            start = job.after == ladder.start
+            assert cfg.MODEL.WEIGHTS == str(ladder.start_weights if start else job.after.result)
     assert {len(each.options) for each in ladder.preset.ablations} <= {0, 2}  # one thing each
 
 
@@ -161,15 +163,16 @@ def ladder(synthetic_root, tmp_path_factory) -> Ladder:
     tree = synthetic_root / "synthetic_vid"
     jsons = {split: tree / f"coco_vid/imagenet_vid_{split}.json" for split in ("train", "val")}
     whole = PRESETS["synthetic"]
+    two_iterations = ("SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 1)
     preset = replace(
         whole,
         rungs=(whole.rungs[0], whole.rungs[-1]),
         ablations=(),
-        options=("SOLVER.MAX_ITER", 2, "SOLVER.IMS_PER_BATCH", 2, "TEST.EVAL_PERIOD", 1),
+        options=("SOLVER.IMS_PER_BATCH", 2, *two_iterations),
         train=("tiny_train",),
         curve=("tiny_val",),
         splits={"all frames": "tiny_val"},
-        start=None,
+        start=replace(whole.start, options=two_iterations),
         strengths={},
         references=(1,),
         modes=(Evaluation("mode_online", ("tiny_val",), ("MODEL.VID.TEST.REFERENCES", "online")),),
@@ -201,7 +204,7 @@ def test_from_data_to_tables_and_plots(ladder):
     assert [point["at"] for point in report["references"]["boxmask_selsa_troi"]] == [1, 4]
     assert "faster_rcnn" not in report["references"]
     assert list(report["modes"]) == ["online"]
-    assert len(report["commands"]) == 6
+    assert len(report["commands"]) == 7
     assert len(report["curves"]["faster_rcnn"][0]["bbox/AP50"]) == 2
     assert {path.name for path in files} >= {"ladder.md", "ap50.png", "references.png"}
     for path in files:
@@ -211,9 +214,19 @@ def test_from_data_to_tables_and_plots(ladder):
     assert "| SELSA + TROI + BoxMask " in tables
 
 
+def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):
+    common = torch.load(ladder.start_weights)["model"]
+    assert {name.split(".")[0] for name in common} == {"backbone", "proposal_generator"}
+    whole = torch.load(ladder.start.result)["model"]
+    assert {name for name in whole if "box_head" in name}
+    assert all(torch.equal(whole[name], each) for name, each in common.items())
+    log = (ladder.output / "runs/boxmask_selsa_troi/seed_1/train/output.txt").read_text()
+    assert str(ladder.start_weights) in log
+
+
 def test_a_ladder_that_has_finished_runs_nothing(ladder, capfd):
     ladder.run()
-    assert "6 of 6 commands have finished before" in capfd.readouterr().err
+    assert "7 of 7 commands have finished before" in capfd.readouterr().err
 
 
 def test_annotations_are_checked(tmp_path):

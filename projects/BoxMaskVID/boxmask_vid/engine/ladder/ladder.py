@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ...config import get_config_file
+from ...data.json_file import written_whole
 from ..commands import Command
 from ..launch import METRICS_FILE
 from ..setup import build_cfg
@@ -47,7 +48,11 @@ class Ladder:
         Raises:
             BadInput: if commands fail.
         """
-        JobRunner(self.jobs).run(list(self.plan()))
+        runner = JobRunner(self.jobs)
+        if self.start is not None:
+            runner.run([self.start])
+            _write_common_part(self.start.result, self.start_weights)
+        runner.run(list(self.plan()))
 
     def plan(self) -> Iterator[Job]:
         """All commands; a whole ladder of one seed before the next seed."""
@@ -75,7 +80,7 @@ class Ladder:
         options += ["SEED", seed, "OUTPUT_DIR", folder]
         first = None if model == self.preset.start else self.start
         if first is not None:
-            options += ["MODEL.WEIGHTS", first.result]
+            options += ["MODEL.WEIGHTS", self.start_weights]
         command = self._train_net(model, "--resume", options=options)
         return Job(command, folder, folder / "model_final.pth", f"{model.name} training", first)
 
@@ -83,6 +88,13 @@ class Ladder:
     def start(self) -> Job | None:
         """The command that trains what all models start from."""
         return None if self.preset.start is None else self.training(self.preset.start, 0)
+
+    @property
+    def start_weights(self) -> Path | None:
+        """Its backbone and RPN: what all models have in common."""
+        if self.preset.start is None:
+            return None
+        return self._folder(self.preset.start, 0) / "backbone_and_rpn.pth"
 
     def evaluation(self, model: Model, seed: int, evaluation: Evaluation) -> Job:
         """The command that tests a trained model."""
@@ -120,3 +132,12 @@ class Ladder:
         threads = max(1, (os.cpu_count() or 1) // self.jobs)
         script = "projects/BoxMaskVID/train_net.py"
         return Command(self.repository, script, words, {"OMP_NUM_THREADS": threads})
+
+
+def _write_common_part(checkpoint: Path, target: Path) -> None:
+    """Without the box head, which fits single frames only: with it they would be ahead."""
+    weights = torch.load(checkpoint, map_location="cpu")["model"]
+    parts = ("backbone.", "proposal_generator.")
+    common = {name: each for name, each in weights.items() if name.startswith(parts)}
+    with written_whole(target) as unfinished:
+        torch.save({"model": common}, unfinished)
