@@ -72,7 +72,7 @@ def test_every_command_has_a_config_and_a_folder_of_its_own(name):
         if job.after is not None:
             assert job.after in jobs[: jobs.index(job)]
             start = job.after == ladder.start
-            assert cfg.MODEL.WEIGHTS == str(ladder.start_weights if start else job.after.result)
+            assert str(ladder.start_weights if start else job.after.result) == cfg.MODEL.WEIGHTS
     assert {len(each.options) for each in ladder.preset.ablations} <= {0, 2}  # one thing each
 
 

@@ -210,9 +210,9 @@ def _training_step(
             batch.append({"image": key, "instances": _truth(args.size)})
             if name != "single_frame":
                 batch[-1]["reference_images"] = references
+        optimizer.zero_grad()
         with EventStorage():
             loss = sum(model(batch).values())
-        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 

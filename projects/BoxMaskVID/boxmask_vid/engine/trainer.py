@@ -39,6 +39,8 @@ class Trainer(DefaultTrainer):
         check_datasets(cfg, cfg.DATASETS.TRAIN)
         with _data_parallel_on(cfg.MODEL.DEVICE):
             super().__init__(cfg)
+        # gradients of the last step take no memory while the next one looks at its frames
+        self._trainer.zero_grad_before_forward = True
 
     def build_hooks(self) -> list[HookBase]:
         # the first place where the parent has made a checkpointer and not used it yet

@@ -17,6 +17,7 @@ import fvcore.nn.weight_init as weight_init
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from .frame_cells import FrameCells
 from .largest_of_rows import largest_of_rows
@@ -188,7 +189,9 @@ class TemporalROIAlign(nn.Module):
                 found = [largest_of_rows(part.of(product), count) for part in parts]
                 best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
             if cells.requires_grad or each.unit.requires_grad:
-                best = (cells[:, None] @ each.unit[index].transpose(1, 2)).squeeze(1)
+                # the rows that were chosen are gathered again for the gradient, not kept
+                options = {"use_reentrant": False, "preserve_rng_state": False}
+                best = checkpoint(_products, cells, each.unit, index, **options)
             similar.append((index.int(), (best / norm).softmax(dim=1)))
         return similar
 
@@ -266,6 +269,11 @@ class _Neighbours:
         roi = _range(rois, index)[:, None]
         offsets = (roi * len(self.cell) + self.start) * entries
         return WeightedRows(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
+
+
+def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """(N, K) of cells (N, C) with the rows (L, C) that an index (N, K) names."""
+    return (cells[:, None] @ rows[index].transpose(1, 2)).squeeze(1)
 
 
 def _range(end: int, like: torch.Tensor) -> torch.Tensor:
