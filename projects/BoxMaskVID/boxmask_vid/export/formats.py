@@ -93,6 +93,7 @@ def _load_onnx(content: bytes) -> Function:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # no warnings of shapes in a loop that it had guessed
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
 
