@@ -69,13 +69,14 @@ def test_selsa_without_rois_reaches_all_parameters(keys: int, references: int):
 
 def troi(kind: type = TemporalROIAlign, *, channels: int = 8, heads: int = 4, ratio: int = 2, k=2):
     torch.manual_seed(1)
-    return kind(
+    layer = kind(
         channels=channels,
         num_most_similar=k,
         num_heads=heads,
         spatial_scale=1 / 16,
         sampling_ratio=ratio,
-    ).double()
+    )
+    return layer.double().eval()
 
 
 def random_boxes(count: int, height: int = 96, width: int = 128) -> torch.Tensor:
@@ -118,13 +119,13 @@ def test_troi_and_its_gradients_are_those_of_the_plain_formulation(references, h
     boxes = random_boxes(20)
     results = []
     for kind in (TemporalROIAlign, PlainTemporalROIAlign):
-        layer = troi(kind, heads=heads, ratio=ratio, k=k)
+        layer = troi(kind, heads=heads, ratio=ratio, k=k).train()
         leaves = [each.clone().requires_grad_() for each in (key, *maps)]
         out = run(layer, leaves[0], boxes, leaves[1:])
         weight = torch.sin(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)
         gradients = torch.autograd.grad(out, [*leaves, *layer.parameters()], weight)
         with torch.no_grad():
-            results.append([out, run(layer, key, boxes, maps), *gradients])
+            results.append([out, run(layer.eval(), key, boxes, maps), *gradients])
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-9)
 
@@ -199,6 +200,19 @@ def test_half_precision_projections(dtype: torch.dtype, error: float):
         out = layer(rois, boxes, layer.encode(key[None])[0], references)
     assert references[0].taps.dtype == dtype
     assert 0 < (out - expected).abs().max() < error
+
+
+def test_training_keeps_no_projections():
+    """Neither in the encoded frame nor for the gradient, where they are 9 times a map."""
+    layer = troi(channels=32).train()
+    key, reference = random_maps(1, channels=32)
+    assert layer.encode(reference[None])[0].taps is None
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda each: each):
+        run(layer, key.requires_grad_(), random_boxes(2), [reference.requires_grad_()])
+    rows = {each.shape[0] for each in kept if each.dim() == 2}
+    assert reference[0].numel() in rows
+    assert not {each[0].numel() * 9 for each in (key, reference)} & rows
 
 
 def test_projections_that_are_not_kept_are_computed_again():

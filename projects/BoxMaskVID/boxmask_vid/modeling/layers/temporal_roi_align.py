@@ -11,7 +11,7 @@ needs once. ``modeling/plain.py`` has the formulation of the paper.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -69,12 +69,14 @@ class TemporalROIAlign(nn.Module):
     def encode(self, maps: torch.Tensor) -> list[FrameCells]:
         """What is needed of N frames, as key or as reference.
 
+        In training without projections: nothing is used twice, and they take most of the memory.
+
         Args:
             maps: (N, C, h, w).
         """
         rows = maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
         taps = [None] * len(maps)
-        if self.num_heads:
+        if self.num_heads and not self.training:
             taps = self._project(rows)
         precise = rows.to(torch.promote_types(rows.dtype, torch.float32))
         norm = precise.norm(dim=2).clamp(min=1e-12)
@@ -118,6 +120,8 @@ class TemporalROIAlign(nn.Module):
             similar = self.most_similar(precise, position, weight, key, references)
             neighbours = _Neighbours(size, cells.device)
             limit = self._CELLS_AT_ONCE.get(cells.device.type, self._CELLS_AT_ONCE["cuda"])
+            if self.training:
+                limit = len(cells)  # each part would project the maps again
             step = max(limit // size**2, 1)  # RoIs
             mixed = torch.empty_like(precise)
             for start in range(0, max(rois, 1), step):
@@ -145,7 +149,8 @@ class TemporalROIAlign(nn.Module):
     ) -> torch.Tensor:
         """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
         if self.num_heads:
-            own = neighbours.rows(position, weight).without_zeros().of(key.taps)
+            rows = neighbours.rows(position, weight).without_zeros()
+            own = _recomputed(self._embedded, rows, key)
             attention = self._attention(own, similar, references, neighbours)
         else:
             attention = cells.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
@@ -189,9 +194,7 @@ class TemporalROIAlign(nn.Module):
                 found = [largest_of_rows(part.of(product), count) for part in parts]
                 best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
             if cells.requires_grad or each.unit.requires_grad:
-                # the rows that were chosen are gathered again for the gradient, not kept
-                options = {"use_reentrant": False, "preserve_rng_state": False}
-                best = checkpoint(_products, cells, each.unit, index, **options)
+                best = _recomputed(_products, cells, each.unit, index)
             similar.append((index.int(), (best / norm).softmax(dim=1)))
         return similar
 
@@ -205,21 +208,31 @@ class TemporalROIAlign(nn.Module):
         """(T + 1, N, heads) attention over the key frame and its references (Eq. 4-5).
 
         Args:
-            own: (N, C) embedding of the key RoIs, without bias.
+            own: (N, C) embedding of the key RoIs.
             similar, references: see :meth:`most_similar`.
             neighbours: of the cells of a RoI.
         """
-        bias = self.embed.bias.to(torch.promote_types(own.dtype, torch.float32))
-        own = own + bias
-        scores = [self._heads(own * own).sum(dim=2)]
+        scores = [self._scores(own, own)]
         for (index, weight), each in zip(similar, references, strict=True):
-            taps = each.taps
-            if taps is None:
-                taps = self._project(each.unit * each.norm[:, None])
-            embedded = neighbours.rows(index, weight).of(taps) + bias
-            scores.append(self._heads(embedded * own).sum(dim=2))
+            rows = neighbours.rows(index, weight)
+            scores.append(_recomputed(self._scores_of, own, rows, each))
         scale = (own.shape[1] / self.num_heads) ** -0.5
         return (torch.stack(scores) * scale).softmax(dim=0)
+
+    def _scores_of(self, own: torch.Tensor, rows: WeightedRows, frame: FrameCells) -> torch.Tensor:
+        return self._scores(own, self._embedded(rows, frame))
+
+    def _scores(self, own: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+        """(N, heads) products of embeddings (N, C)."""
+        return (own * embedded).unflatten(1, (self.num_heads, -1)).sum(dim=2)
+
+    def _embedded(self, rows: WeightedRows, frame: FrameCells) -> torch.Tensor:
+        """(N, C) embedding of RoIs whose cells are made of those of a frame."""
+        taps = frame.taps
+        if taps is None:
+            taps = self._project(frame.unit * frame.norm[:, None])
+        embedded = rows.of(taps)
+        return embedded + self.embed.bias.to(torch.promote_types(embedded.dtype, torch.float32))
 
     def _mix(
         self,
@@ -238,9 +251,6 @@ class TemporalROIAlign(nn.Module):
             rows = WeightedRows.over_last(entries, weights)
             mixed = mixed + rows.of(each.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
         return mixed.flatten(1)
-
-    def _heads(self, cells: torch.Tensor) -> torch.Tensor:
-        return cells.unflatten(1, (self.num_heads, -1))
 
 
 class _Neighbours:
@@ -274,6 +284,13 @@ class _Neighbours:
 def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """(N, K) of cells (N, C) with the rows (L, C) that an index (N, K) names."""
     return (cells[:, None] @ rows[index].transpose(1, 2)).squeeze(1)
+
+
+def _recomputed(function: Callable[..., torch.Tensor], *args: object) -> torch.Tensor:
+    """``function(*args)``; in training nothing within is kept, the gradient computes it again."""
+    if not torch.is_grad_enabled():
+        return function(*args)
+    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
 
 
 def _range(end: int, like: torch.Tensor) -> torch.Tensor:
