@@ -233,7 +233,7 @@ def test_annotations_are_checked(tmp_path):
     (tmp_path / "some.json").write_text("{}")
     digest = synthetic_benchmark.sha256(str(tmp_path / "some.json"))
     synthetic_benchmark.check_annotations(tmp_path, {"some.json": digest[:32]})
-    with pytest.raises(BadInput, match=r"some.json has SHA-256 .* not 0123\.\.\. as in version 1"):
+    with pytest.raises(BadInput, match=r"some.json has SHA-256 .* not 0123\.\.\. as in version 2"):
         synthetic_benchmark.check_annotations(tmp_path, {"some.json": "0123"})
 
 

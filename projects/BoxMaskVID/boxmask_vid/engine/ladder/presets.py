@@ -19,6 +19,9 @@ THIN = "SyntheticVID/{}_thin_R_50_DC5.yaml"
 FULL = "ImageNetVID/{}_R_50_DC5_7e.yaml"
 TOP = "boxmask_selsa_troi"
 
+# Objects of 32 to 64 pixels are 4 to 8 cells; of the 2 to 4 at stride 16 Temporal RoI Align, which
+# takes whole cells of other frames, cannot make a box.
+_STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
 _STAGES = "MODEL.ROI_BOX_HEAD.NUM_FC"
 _ANCHORS = "MODEL.ANCHOR_GENERATOR.SIZES"
 _CONVOLUTIONS = "MODEL.ROI_MASK_HEAD.NUM_CONV"
@@ -49,7 +52,7 @@ def synthetic(root: Path) -> Preset:
             ),
         ),
         options=(
-            *_schedule(400, warmup=20),
+            *(*_STRIDE_8, *_schedule(400, warmup=20)),
             *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
         ),
         start=_start(600),
@@ -77,12 +80,13 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
         rungs=_rungs(THIN),
         ablations=(),
         options=(
-            *("INPUT.MIN_SIZE_TRAIN", "(160,)", "INPUT.MAX_SIZE_TRAIN", 192),
-            *("INPUT.MIN_SIZE_TEST", 160, "INPUT.MAX_SIZE_TEST", 192),
-            *(_ANCHORS, "[[10, 20, 40]]", *_schedule(100, warmup=20)),
+            *("INPUT.MIN_SIZE_TRAIN", "(192,)", "INPUT.MAX_SIZE_TRAIN", 240),
+            *("INPUT.MIN_SIZE_TEST", 192, "INPUT.MAX_SIZE_TEST", 240),
+            *(*_STRIDE_8, _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
+            *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
             *("SOLVER.CHECKPOINT_PERIOD", 50, *references_option(14)),
         ),
-        start=_start(400),
+        start=_start(600),
         train=("mini_vid_train",),
         curve=(),
         splits={"all frames": "mini_vid_val"},

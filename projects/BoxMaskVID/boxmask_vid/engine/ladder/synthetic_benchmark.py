@@ -1,9 +1,10 @@
-"""The synthetic benchmark, version 1: fixed videos, checked by their annotations.
+"""The synthetic benchmark, version 2: fixed videos, checked by their annotations.
 
 Training videos are the usual mixture of clean and degraded frames (strength 1). The test videos are
 rendered several times, with degradations of different strengths and the same objects. Key frames of
-the test are those that strength 1 degrades; "degraded" has them as they are then, "clean" the
-same ones without any degradation, each with references from the same rendering.
+the test are those that are degraded; "degraded" has them as strength 1.5 makes them, "clean" the
+same ones without any degradation, each with references from the same rendering. Version 1 had
+strength 1 there.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from ...errors import BadInput
 from ..commands import Command, synthetic_vid_commands
 from ..origin import sha256
 
-VERSION = 1
+VERSION = 2
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
+DEGRADED = 1.5  # of the split of that name
 TRAIN = {"seed": 20, "videos": 508, "val_videos": 8, "frames": 8, "val_frames": 8}
 TEST = {"seed": 21, "videos": 25, "val_videos": 24, "frames": 28, "val_frames": 28}
 EVERY = 3  # frames of a video of which one is a key frame in the sweep of strengths
@@ -78,7 +80,7 @@ def registered(root: Path) -> tuple[tuple[str, Path, Path], ...]:
         ("ladder_train", train / "coco_vid/imagenet_vid_train.json", train / "Data/VID"),
         ("ladder_val", train / test, train / "Data/VID"),
         ("clean", degraded, images[0.0]),
-        ("degraded", degraded, images[1.0]),
-        ("degraded_videos", root / "test_1.0" / test, images[1.0]),
+        ("degraded", degraded, images[DEGRADED]),
+        ("degraded_videos", root / "test_1.0" / test, images[DEGRADED]),
         *((f"strength_{each}", some, images[each]) for each in STRENGTHS),
     )
