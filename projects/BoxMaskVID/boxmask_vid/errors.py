@@ -1,5 +1,7 @@
 """The error that bad input gets."""
 
+from pathlib import Path
+
 LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken file may not be
 
 
@@ -17,3 +19,10 @@ class BadInput(ValueError):
         words = ("".join(filter(str.isprintable, word)) for word in message.split())
         short = (w if len(w) <= LONGEST_WORD else f"{w[:LONGEST_WORD]}..." for w in words)
         super().__init__(" ".join(short))
+
+
+def unwritable(path: Path, error: OSError) -> BadInput:
+    """What to raise when there is no room or no right to write a file."""
+    return BadInput(
+        f"{path} cannot be written ({error.strerror}): choose another place, or make room."
+    )

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from ..errors import BadInput
+from ..errors import BadInput, unwritable
 
 
 def read_json(path: str | Path) -> object:
@@ -49,9 +49,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield unfinished
         os.replace(unfinished, path)
     except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written ({error.strerror}): choose another place, or make room."
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):  # it is not there, or what would be its folder is none
             unfinished.unlink()

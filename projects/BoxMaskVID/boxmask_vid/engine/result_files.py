@@ -17,7 +17,7 @@ from typing import TextIO
 import torch
 from detectron2.structures import Boxes, Instances
 
-from ..errors import BadInput
+from ..errors import BadInput, unwritable
 
 
 def frame_record(
@@ -100,7 +100,7 @@ class _ResultFile(AbstractContextManager):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: TextIO = path.open(mode, encoding="utf-8", newline="")
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self._shown, error) from error
 
     def write(self, record: dict) -> None:
         """Append a frame.
@@ -112,13 +112,7 @@ class _ResultFile(AbstractContextManager):
             self._write(record)
             self._file.flush()
         except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> BadInput:
-        return BadInput(
-            f"The file {self._shown} cannot be written ({error.strerror}): choose another place, "
-            "or make room."
-        )
+            raise unwritable(self._shown, error) from error
 
     def __exit__(
         self,
@@ -130,7 +124,7 @@ class _ResultFile(AbstractContextManager):
             self._file.close()
         except OSError as failure:
             if error is None:
-                raise self._unwritable(failure) from failure
+                raise unwritable(self._shown, failure) from failure
 
 
 class JsonLinesFile(_ResultFile):

@@ -10,7 +10,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, unwritable
 
 # VP9 plays in every browser, in sizes that are odd, too (H.264 needs even ones there).
 CODEC = "libvpx-vp9"
@@ -53,7 +53,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(picture))
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self._path, error) from error
 
     def _open(self, shape: tuple[int, ...]) -> None:
         try:
@@ -62,18 +62,12 @@ class VideoWriter:
                 str(self._unfinished), "w", format="mp4", options=CONTAINER_OPTIONS
             )
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self._path, error) from error
         self._stream = self._container.add_stream(CODEC, rate=self._fps, options=CODEC_OPTIONS)
         self._stream.height, self._stream.width = shape[:2]
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = max(round(self._fps), 1)
         self._shape = shape
-
-    def _unwritable(self, error: OSError) -> BadInput:
-        return BadInput(
-            f"The video {self._path} cannot be written ({error.strerror}): choose another place, "
-            "or make room."
-        )
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -95,4 +89,4 @@ class VideoWriter:
                 failure = failure or reason
         os.replace(self._unfinished, self._path)
         if failure is not None and error is None:
-            raise self._unwritable(failure) from failure
+            raise unwritable(self._path, failure) from failure
