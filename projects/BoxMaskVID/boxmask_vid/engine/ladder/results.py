@@ -27,7 +27,7 @@ from .ladder import Ladder
 from .preset import Model
 
 AP50 = Metric("coco", "all", "AP50")
-SHOWN = {"AP50": AP50, "AP": Metric("coco", "all", "AP")} | {
+SHOWN = {name: Metric("coco", "all", name) for name in ("AP50", "AP", "AP75")} | {
     f"AP50 {motion}": Metric("coco", motion, "AP50") for motion in MOTION_RANGES if motion != "all"
 }
 _TEST_SECONDS = re.compile(r"Total inference pure compute time: .*\((\S+) s / iter")

@@ -25,9 +25,10 @@ def _sections(report: dict) -> Iterator[str]:
         return
     splits = list(models[0]["splits"])
     yield _table(["model", "seeds", *splits], [_accuracy(each, splits) for each in models])
-    yield f"By motion ({splits[-1]}), and what it costs:"
+    yield f"COCO's AP, AP50 by motion ({splits[-1]}), and what it costs:"
     motions = [name for name in models[0]["splits"][splits[-1]] if name.startswith("AP50 ")]
-    header = ["model", "AP", *motions, "s / frame", "training, min", "GiB training", "GiB test"]
+    costs = ["s / frame", "training, min", "GiB training", "GiB test"]
+    header = ["model", "AP", "AP75", *motions, *costs]
     yield _table(header, [_details(each, splits[-1], motions) for each in models])
     if report["steps"]:
         yield "What each part adds, seed by seed:"
@@ -74,7 +75,8 @@ def _accuracy(model: dict, splits: list[str]) -> list[str]:
 
 
 def _details(model: dict, split: str, motions: list[str]) -> list[str]:
-    values = [cell({**model["splits"][split][name], "low": None}) for name in ("AP", *motions)]
+    names = "AP", "AP75", *motions
+    values = [cell({**model["splits"][split][name], "low": None}) for name in names]
     return [
         model["title"],
         *values,
