@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,6 +213,21 @@ def test_from_data_to_tables_and_plots(ladder):
             assert min(cv2.imread(str(path)).shape[:2]) > 300
     tables = (ladder.output / "results/ladder.md").read_text()
     assert "| SELSA + TROI + BoxMask " in tables
+
+
+def test_several_seeds(ladder, tmp_path):
+    """Also where nothing has some motion, so that there is no AP of it."""
+    again = replace(ladder, output=tmp_path, seeds=[1, 2])
+    for source in ladder.output.glob("runs/*/seed_1"):
+        for seed in again.seeds:
+            shutil.copytree(source, tmp_path / f"runs/{source.parent.name}/seed_{seed}")
+    tables, content, *_ = write_results(again)
+    for model in json.loads(content.read_text())["models"]:
+        split = model["splits"]["all frames"]
+        assert split["AP50"]["spread"] == 0
+        assert len(split["AP50"]["seeds"]) == 2
+        assert split["AP50 slow"]["mean"] is None
+    assert " ± 0.0 [" in tables.read_text()
 
 
 def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):

@@ -216,8 +216,8 @@ def _summary(values: list[float], draws: Sequence[np.ndarray | None]) -> dict:
     known = not any(each is None for each in draws)
     low, high = interval(np.mean(draws, axis=0)) if known else (math.nan, math.nan)
     return {
-        "mean": statistics.mean(values),
-        "spread": statistics.stdev(values) if len(values) > 1 else None,
+        "mean": float(np.mean(values)),
+        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
         "low": 100 * low,
         "high": 100 * high,
         "seeds": values,
