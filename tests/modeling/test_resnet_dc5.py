@@ -42,3 +42,21 @@ def test_statistics_are_learnt_unless_frozen():
 def test_another_dilation_is_refused():
     with pytest.raises(ValueError, match="RES5_DILATION must be 2"):
         small_model("selsa", "MODEL.RESNETS.RES5_DILATION", "1")
+
+
+def test_order_of_memory_on_cpus():
+    """Channels last at test; in training not, where gradients of the weights are slow with it."""
+    backbone = small_model("selsa").backbone.double()
+    parameters = {id(each) for each in backbone.parameters()}
+    image, maps = torch.randn(2, 3, 64, 96).double(), {}
+    for training, order in ((False, torch.channels_last), (True, torch.contiguous_format)):
+        backbone.train(training)
+        weights = [each.conv2.weight for each in backbone.bottom_up.res5]
+        assert {id(each) for each in backbone.parameters()} == parameters  # those of an optimizer
+        for each in (backbone.channel_mapper.weight, *weights):
+            assert each.is_contiguous(memory_format=order)
+        for norm in batch_norms(backbone):
+            norm.eval()  # the same statistics
+        maps[training] = backbone(image)["c5"]
+        assert maps[training].is_contiguous(memory_format=order)
+    torch.testing.assert_close(maps[True], maps[False])

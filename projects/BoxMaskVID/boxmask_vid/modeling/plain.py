@@ -44,10 +44,10 @@ def plain_config(cfg: CfgNode) -> CfgNode:
 
 
 class PlainResNetDC5(ResNetDC5):
-    """With maps in PyTorch's usual order."""
+    """With maps and weights in PyTorch's usual order."""
 
-    def _in_order(self, images: torch.Tensor) -> torch.Tensor:
-        return images
+    def _memory_order(self) -> None:
+        return None
 
 
 @BACKBONE_REGISTRY.register()

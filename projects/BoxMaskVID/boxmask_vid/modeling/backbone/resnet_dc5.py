@@ -53,13 +53,20 @@ class ResNetDC5(Backbone):
         self.freeze_bn_statistics = freeze_bn_statistics
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"c5": self.channel_mapper(self.bottom_up(self._in_order(images))[self.in_feature])}
+        order = self._memory_order()
+        if order is not None:
+            images = images.contiguous(memory_format=order)
+        return {"c5": self.channel_mapper(self.bottom_up(images)[self.in_feature])}
 
-    def _in_order(self, images: torch.Tensor) -> torch.Tensor:
-        """In the order of memory that convolutions are fastest with."""
-        if images.device.type != "cpu":
-            return images
-        return images.contiguous(memory_format=torch.channels_last)
+    def _memory_order(self) -> torch.memory_format | None:
+        """Of maps and weights; None leaves them as they are.
+
+        On CPUs convolutions are faster channels last, but gradients of their weights take up to
+        three times as long (1.1 s, 3.2 s for the channel mapper on three maps).
+        """
+        if self.channel_mapper.weight.device.type != "cpu":
+            return None
+        return torch.contiguous_format if self.training else torch.channels_last
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         return {"c5": self._output}
@@ -70,6 +77,9 @@ class ResNetDC5(Backbone):
 
     def train(self, mode: bool = True) -> ResNetDC5:
         super().train(mode)
+        order = self._memory_order()
+        if order is not None:
+            self.to(memory_format=order)
         if self.freeze_bn_statistics:
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -101,7 +111,4 @@ class ResNetDC5(Backbone):
 def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNetDC5:
     """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``."""
     bottom_up = build_resnet_backbone(cfg, input_shape)
-    backbone = ResNetDC5.from_config(cfg, with_lean_convs(bottom_up))
-    if cfg.MODEL.DEVICE == "cpu":
-        backbone.to(memory_format=torch.channels_last)  # weights in the order of the maps
-    return backbone
+    return ResNetDC5.from_config(cfg, with_lean_convs(bottom_up))
