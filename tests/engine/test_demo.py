@@ -221,8 +221,12 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(demo, "progress", interrupted)
     video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
     words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
-    with pytest.raises(KeyboardInterrupt):
-        run(weights, *words)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(weights, *words)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "3 frames ->" in capsys.readouterr().out
     records = lines(jsonl)
     assert len(records) == 3

@@ -217,6 +217,7 @@ def test_from_data_to_tables_and_plots(ladder):
 
 def test_several_seeds(ladder, tmp_path):
     """Also where nothing has some motion, so that there is no AP of it."""
+    ladder.run()
     again = replace(ladder, output=tmp_path, seeds=[1, 2])
     for source in ladder.output.glob("runs/*/seed_1"):
         for seed in again.seeds:
