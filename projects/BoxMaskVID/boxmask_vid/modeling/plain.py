@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode
-from detectron2.layers import ShapeSpec
+from detectron2.layers import Conv2d, ShapeSpec
 from detectron2.modeling import (
     BACKBONE_REGISTRY,
     META_ARCH_REGISTRY,
@@ -24,7 +24,7 @@ from detectron2.modeling import (
 from detectron2.modeling.poolers import ROIPooler
 from detectron2.structures import ImageList, Instances
 
-from .backbone import ResNetDC5
+from .backbone import ChannelMapper, ResNetDC5
 from .encoded_frame import EncodedFrame
 from .layers import FrameCells, TemporalROIAlign, largest_of_rows
 from .meta_arch import VideoRCNN
@@ -43,11 +43,19 @@ def plain_config(cfg: CfgNode) -> CfgNode:
     return cfg
 
 
-class PlainResNetDC5(ResNetDC5):
-    """With maps and weights in PyTorch's usual order."""
+class PlainChannelMapper(ChannelMapper):
+    """With PyTorch's gradients."""
 
-    def _memory_order(self) -> None:
-        return None
+    forward = Conv2d.forward
+
+
+class PlainResNetDC5(ResNetDC5):
+    """With maps in PyTorch's usual order."""
+
+    channel_mapper_type = PlainChannelMapper
+
+    def _in_order(self, images: torch.Tensor) -> torch.Tensor:
+        return images
 
 
 @BACKBONE_REGISTRY.register()

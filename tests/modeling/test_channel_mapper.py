@@ -1,0 +1,53 @@
+import pytest
+import torch
+from detectron2.layers import Conv2d
+
+from boxmask_vid.modeling.backbone import ChannelMapper
+
+
+def maps_and_gradients(mapper: ChannelMapper, x: torch.Tensor) -> list[tuple]:
+    """Ours and PyTorch's."""
+    found = []
+    for forward in (ChannelMapper.forward, Conv2d.forward):
+        mapper.zero_grad()
+        leaf = x.detach().requires_grad_(x.requires_grad)
+        maps = forward(mapper, leaf)
+        (maps * torch.linspace(-1, 2, maps.numel()).view_as(maps)).sum().backward()
+        found.append([maps, leaf.grad, *(each.grad for each in mapper.parameters())])
+    return list(zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("size", [(7, 5), (1, 4), (1, 1)])
+def test_gradients_are_those_of_pytorch(
+    size: tuple[int, int], order: torch.memory_format, dtype: torch.dtype
+):
+    mapper = ChannelMapper(6, 4).to(dtype=dtype, memory_format=order)
+    torch.nn.init.normal_(mapper.bias)
+    x = torch.randn(3, 6, *size, dtype=dtype).contiguous(memory_format=order).requires_grad_()
+    precision = {torch.float64: 1e-12, torch.float32: 2e-5}[dtype]
+    for ours, theirs in maps_and_gradients(mapper, x):
+        torch.testing.assert_close(ours, theirs, rtol=precision, atol=precision)
+    assert mapper.weight.grad.is_contiguous(memory_format=order)
+
+
+@pytest.mark.parametrize("frozen", ["input", "weight", "bias"])
+def test_what_is_frozen_gets_no_gradient(frozen: str):
+    mapper = ChannelMapper(6, 4)
+    x = torch.randn(2, 6, 5, 5, requires_grad=frozen != "input")
+    if frozen != "input":
+        getattr(mapper, frozen).requires_grad_(False)
+    found = maps_and_gradients(mapper, x)
+    assert [ours is None for ours, _ in found].count(True) == 1
+    for ours, theirs in found:
+        torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+def test_mixed_precision():
+    mapper = ChannelMapper(6, 4)
+    x = torch.randn(2, 6, 5, 5, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = maps_and_gradients(mapper, x)
+    assert found[0][0].dtype == torch.bfloat16
+    assert all(torch.equal(ours, theirs) for ours, theirs in found)
