@@ -62,19 +62,18 @@ def _rungs(report: dict, path: Path) -> Path:
 
 
 def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
-    titles = {model["name"]: model["title"] for model in report["models"]}
+    labels = _labels(report)
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     if kind == "references":
         axes.set_xscale("symlog", base=2, linthresh=1)
-    for number, (name, points) in enumerate(report[kind].items()):
+    for name, points in report[kind].items():
         axes.errorbar(
             [point["at"] for point in points],
             [point["AP50"]["mean"] for point in points],
             [point["AP50"]["spread"] or 0.0 for point in points],
             fmt="o-" if "boxmask" in name else "s--",
-            color=f"C{number}",
             capsize=3,
-            label=titles[name],
+            **labels[name],
         )
     settings = sorted({point["at"] for points in report[kind].values() for point in points})
     axes.set_xticks(settings, [f"{each:g}" for each in settings])
@@ -87,11 +86,11 @@ def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
 
 def _curves(report: dict, path: Path) -> Path:
     """Mean of the seeds."""
-    titles = {model["name"]: model["title"] for model in report["models"]}
+    labels = _labels(report)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    for number, (name, seeds) in enumerate(report["curves"].items()):
+    for name, seeds in report["curves"].items():
         for key, axes in (("loss_cls", left), ("bbox/AP50", right)):
-            _mean_curve(axes, [seed[key] for seed in seeds], titles[name], f"C{number}")
+            _mean_curve(axes, [seed[key] for seed in seeds], labels[name])
     left.set(xlabel="iteration", ylabel="loss_cls", title="training loss of classes")
     right.set(xlabel="iteration", ylabel="AP50 in %", title="AP50 on videos for validation")
     for axes in (left, right):
@@ -101,14 +100,22 @@ def _curves(report: dict, path: Path) -> Path:
     return _save(figure, path)
 
 
-def _mean_curve(axes: Axes, curves: list[list], label: str, colour: str) -> None:
+def _labels(report: dict) -> dict[str, dict[str, str]]:
+    """Of the models: title and colour, the same in all pictures."""
+    return {
+        model["name"]: {"label": model["title"], "color": f"C{number}"}
+        for number, model in enumerate(report["models"])
+    }
+
+
+def _mean_curve(axes: Axes, curves: list[list], label: dict[str, str]) -> None:
     values: dict[int, list[float]] = {}
     for iteration, value in (point for curve in curves for point in curve):
         values.setdefault(iteration, []).append(value)
     points = [(at, sum(each) / len(each)) for at, each in sorted(values.items())]
     if points:
         marker = "o" if len(points) < 10 else None
-        axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, ms=4)
+        axes.plot(*zip(*points, strict=True), marker=marker, ms=4, **label)
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:
