@@ -65,5 +65,5 @@ def _gradient_of_weight(x: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
         for row in range(3):
             for column in range(3):
                 first = row * (width + 2) + column
-                taps[:, row, column].addmm_(gradient, cells[first : first + met])
+                taps[:, row, column] += gradient @ cells[first : first + met]
     return taps.permute(0, 3, 1, 2)
