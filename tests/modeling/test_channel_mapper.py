@@ -3,6 +3,8 @@ import torch
 from detectron2.layers import Conv2d
 
 from boxmask_vid.modeling.backbone import ChannelMapper
+from boxmask_vid.modeling.backbone.channel_mapper import WINOGRAD_CHANNELS
+from boxmask_vid.modeling.backbone.winograd import winograd_conv3x3, winograd_filters
 
 
 def maps_and_gradients(mapper: ChannelMapper, x: torch.Tensor) -> list[tuple]:
@@ -51,3 +53,41 @@ def test_mixed_precision():
         found = maps_and_gradients(mapper, x)
     assert found[0][0].dtype == torch.bfloat16
     assert all(torch.equal(ours, theirs) for ours, theirs in found)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (6, 8), (1, 4), (5, 1), (1, 1), (2, 2)])
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_winograd_is_the_convolution(order: torch.memory_format, size: tuple[int, int]):
+    conv = torch.nn.Conv2d(6, 4, 3, padding=1).double()
+    x = torch.randn(3, 6, *size).double().contiguous(memory_format=order)
+    with torch.no_grad():
+        found = winograd_conv3x3(x, winograd_filters(conv.weight), conv.bias)
+        torch.testing.assert_close(found, conv(x), rtol=1e-12, atol=1e-12)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_at_test_it_is_the_convolution_with_the_weights_of_that_time():
+    mapper = ChannelMapper(WINOGRAD_CHANNELS, 8).eval()
+    x = torch.randn(2, WINOGRAD_CHANNELS, 5, 4).double()
+    others = {name: torch.randn_like(each) for name, each in mapper.state_dict().items()}
+
+    def check(precision: float) -> None:
+        with torch.inference_mode():
+            maps = x.to(mapper.weight.dtype)
+            found, expected = mapper(maps), Conv2d.forward(mapper, maps)
+            precision *= expected.max().item()
+            torch.testing.assert_close(found, expected, rtol=precision, atol=precision)
+
+    check(1e-5)
+    winograd = mapper._filters
+    check(1e-5)
+    assert mapper._filters is winograd  # kept
+    mapper.load_state_dict(others)
+    check(1e-5)
+    mapper.double()
+    check(1e-13)
+    with torch.no_grad():
+        mapper.weight.mul_(2)
+    check(1e-13)
+    mapper(x).sum().backward()
+    assert mapper._filters is None  # trainings have no use for them
