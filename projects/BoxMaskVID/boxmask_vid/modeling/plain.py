@@ -44,7 +44,7 @@ def plain_config(cfg: CfgNode) -> CfgNode:
 
 
 class PlainChannelMapper(ChannelMapper):
-    """With PyTorch's gradients."""
+    """PyTorch's convolution, with its gradients."""
 
     forward = Conv2d.forward
 
