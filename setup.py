@@ -22,7 +22,7 @@ setup(
     package_dir={"": PROJECT, "boxmask_vid.configs": "configs"},
     package_data={
         "boxmask_vid.configs": ["*.yaml", "*/*.yaml"],
-        "boxmask_vid.engine": ["page/*"],
+        "boxmask_vid.apps.video_demo": ["page/*"],
     },
     install_requires=[
         "torch>=2.1",

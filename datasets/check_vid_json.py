@@ -5,8 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from boxmask_vid.engine import bad_input_in_one_line
-from boxmask_vid.engine.check_data import check_vid_json, draw_samples
+from boxmask_vid.apps.dataset_tools.check_data import check_vid_json, draw_samples
+from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.draw and not args.images:
         parser.error("--draw needs --images")
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         healthy = check_vid_json(
             args.json_file,
             images=args.images,

@@ -4,8 +4,12 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.converters.convert import FORMATS, UNLABELLED, convert_to_coco_vid
-from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.apps.dataset_tools.converters.convert import (
+    FORMATS,
+    UNLABELLED,
+    convert_to_coco_vid,
+)
+from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -37,7 +41,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.extract and not args.videos:
         parser.error("--extract needs --videos")
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         convert_to_coco_vid(
             args.source,
             args.output,

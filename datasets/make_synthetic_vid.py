@@ -4,8 +4,8 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.synthetic import make_synthetic_vid
-from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.apps.dataset_tools.synthetic import make_synthetic_vid
+from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,7 +26,7 @@ if __name__ == "__main__":
         help="strength of blur, defocus, noise and darkness; 0 for clean frames",
     )
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         sheet = make_synthetic_vid(
             args.output,
             videos=args.videos,

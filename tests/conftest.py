@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from support.paths import SHARED
+
 torch.set_num_threads(1)  # tests run in two processes on two cores
 os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
-PROJECT = REPOSITORY / "projects/BoxMaskVID"
-CONFIGS = REPOSITORY / "configs"
-
-sys.path.insert(0, str(REPOSITORY / "tests"))
-
 import boxmask_vid  # noqa: E402, F401
+from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import convert_imagenet_vid  # noqa: E402
+from boxmask_vid.apps.dataset_tools.synthetic import make_synthetic_vid  # noqa: E402
 from boxmask_vid.data import register_vid_instances  # noqa: E402
-from boxmask_vid.data.converters.imagenet_vid import convert_imagenet_vid  # noqa: E402
-from boxmask_vid.data.synthetic import make_synthetic_vid  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

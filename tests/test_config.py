@@ -1,10 +1,10 @@
 import pytest
 from detectron2.config import get_cfg
-from small import CONFIGS
 
 from boxmask_vid import add_boxmask_vid_config, get_config_file
 from boxmask_vid.engine import build_cfg
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.paths import CONFIGS
 
 DEMO = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 
@@ -29,10 +29,10 @@ def test_a_key_that_does_not_exist_in_a_file_and_on_the_command_line(tmp_path):
     wrong.write_text(
         f"_BASE_: {get_config_file(DEMO)}\nMODEL:\n  VID:\n    TROI:\n      HEADS: 3\n"
     )
-    with pytest.raises(BadInput, match=rf"In {wrong}: Non-existent .*MODEL\.VID\.TROI\.HEADS"):
+    with pytest.raises(InputError, match=rf"In {wrong}: Non-existent .*MODEL\.VID\.TROI\.HEADS"):
         build_cfg(str(wrong))
     message = r"MODEL\.BOXMASK\.ENABLE \(did you mean MODEL\.BOXMASK\.ENABLED"
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         build_cfg(get_config_file(DEMO), ["MODEL.BOXMASK.ENABLE", "True"])
 
 
@@ -41,5 +41,5 @@ def test_a_file_that_does_not_exist_or_is_no_yaml(tmp_path):
         build_cfg("no.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("MODEL: [1\n")
-    with pytest.raises(BadInput, match=f"In {broken}: "):
+    with pytest.raises(InputError, match=f"In {broken}: "):
         build_cfg(str(broken))

@@ -1,48 +1,93 @@
-"""Who may import whom."""
+"""Who may import whom: a room imports only rooms that stand before it."""
 
 import ast
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+
+from support.paths import PROJECT
 
 PACKAGE = PROJECT / "boxmask_vid"
-FORBIDDEN = {
-    "modeling": {"data", "evaluation", "engine", "checkpoint", "video", "visualization"},
-    "data": {"modeling", "evaluation", "engine", "checkpoint", "visualization"},
-    "evaluation": {"modeling", "engine", "checkpoint", "video", "visualization"},
-    "structures": {"modeling", "data", "evaluation", "engine", "checkpoint", "video"},
-    "video": {"modeling", "data", "evaluation", "engine", "checkpoint"},
-    "visualization": {"modeling", "evaluation", "engine", "checkpoint"},
-}
+GROUND_FLOOR = ("config", "errors", "files", "parallel", "progress")
+ROOMS = (
+    *GROUND_FLOOR,
+    "structures",
+    "references",
+    "modeling",
+    "data",
+    "video",
+    "evaluation",
+    "checkpoint",
+    "engine",
+    "apps",
+)
+# besides the order of the rooms
+FORBIDDEN = {("data", "modeling"), ("evaluation", "modeling")}
+APPLICATIONS = sorted(path.name for path in (PACKAGE / "apps").iterdir() if path.is_dir())
 
 
 def imports(path: Path) -> set[str]:
-    """Absolute names of all that a module imports."""
+    """Absolute names of everything that a module imports."""
     package = ("boxmask_vid", *path.relative_to(PACKAGE).parent.parts)
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {each.name for each in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
-            found |= {module, *(f"{module}.{each.name}" for each in node.names)}
-    return found
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return names
 
 
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_rooms_do_not_touch_what_they_must_not(room):
-    modules = list((PACKAGE / room).rglob("*.py"))
-    assert modules
+def imported_rooms(path: Path) -> set[str]:
+    own = (name.split(".") for name in imports(path) if name.startswith("boxmask_vid."))
+    return {parts[1] for parts in own} & set(ROOMS)
+
+
+def modules_of(room: str) -> list[Path]:
+    modules = [*(PACKAGE / room).rglob("*.py"), *PACKAGE.glob(f"{room}.py")]
+    assert modules, f"there is no room {room}"
+    return modules
+
+
+def test_every_module_is_in_a_room():
+    names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert names - {"__init__", "__pycache__", "model_zoo"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_before_it(room: str):
+    allowed = set(ROOMS[: ROOMS.index(room) + 1])
+    if room in GROUND_FLOOR:
+        allowed |= set(GROUND_FLOOR)
+    allowed -= {other for one, other in FORBIDDEN if one == room}
     wrong = {
-        (str(module.relative_to(PACKAGE)), name)
-        for module in modules
-        for name in imports(module)
-        for other in FORBIDDEN[room]
-        if name == f"boxmask_vid.{other}" or name.startswith(f"boxmask_vid.{other}.")
+        (str(module.relative_to(PACKAGE)), other)
+        for module in modules_of(room)
+        for other in imported_rooms(module) - allowed
     }
     assert not wrong
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_no_application_imports_the_inside_of_another(application: str):
+    wrong = {
+        (str(module.relative_to(PACKAGE)), name)
+        for module in (PACKAGE / "apps" / application).rglob("*.py")
+        for name in imports(module)
+        for other in APPLICATIONS
+        if other != application
+        # boxmask_vid.apps.OTHER.MODULE; a name of its __init__ is not a file
+        and name.startswith(f"boxmask_vid.apps.{other}.")
+        and _is_module(name)
+    }
+    assert not wrong
+
+
+def _is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def test_layers_are_plain_torch():

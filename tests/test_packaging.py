@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS, PROJECT, REPOSITORY
+
+from support.paths import CONFIGS, PROJECT, REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_wheel_holds_all_modules_and_all_configs_and_nothing_else(wheel):
     configs = {
         f"boxmask_vid/configs/{path.relative_to(CONFIGS)}" for path in CONFIGS.rglob("*.yaml")
     }
-    page = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("boxmask_vid/engine/page/*")}
+    page = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")}
     assert len(page) == 3
     assert names == modules | configs | page
     assert not any(name.endswith("top_level.txt") and "tools" in name for name in names)

@@ -10,8 +10,9 @@ import cv2
 import nbformat
 import numpy as np
 import pytest
-from conftest import PROJECT, REPOSITORY
 from nbclient import NotebookClient
+
+from support.paths import PROJECT, REPOSITORY
 
 NOTEBOOK = PROJECT / "tutorial.ipynb"
 

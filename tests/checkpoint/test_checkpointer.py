@@ -1,9 +1,9 @@
 import pytest
 import torch
-from small import small_model
 
 from boxmask_vid.checkpoint import VIDCheckpointer
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.small import small_model
 
 
 def save(model, folder, name: str = "weights") -> str:
@@ -41,7 +41,7 @@ def test_an_interrupted_save_keeps_the_old_file(tmp_path, monkeypatch):
 
 def test_evaluation_needs_every_layer(tmp_path):
     path = save(small_model("selsa"), tmp_path)
-    with pytest.raises(BadInput, match=r"does not fit the model: it lacks") as error:
+    with pytest.raises(InputError, match=r"does not fit the model: it lacks") as error:
         VIDCheckpointer(small_model("boxmask"), require_all=True).load(path)
     assert "roi_heads.temporal_roi_align.embed.weight" in str(error.value)
     assert "roi_heads.mask_head.mask_fcn1.weight" in str(error.value)
@@ -51,7 +51,9 @@ def test_evaluation_needs_every_layer(tmp_path):
 def test_wrong_shapes_are_listed(tmp_path):
     path = save(small_model("selsa"), tmp_path)
     wide = small_model("selsa", "MODEL.ROI_BOX_HEAD.FC_DIM", 24)
-    with pytest.raises(BadInput, match=r"fc1.weight \(checkpoint \(16, 784\), model \(24, 784\)\)"):
+    with pytest.raises(
+        InputError, match=r"fc1.weight \(checkpoint \(16, 784\), model \(24, 784\)\)"
+    ):
         VIDCheckpointer(wide, require_all=True).load(path)
 
 
@@ -64,7 +66,7 @@ def test_training_starts_from_a_backbone_but_not_from_noise(tmp_path):
     foreign = tmp_path / "foreign.pth"
     torch.save({"model": {"layer1.weight": torch.zeros(3)}}, foreign)
     with pytest.raises(
-        BadInput, match=r"does not fit the model \(not even its backbone\)"
+        InputError, match=r"does not fit the model \(not even its backbone\)"
     ) as error:
         VIDCheckpointer(model).load(str(foreign), checkpointables=[])
     assert "backbone.bottom_up.stem.conv1.weight" in str(error.value)

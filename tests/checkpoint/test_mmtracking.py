@@ -9,13 +9,13 @@ import warnings
 import pytest
 import torch
 import torchvision
-from conftest import CONFIGS, PROJECT, REPOSITORY
 from detectron2.modeling import build_model
-from small import small_model
 
 from boxmask_vid.checkpoint import VIDCheckpointer, convert_checkpoint, convert_mmtracking
 from boxmask_vid.engine import build_cfg
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.paths import CONFIGS, PROJECT, REPOSITORY
+from support.small import small_model
 
 KEYS = json.loads((REPOSITORY / "tests/data/parity/state_dict_keys.json").read_text())
 MODEL_OF = {
@@ -136,7 +136,7 @@ def selsa():
     ],
 )
 def test_what_does_not_fit_is_listed_and_nothing_is_written(selsa, tmp_path, changes, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         convert_checkpoint(write(tmp_path, **changes), tmp_path / "out.pth", selsa)
     assert not (tmp_path / "out.pth").exists()
 
@@ -151,7 +151,7 @@ class Trap:
 def test_untrusted_files_are_not_executed(tmp_path, capsys):
     path = tmp_path / "in.pth"
     torch.save({"state_dict": {"x": torch.zeros(1)}, "trap": Trap()}, path)
-    with pytest.raises(BadInput, match="it is no file of plain tensors"):
+    with pytest.raises(InputError, match="it is no file of plain tensors"):
         convert_checkpoint(path, tmp_path / "out.pth", small_model("selsa"))
     assert "must not be executed" not in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_untrusted_files_are_not_executed(tmp_path, capsys):
 def test_files_that_are_no_checkpoints(tmp_path, content, message):
     path = tmp_path / "in.pth"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         convert_checkpoint(path, tmp_path / "out.pth", small_model("selsa"))
     with pytest.raises(FileNotFoundError, match="There is no checkpoint"):
         convert_checkpoint(tmp_path / "none.pth", tmp_path / "out.pth", small_model("selsa"))

@@ -3,10 +3,10 @@ from itertools import islice
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from small import small_cfg
 
 from boxmask_vid.data import build_vid_test_loader, build_vid_train_loader, register_vid_instances
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.small import small_cfg
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,13 @@ def test_key_frames_alone_can_be_evaluated_with_adaptive_references(cfg, synthet
     assert firsts == [1, 0, 0, 0, 0, 0]
     fixed = cfg.clone()
     fixed.MODEL.VID.TEST.REFERENCES = "fixed"
-    with pytest.raises(BadInput, match=r"only 5 of 6 frames of video .*key_frames_only=False"):
+    with pytest.raises(InputError, match=r"only 5 of 6 frames of video .*key_frames_only=False"):
         build_vid_test_loader(fixed, "without_first")
 
 
 def test_batch_that_cannot_be_divided(cfg, monkeypatch):
     monkeypatch.setattr("detectron2.utils.comm.get_world_size", lambda: 3)
-    with pytest.raises(BadInput, match=r"SOLVER\.IMS_PER_BATCH is 2: with 3 processes"):
+    with pytest.raises(InputError, match=r"SOLVER\.IMS_PER_BATCH is 2: with 3 processes"):
         build_vid_train_loader(cfg)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog
-from small import small_cfg
 
+from boxmask_vid.apps.dataset_tools.synthetic import HEIGHT, WIDTH
 from boxmask_vid.data import VIDDatasetMapper
-from boxmask_vid.data.synthetic import HEIGHT, WIDTH
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.small import small_cfg
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_reference_draws_follow_the_seed(cfg, record):
 def test_values_that_cannot_be(cfg, key: str, value: object, message: str):
     wrong = cfg.clone()
     wrong.merge_from_list([key, value])
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         VIDDatasetMapper(wrong, True)
 
 
@@ -166,7 +166,7 @@ class TestImagesThatCannotBeUsed:
         return {**record, "file_name": str(path)}
 
     def spoil(self, cfg, record: dict, message: str) -> None:
-        with pytest.raises(BadInput, match=message) as error:
+        with pytest.raises(InputError, match=message) as error:
             VIDDatasetMapper(cfg, True)(record)
         assert record["file_name"] in str(error.value)
         assert f"frame of video {record['video_id']}" in str(error.value)

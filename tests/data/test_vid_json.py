@@ -10,7 +10,7 @@ from detectron2.structures import BoxMode
 from boxmask_vid.data import load_vid_json, register_vid_instances
 from boxmask_vid.data.datasets import video_index
 from boxmask_vid.data.datasets.vid_json import vid_table
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
 
 GOOD = {
     "categories": [{"id": 9, "name": "dog"}, {"id": 4, "name": "cat"}],
@@ -185,7 +185,7 @@ def test_bad_input_gets_one_clear_sentence(tmp_path, name: str):
     content = copy.deepcopy(GOOD)
     change(content)
     path = write(tmp_path, content)
-    with pytest.raises(BadInput, match=expected) as error:
+    with pytest.raises(InputError, match=expected) as error:
         load_vid_json(path, "")
     message = str(error.value)
     assert message.startswith(path)
@@ -194,9 +194,9 @@ def test_bad_input_gets_one_clear_sentence(tmp_path, name: str):
 
 def test_not_json_and_not_there(tmp_path):
     path = write(tmp_path, '{"images": [')
-    with pytest.raises(BadInput, match="is not JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         load_vid_json(path, "")
-    with pytest.raises(BadInput, match="has no list"):
+    with pytest.raises(InputError, match="has no list"):
         load_vid_json(write(tmp_path, "[]"), "")
     with pytest.raises(FileNotFoundError, match="There is no annotation file"):
         load_vid_json(str(tmp_path / "nowhere.json"), "")

@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import CONFIGS
 
 from boxmask_vid.data import register_vid_instances
-from boxmask_vid.data.json_file import write_json
 from boxmask_vid.engine import Trainer, build_cfg
+from boxmask_vid.files import write_json
+from support.paths import CONFIGS
 
 HEIGHT, WIDTH, FRAMES = 64, 96, 6
 COLOURS = {"red": (60, 60, 220), "green": (60, 220, 60), "blue": (220, 60, 60)}  # BGR

@@ -4,10 +4,10 @@ import torch
 from detectron2.engine import launch
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage
-from small import small_cfg
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
+from support.small import small_cfg
 
 
 def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:

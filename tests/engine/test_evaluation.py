@@ -8,11 +8,11 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import launch
-from small import small_cfg, small_model
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine.launch import evaluate
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.small import small_cfg, small_model
 
 RESULTS = "coco_instances_results.json"
 FOUND = 0.05  # random weights find something at every score
@@ -109,13 +109,13 @@ def test_other_weights_or_another_config_are_refused(weights, whole, synthetic_d
     interrupted(whole, tmp_path, 9)
     cfg = config(weights, tmp_path, synthetic_datasets[1])
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 2
-    with pytest.raises(BadInput, match=r"made with MODEL.VID.TEST.NUM_REFERENCES 4, now it is 2"):
+    with pytest.raises(InputError, match=r"made with MODEL.VID.TEST.NUM_REFERENCES 4, now it is 2"):
         evaluate(cfg, resume=True)
     other = tmp_path / "other.pth"
     state = torch.load(weights)["model"]
     state["roi_heads.box_predictor.cls_score.bias"] += 1e-3
     torch.save({"model": state}, other)
-    with pytest.raises(BadInput, match=r"made with weights \(sha256\)"):
+    with pytest.raises(InputError, match=r"made with weights \(sha256\)"):
         evaluate(config(other, tmp_path, synthetic_datasets[1]), resume=True)
 
 
@@ -151,7 +151,7 @@ def test_a_file_of_detections_gets_the_scores_of_the_run(
 def test_a_file_belongs_to_one_data_set(synthetic_datasets, tmp_path):
     cfg = config("", tmp_path, synthetic_datasets[1])
     cfg.DATASETS.TEST = synthetic_datasets
-    with pytest.raises(BadInput, match="belong to one data set of videos"):
+    with pytest.raises(InputError, match="belong to one data set of videos"):
         evaluate(cfg, detections="found.json")
 
 
@@ -162,8 +162,8 @@ def test_scorers_are_chosen(weights, synthetic_datasets, tmp_path):
     assert set(results) == {"ilsvrc"}
     assert not any(name.endswith("_low") for name in results["ilsvrc"])
     cfg.TEST.VID.SCORERS = ("imagenet",)
-    with pytest.raises(BadInput, match=r"TEST.VID.SCORERS\) are \('imagenet',\)"):
+    with pytest.raises(InputError, match=r"TEST.VID.SCORERS\) are \('imagenet',\)"):
         evaluate(cfg)
     cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS = ("coco",), -1
-    with pytest.raises(BadInput, match=r"TEST.VID.BOOTSTRAP_DRAWS\) is -1"):
+    with pytest.raises(InputError, match=r"TEST.VID.BOOTSTRAP_DRAWS\) is -1"):
         evaluate(cfg)

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from conftest import CONFIGS
 
+from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import convert_imagenet_vid
+from boxmask_vid.apps.dataset_tools.synthetic import make_synthetic_vid
 from boxmask_vid.data import register_vid_instances
-from boxmask_vid.data.converters.imagenet_vid import convert_imagenet_vid
-from boxmask_vid.data.synthetic import make_synthetic_vid
 from boxmask_vid.engine import Trainer, build_cfg
+from support.paths import CONFIGS
 
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 

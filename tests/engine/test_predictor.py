@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import PROJECT
 from detectron2.data import DatasetCatalog
 from detectron2.engine import DefaultPredictor
-from small import CONFIG, SMALLEST, small_cfg, small_model
 
 from boxmask_vid.data import build_vid_test_loader
 from boxmask_vid.engine.predictor import VideoPredictor
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
+from support.paths import PROJECT
+from support.small import CONFIG, SMALLEST, small_cfg, small_model
 
 NEAR = {"rtol": 1e-4, "atol": 1e-3}
 
@@ -141,7 +141,7 @@ def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path
     broken = copy.deepcopy(cfg)
     broken.MODEL.VID.TEST.REFERENCES = mode
     predictor, done = VideoPredictor(broken), []
-    with pytest.raises(BadInput, match=r"003\.jpg cannot be read"):
+    with pytest.raises(InputError, match=r"003\.jpg cannot be read"):
         done.extend(predictor.predict_video(tmp_path))
     whole = [cv2.imread(record["file_name"]) for record in video[:3]]
     for a, b in zip(done, predictor.predict_video(whole), strict=True):
@@ -149,7 +149,7 @@ def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path
 
 
 def test_frames_that_come_once_have_no_references_all_over(cfg):
-    with pytest.raises(BadInput, match="use predict_stream"):
+    with pytest.raises(InputError, match="use predict_stream"):
         next(VideoPredictor(cfg).predict_video(iter([])))
 
 
@@ -241,23 +241,23 @@ def test_evaluation_results_are_written_as_json(cfg, tmp_path):
 def test_weights_of_another_model_are_refused(cfg):
     other = copy.deepcopy(cfg)
     other.MODEL.ROI_BOX_HEAD.NUM_FC = 3
-    with pytest.raises(BadInput, match=r"roi_heads\.box_head\.fc3\.weight"):
+    with pytest.raises(InputError, match=r"roi_heads\.box_head\.fc3\.weight"):
         VideoPredictor(other)
     other.MODEL.WEIGHTS = ""
-    with pytest.raises(BadInput, match="There are no weights"):
+    with pytest.raises(InputError, match="There are no weights"):
         VideoPredictor(other)
 
 
 def test_outputs_do_not_overwrite_each_other():
-    from boxmask_vid.engine.demo import _outputs
+    from boxmask_vid.apps.video_demo.demo import _outputs
 
-    with pytest.raises(BadInput, match="would be written to the same file"):
+    with pytest.raises(InputError, match="would be written to the same file"):
         _outputs(["a/frames", "b/frames"], Path("out"), ".mp4")
-    with pytest.raises(BadInput, match=r"out\.avi: only \.mp4 is written"):
+    with pytest.raises(InputError, match=r"out\.avi: only \.mp4 is written"):
         _outputs(["a/frames"], Path("out.avi"), ".mp4")
 
 
 def test_an_image_that_cannot_be_read(cfg, tmp_path):
     (tmp_path / "a.jpg").write_text("no picture")
-    with pytest.raises(BadInput, match=r"a\.jpg cannot be read"):
+    with pytest.raises(InputError, match=r"a\.jpg cannot be read"):
         list(VideoPredictor(cfg).predict_video(tmp_path))

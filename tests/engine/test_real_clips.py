@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS, PROJECT
+
+from support.paths import CONFIGS, PROJECT
 
 pytestmark = pytest.mark.needs_shared
 

@@ -13,9 +13,9 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
-from small import small_cfg, small_model
 
 from boxmask_vid.engine.predictor import VideoPredictor
+from support.small import small_cfg, small_model
 
 WIDTH = 128  # of a frame: 10,000 of them are 490 MB, and 500 are 25 MB
 

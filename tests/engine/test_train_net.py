@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import PROJECT
-from small import CONFIG, KINDS, SMALLEST
+
+from support.paths import PROJECT
+from support.small import CONFIG, KINDS, SMALLEST
 
 SCRIPT = str(PROJECT / "train_net.py")
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from random_vid import random_vid
 
 from boxmask_vid.evaluation import Detections, GroundTruth, Metric, motion_iou, score
 from boxmask_vid.evaluation.average_precision import (
@@ -18,6 +17,7 @@ from boxmask_vid.evaluation.bootstrap import (
 )
 from boxmask_vid.evaluation.coco import CocoMatching
 from boxmask_vid.evaluation.comparison import compare, comparison_table
+from support.random_vid import random_vid
 
 
 def data(seed: int, videos: int = 4) -> tuple[dict, list[dict]]:

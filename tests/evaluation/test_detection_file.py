@@ -2,9 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from random_vid import random_vid
 
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
 from boxmask_vid.evaluation import (
     Detections,
     GroundTruth,
@@ -12,6 +11,7 @@ from boxmask_vid.evaluation import (
     read_detections,
     write_detections,
 )
+from support.random_vid import random_vid
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ GOOD = '{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1}'
 def test_what_is_no_list_of_results_is_named(data, tmp_path, text, sentence):
     path = tmp_path / "bad.json"
     path.write_text(text)
-    with pytest.raises(BadInput, match=r"bad\.json") as error:
+    with pytest.raises(InputError, match=r"bad\.json") as error:
         read_detections(path, data[0])
     assert sentence in str(error.value)
 
@@ -96,7 +96,7 @@ def test_the_number_of_a_bad_detection_counts_through_portions(data, tmp_path, m
     del results[23]["score"]
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(results))
-    with pytest.raises(BadInput, match="detection 23 has no 'score'"):
+    with pytest.raises(InputError, match="detection 23 has no 'score'"):
         read_detections(path, truth)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
 from boxmask_vid.evaluation import DetectionLog
 from boxmask_vid.evaluation.frame_detections import FrameDetections
 
@@ -66,6 +66,6 @@ def test_without_resume_all_is_removed(tmp_path):
 )
 def test_what_something_else_made_is_refused(tmp_path, made_by, sentence):
     path = log(tmp_path, frame(4)).path
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         log(tmp_path, resume=True, made_by=made_by)
     assert path.is_file()

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from random_vid import random_vid
 
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
 from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
+from support.random_vid import random_vid
 
 GOOD = {"category_id": 5, "bbox": [1, 2, 3.5, 4], "score": 0.5}
 
@@ -51,7 +51,7 @@ def test_order_is_class_score_image_and_then_as_given(truth):
 )
 def test_what_cannot_be_is_named(truth, changes, sentence):
     good = {**GOOD, "image_id": int(truth.image_ids[0])}
-    with pytest.raises(BadInput, match=r"own\.json") as error:
+    with pytest.raises(InputError, match=r"own\.json") as error:
         Detections.from_coco([good, {**good, **changes}], truth, "own.json")
     assert sentence in str(error.value)
 
@@ -60,12 +60,12 @@ def test_what_cannot_be_is_named(truth, changes, sentence):
 def test_a_missing_field_is_named(truth, field):
     bad = {**GOOD, "image_id": int(truth.image_ids[0])}
     del bad[field]
-    with pytest.raises(BadInput, match=f"detection 0 has no '{field}': add it"):
+    with pytest.raises(InputError, match=f"detection 0 has no '{field}': add it"):
         Detections.from_coco([bad], truth)
 
 
 def test_what_is_no_result_is_shown(truth):
-    with pytest.raises(BadInput, match="detection 0 is 7, not a COCO result"):
+    with pytest.raises(InputError, match="detection 0 is 7, not a COCO result"):
         Detections.from_coco([7], truth)
 
 
@@ -76,5 +76,5 @@ def test_a_part_of_the_ground_truth_has_its_images_and_boxes(truth):
     np.testing.assert_array_equal(part.image_ids[part.images], truth.image_ids[truth.images[kept]])
     np.testing.assert_array_equal(part.boxes, truth.boxes[kept])
     np.testing.assert_array_equal(part.frames, truth.frames[kept])
-    with pytest.raises(BadInput, match="image_id 5000 is not in the ground truth"):
+    with pytest.raises(InputError, match="image_id 5000 is not in the ground truth"):
         truth.of_images(np.array([5000]))

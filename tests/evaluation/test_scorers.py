@@ -2,8 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from plain_scorers import plain_ilsvrc, plain_mega, plain_motion, pycocotools_precision
-from random_vid import random_vid
 
 from boxmask_vid.evaluation.average_precision import (
     all_points,
@@ -17,6 +15,8 @@ from boxmask_vid.evaluation.ground_truth import GroundTruth
 from boxmask_vid.evaluation.ilsvrc import match_ilsvrc
 from boxmask_vid.evaluation.mega import match_mega
 from boxmask_vid.evaluation.motion import MOTION_RANGES, motion_iou
+from support.plain_scorers import plain_ilsvrc, plain_mega, plain_motion, pycocotools_precision
+from support.random_vid import random_vid
 
 MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
 PLAIN = {"ilsvrc": plain_ilsvrc, "mega": plain_mega}

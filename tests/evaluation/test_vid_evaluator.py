@@ -7,13 +7,13 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import COCOEvaluator, print_csv_format, verify_results
 from detectron2.structures import Boxes, Instances
-from plain_scorers import pycocotools_precision
-from random_vid import random_vid
-from small import small_cfg
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
 from boxmask_vid.evaluation import VIDEvaluator
+from support.plain_scorers import pycocotools_precision
+from support.random_vid import random_vid
+from support.small import small_cfg
 
 
 def perfect(record: dict, **changes: object) -> Instances:

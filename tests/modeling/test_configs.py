@@ -3,9 +3,9 @@
 import pytest
 from detectron2.engine import DefaultPredictor
 from detectron2.modeling import build_model
-from small import CONFIGS, SMALLEST, image
 
 from boxmask_vid.engine import build_cfg
+from support.small import CONFIGS, SMALLEST, image
 
 ALL = sorted(CONFIGS.rglob("*.yaml"))
 LEAVES = [path for path in ALL if not path.name.startswith("Base")]

@@ -2,10 +2,10 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
-from small import small_model, truth
 from torchvision.ops import roi_align
 
 from boxmask_vid.modeling import References
+from support.small import small_model, truth
 
 
 def box_head(kind: str = "troi"):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
-from small import clip, frame, small_cfg, small_model
 
 from boxmask_vid.modeling import PlainVideoRCNN, plain_config
+from support.small import clip, frame, small_cfg, small_model
 
 KINDS = ["selsa", "troi", "boxmask"]
 SIZES = {"equal": ({}, {}), "different": ({}, {"height": 96, "width": 64})}

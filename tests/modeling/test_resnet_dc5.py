@@ -1,7 +1,8 @@
 import pytest
 import torch
-from small import small_model
 from torch import nn
+
+from support.small import small_model
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:

@@ -3,7 +3,8 @@ import copy
 import pytest
 import torch
 from detectron2.utils.events import EventStorage
-from small import KINDS, clip, frame, image, small_model, truth
+
+from support.small import KINDS, clip, frame, image, small_model, truth
 
 VIDEO_KINDS = [kind for kind in KINDS if "faster_rcnn" not in kind]
 

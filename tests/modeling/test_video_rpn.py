@@ -3,9 +3,9 @@ import torch
 from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
-from small import image, small_model, truth
 
 from boxmask_vid.structures import PreciseBoxes
+from support.small import image, small_model, truth
 
 
 @pytest.fixture(scope="module")

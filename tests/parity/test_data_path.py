@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
 from detectron2.data import DatasetCatalog
 from detectron2.modeling import build_model
-from golden import GOLDEN
 
 from boxmask_vid.data import VIDDatasetMapper, register_vid_instances
 from boxmask_vid.data.datasets.imagenet_vid_categories import CLASS_NAMES
 from boxmask_vid.engine import build_cfg
+from support.golden import GOLDEN
+from support.paths import REPOSITORY
 
 KEY_FRAME = 3
 

@@ -10,18 +10,18 @@ import types
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
 from detectron2.modeling import build_model
 from detectron2.solver import build_lr_scheduler
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
-from golden import by_size_first
 from torchvision.ops import box_iou
 
 from boxmask_vid.checkpoint import VIDCheckpointer, convert_checkpoint, convert_mmtracking
 from boxmask_vid.engine import build_cfg
 from boxmask_vid.engine.optimizer import build_vid_optimizer
 from boxmask_vid.structures import BoxMasks
+from support.golden import by_size_first
+from support.paths import REPOSITORY
 
 pytestmark = pytest.mark.needs_shared
 

@@ -22,18 +22,6 @@ from detectron2.modeling.roi_heads import build_mask_head
 from detectron2.solver import build_lr_scheduler
 from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
 from detectron2.utils.events import EventStorage
-from golden import (
-    GOLDEN,
-    by_size_first,
-    channels_by_size_first,
-    close,
-    converted,
-    equal,
-    load,
-    load_json,
-    part,
-)
-from small import CONFIGS
 from torch.overrides import TorchFunctionMode
 from torchvision.ops import clip_boxes_to_image
 
@@ -49,6 +37,18 @@ from boxmask_vid.engine import Trainer, build_cfg
 from boxmask_vid.evaluation import VIDEvaluator
 from boxmask_vid.modeling.plain import PlainTemporalROIAlign
 from boxmask_vid.structures import BoxMasks, PreciseBoxes
+from support.golden import (
+    GOLDEN,
+    by_size_first,
+    channels_by_size_first,
+    close,
+    converted,
+    equal,
+    load,
+    load_json,
+    part,
+)
+from support.paths import CONFIGS
 
 SELSA, TROI, BOXMASK = (
     f"ImageNetVID/{name}_R_50_DC5_7e.yaml" for name in ("selsa", "selsa_troi", "boxmask_selsa_troi")

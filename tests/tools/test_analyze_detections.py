@@ -3,8 +3,9 @@ import runpy
 import sys
 
 import pytest
-from conftest import PROJECT
-from random_vid import random_vid
+
+from support.paths import PROJECT
+from support.random_vid import random_vid
 
 TOOL = str(PROJECT / "tools/analyze_detections.py")
 

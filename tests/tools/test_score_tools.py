@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
-from random_vid import random_vid
+
+from support.paths import PROJECT
+from support.random_vid import random_vid
 
 
 def run(tool: str, *words: object) -> subprocess.CompletedProcess:

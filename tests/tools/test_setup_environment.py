@@ -12,7 +12,8 @@ import venv
 import zipfile
 
 import pytest
-from conftest import PROJECT
+
+from support.paths import PROJECT
 
 SCRIPT = PROJECT / "tools/setup_environment.py"
 spec = importlib.util.spec_from_file_location("setup_environment", SCRIPT)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from boxmask_vid.errors import BadInput
+from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoWriter, open_frames
 
 
@@ -84,13 +84,13 @@ def test_a_full_disk_leaves_a_valid_file(tmp_path):
 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
-        with pytest.raises(BadInput, match=r"v\.mp4 cannot be written \(File too large\)"):
+        with pytest.raises(InputError, match=r"v\.mp4 cannot be written \(File too large\)"):
             fill()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.stat().st_size <= 40_000
     read = []
-    with pytest.raises(BadInput, match="is cut off"):
+    with pytest.raises(InputError, match="is cut off"):
         read.extend(open_frames(path))
     assert len(read) >= 2
 
@@ -107,7 +107,7 @@ def test_every_size_is_kept(tmp_path, size):
 def test_frames_of_another_size_are_refused(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", 10) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8))
-        with pytest.raises(BadInput, match="a frame of 32 x 48 pixels follows frames of 64 x 48"):
+        with pytest.raises(InputError, match="a frame of 32 x 48 pixels follows frames of 64 x 48"):
             writer.write(np.zeros((48, 32, 3), np.uint8))
 
 
@@ -172,7 +172,7 @@ def test_pictures_of_all_kinds_become_bgr(tmp_path):
     "wrong", [np.zeros((4, 6, 2), np.uint8), np.zeros((4, 6, 3)), np.zeros((0, 6, 3), np.uint8)]
 )
 def test_arrays_that_are_no_pictures_are_refused(wrong):
-    with pytest.raises(BadInput, match=r"Frame 1 is an array of shape .* and type"):
+    with pytest.raises(InputError, match=r"Frame 1 is an array of shape .* and type"):
         list(open_frames([frames(1)[0], wrong]))
 
 
@@ -194,7 +194,7 @@ def test_a_truncated_video_says_so_at_its_end(tmp_path):
     for size in range(len(whole) - 400, len(whole), 37):
         path.write_bytes(whole[:size])
         source, read = open_frames(path), []
-        with pytest.raises(BadInput, match=r"v\.mp4 (cannot be decoded at|is cut off)"):
+        with pytest.raises(InputError, match=r"v\.mp4 (cannot be decoded at|is cut off)"):
             read.extend(source)
         assert 0 < len(read) == source.count_readable() <= 12
 
@@ -215,7 +215,9 @@ def test_a_file_that_tells_its_length_is_known_to_be_cut_off(tmp_path, name):
     for size in (len(whole) // 2, len(whole) * 9 // 10):
         path.write_bytes(whole[:size])
         source, read = open_frames(path), []
-        with pytest.raises(BadInput, match=rf"{name} (cannot be decoded at|is cut off: at least)"):
+        with pytest.raises(
+            InputError, match=rf"{name} (cannot be decoded at|is cut off: at least)"
+        ):
             read.extend(source)
         assert 0 < len(read) == source.count_readable() < 12
 
@@ -269,21 +271,21 @@ def stream_address(tmp_path):
 def test_a_stream_from_the_network_is_read_as_it_comes(stream_address):
     source, read = open_frames(stream_address), []
     assert (source.length, source.fps) == (None, 10)
-    with pytest.raises(BadInput, match=r"The stream http://.* ended after 12 frames"):
+    with pytest.raises(InputError, match=r"The stream http://.* ended after 12 frames"):
         read.extend(source)
     assert [frame.mean() for frame in read] == pytest.approx(range(20, 260, 20), abs=4)
 
 
 def test_live_sources_that_are_not_there():
-    with pytest.raises(BadInput, match="The camera 99 does not answer"):
+    with pytest.raises(InputError, match="The camera 99 does not answer"):
         open_frames(99)
-    with pytest.raises(BadInput, match=r"The stream rtsp://127\.0\.0\.1:9/x does not answer"):
+    with pytest.raises(InputError, match=r"The stream rtsp://127\.0\.0\.1:9/x does not answer"):
         open_frames("rtsp://127.0.0.1:9/x")
 
 
 def test_a_live_stream_ends_with_a_sentence(video):
     source, read = open_frames(f"file://{video}"), []
-    with pytest.raises(BadInput, match="ended after 8 frames"):
+    with pytest.raises(InputError, match="ended after 8 frames"):
         read.extend(source)
     assert (len(read), source.length, source.fps) == (8, None, 10)
 
@@ -301,16 +303,16 @@ def test_a_list_of_videos_shows_none_of_them(tmp_path, name, content):
     listing.write_text(content.format("v.ts"))
     with av.open(str(listing)) as container:  # FFmpeg itself would
         assert len([each for each in container.demux(video=0) if each.size]) == 4
-    with pytest.raises(BadInput, match="is no video"):
+    with pytest.raises(InputError, match="is no video"):
         open_frames(listing)
 
 
 def test_what_is_no_video(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no video file or image folder"):
         open_frames(tmp_path / "none.mp4")
-    with pytest.raises(BadInput, match="has no images"):
+    with pytest.raises(InputError, match="has no images"):
         open_frames(tmp_path)
     text = tmp_path / "text.mp4"
     text.write_text("this is no video")
-    with pytest.raises(BadInput, match=r"text\.mp4 is no video that FFmpeg can read"):
+    with pytest.raises(InputError, match=r"text\.mp4 is no video that FFmpeg can read"):
         open_frames(text)

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
         "see 'Installing Detectron2' in the README of BoxMaskVID."
     ) from error
 
-from . import data, modeling  # noqa: F401
+from . import data, modeling, video  # noqa: F401
 from .config import add_boxmask_vid_config, get_config_file
 
 __all__ = ["add_boxmask_vid_config", "get_config_file"]

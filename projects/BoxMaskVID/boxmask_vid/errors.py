@@ -5,7 +5,7 @@ from pathlib import Path
 LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken file may not be
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """What the user gave cannot be right.
 
     The message is one sentence that names the file, the record, the field and the value, and says
@@ -15,14 +15,14 @@ class BadInput(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        message = message.rpartition(f"{__name__}.BadInput: ")[2]
+        message = message.rpartition(f"{__name__}.InputError: ")[2]
         words = ("".join(filter(str.isprintable, word)) for word in message.split())
         short = (w if len(w) <= LONGEST_WORD else f"{w[:LONGEST_WORD]}..." for w in words)
         super().__init__(" ".join(short))
 
 
-def unwritable(path: Path, error: OSError) -> BadInput:
+def unwritable(path: Path, error: OSError) -> InputError:
     """What to raise when there is no room or no right to write a file."""
-    return BadInput(
+    return InputError(
         f"{path} cannot be written ({error.strerror}): choose another place, or make room."
     )

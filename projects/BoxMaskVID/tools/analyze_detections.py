@@ -4,8 +4,8 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.engine import bad_input_in_one_line
-from boxmask_vid.evaluation.report import Study, write_report
+from boxmask_vid.apps.report import Study, write_report
+from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -19,6 +19,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--output", type=Path, required=True, metavar="report.html")
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         write_report(args.output, Study.read(args.gt, args.detections), args.images)
         print(f"Wrote {args.output}")

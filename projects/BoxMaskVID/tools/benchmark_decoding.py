@@ -15,7 +15,7 @@ import numpy as np
 from detectron2.data.detection_utils import read_image
 from tabulate import tabulate
 
-from boxmask_vid.data.video_frames import video_frame_name
+from boxmask_vid.data.video_frame_names import video_frame_name
 from boxmask_vid.video import VideoFile
 
 FRAMES, PICKS, ROUNDS = 200, 30, 3

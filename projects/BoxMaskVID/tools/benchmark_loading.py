@@ -12,11 +12,11 @@ import numpy as np
 from detectron2.data import detection_utils
 
 from boxmask_vid import get_config_file
+from boxmask_vid.apps.dataset_tools.converters.coco_vid import CocoVidBuilder
+from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import key_frames
 from boxmask_vid.data import build_vid_train_loader, register_vid_instances
-from boxmask_vid.data.converters.coco_vid import CocoVidBuilder
-from boxmask_vid.data.converters.imagenet_vid import key_frames
-from boxmask_vid.data.json_file import write_json
 from boxmask_vid.engine import build_cfg
+from boxmask_vid.files import write_json
 
 VIDEOS, FRAMES = 3862, 1_122_397  # of ImageNet VID train
 SIZE = (1280, 720)

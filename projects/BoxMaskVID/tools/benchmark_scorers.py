@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.evaluation.benchmark import (
+from boxmask_vid.apps.speed.scorer_speed import (
     measure,
     run_pycocotools,
     run_scorers,

@@ -3,7 +3,7 @@
 
 import argparse
 
-from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.engine import errors_in_one_line
 from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
 from boxmask_vid.evaluation.comparison import compare, comparison_table
 
@@ -13,7 +13,7 @@ if __name__ == "__main__":
     parser.add_argument("detections", nargs=2, metavar=("A.json", "B.json"), help="COCO results")
     parser.add_argument("--scorer", nargs="+", choices=SCORERS, default=SCORERS)
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         ground_truth = GroundTruth.read(args.gt)
         first, second = (
             score(ground_truth, read_detections(path, ground_truth), scorers=args.scorer)

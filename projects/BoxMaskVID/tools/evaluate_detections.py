@@ -4,11 +4,11 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.json_file import write_json
-from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.engine import errors_in_one_line
 from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
 from boxmask_vid.evaluation.scores import DRAWS
 from boxmask_vid.evaluation.tables import class_table, headline_table, metrics_json
+from boxmask_vid.files import write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -20,7 +20,7 @@ if __name__ == "__main__":
         "--draws", type=int, default=DRAWS, help="of videos, for 95 %% intervals; 0 for none"
     )
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         ground_truth = GroundTruth.read(args.gt)
         detections = read_detections(args.detections, ground_truth)
         scores = score(ground_truth, detections, scorers=args.scorer, draws=args.draws)

@@ -4,10 +4,10 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.engine import bad_input_in_one_line
+from boxmask_vid.apps.linking import LinkClassifier, learn_links, with_seq_nms, with_tubelets
+from boxmask_vid.engine import errors_in_one_line
 from boxmask_vid.evaluation import GroundTruth, read_detections, score, write_detections
 from boxmask_vid.evaluation.comparison import compare, comparison_table
-from boxmask_vid.evaluation.linking import LinkClassifier, learn_links, with_seq_nms, with_tubelets
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -31,7 +31,7 @@ if __name__ == "__main__":
         "--learn-from", metavar="TRAIN_GT.json", help="tracks that repp learns its links from"
     )
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         ground_truth = GroundTruth.read(args.gt)
         before = read_detections(args.detections, ground_truth)
         if args.method == "seq_nms":

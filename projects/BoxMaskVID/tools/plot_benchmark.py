@@ -4,9 +4,9 @@
 import argparse
 from pathlib import Path
 
-from boxmask_vid.data.json_file import read_json
-from boxmask_vid.engine import bad_input_in_one_line
-from boxmask_vid.visualization.benchmark_plot import plot_stages, plot_sweep
+from boxmask_vid.apps.speed.speed_plot import plot_stages, plot_sweep
+from boxmask_vid.engine import errors_in_one_line
+from boxmask_vid.files import read_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -14,7 +14,7 @@ if __name__ == "__main__":
     parser.add_argument("--sweep", metavar="KEY", help="the config key that the files differ in")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
     args = parser.parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         reports = [read_json(each) for each in args.files]
         if args.sweep:
             plot_sweep(reports, args.sweep, args.output)

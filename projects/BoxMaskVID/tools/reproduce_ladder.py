@@ -3,10 +3,10 @@
 
 from pathlib import Path
 
-from boxmask_vid.engine import bad_input_in_one_line
-from boxmask_vid.engine.ladder.reproduce import argument_parser, reproduce
+from boxmask_vid.apps.ablation.reproduce import argument_parser, reproduce
+from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     args = argument_parser().parse_args()
-    with bad_input_in_one_line():
+    with errors_in_one_line():
         reproduce(args, Path(__file__).resolve().parents[3])

@@ -8,7 +8,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 
-from ..errors import BadInput
+from ..errors import InputError
 
 UNFINISHED = ".unfinished"
 
@@ -45,7 +45,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         """
         Raises:
             FileNotFoundError: if there is no such file.
-            BadInput: if the weights do not fit the model, with the layers that are missing.
+            InputError: if the weights do not fit the model, with the layers that are missing.
         """
         self._path = path
         self._needs_all = self.require_all or checkpointables is None  # None: a training goes on
@@ -65,7 +65,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         if needed:
             shown = ", ".join(needed[:20]) + (", ..." if len(needed) > 20 else "")
             purpose = "" if self._needs_all else " (not even its backbone)"
-            raise BadInput(
+            raise InputError(
                 f"The checkpoint {self._path} does not fit the model{purpose}: it lacks "
                 f"{len(needed)} tensors ({shown}). Use the config that it was trained with, or "
                 "convert it with tools/convert_checkpoint.py."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import BadInput
+from ..errors import InputError
 
 NUM_ASPECT_RATIOS = 3  # of the anchors in all checkpoints of mmtracking
 
@@ -76,7 +76,7 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
         the state dict of a model of BoxMaskVID, or of its backbone.
 
     Raises:
-        BadInput: if there is a tensor without a place here.
+        InputError: if there is a tensor without a place here.
     """
     converted, without_place = {}, []
     for name, tensor in state_dict.items():
@@ -91,7 +91,7 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
         else:
             converted[ours] = _by_size_first(ours, tensor)
     if without_place:
-        raise BadInput(f"There is no place for {_listed(without_place)}.")
+        raise InputError(f"There is no place for {_listed(without_place)}.")
     for name in list(converted):  # older versions did not count batches
         if name.endswith(".running_mean"):
             count = name.replace("running_mean", "num_batches_tracked")
@@ -111,14 +111,14 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
         the number of tensors.
 
     Raises:
-        BadInput: if the file cannot be read, has a tensor without a place, lacks one of the model,
-            or has one of another shape; all are listed.
+        InputError: if the file cannot be read, has a tensor without a place, lacks one of the
+            model, or has one of another shape; all are listed.
         FileNotFoundError: if there is no such file.
     """
     try:
         converted = convert_mmtracking(_read(source))
-    except BadInput as error:
-        raise BadInput(f"The checkpoint {source} cannot be converted: {error}") from error
+    except InputError as error:
+        raise InputError(f"The checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
         expected = {name: each for name, each in expected.items() if name.startswith(BACKBONE)}
@@ -139,7 +139,7 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
         if names
     ]
     if problems:
-        raise BadInput(
+        raise InputError(
             f"The checkpoint {source} is not one of this config: {'; '.join(problems)}. Use the "
             "config that it was trained with."
         )
@@ -157,13 +157,13 @@ def _read(source: Path) -> dict[str, torch.Tensor]:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"it is no file of plain tensors ({reason}).") from error
+        raise InputError(f"it is no file of plain tensors ({reason}).") from error
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not content:
-        raise BadInput("it has no state dict.")
+        raise InputError("it has no state dict.")
     if not all(isinstance(each, torch.Tensor) for each in content.values()):
-        raise BadInput("its state dict has entries that are no tensors.")
+        raise InputError("its state dict has entries that are no tensors.")
     return content
 
 

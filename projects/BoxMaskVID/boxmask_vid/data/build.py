@@ -19,7 +19,7 @@ from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..errors import BadInput
+from ..errors import InputError
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
 
@@ -35,14 +35,14 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     where to start.
 
     Raises:
-        BadInput: if there is no key frame with boxes, or a mixing ratio cannot be.
+        InputError: if there is no key frame with boxes, or a mixing ratio cannot be.
     """
     try:
         records = get_detection_dataset_dicts(
             cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
         )
     except AssertionError as error:
-        raise BadInput(
+        raise InputError(
             f"There is no frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): key "
             "frames with boxes are needed."
         ) from error
@@ -81,7 +81,7 @@ def build_vid_test_loader(
         finished: image ids; videos of which all frames are among them are left out.
 
     Raises:
-        BadInput: if ``MODEL.VID.TEST.REFERENCES`` is not "adaptive" and frames of a video are
+        InputError: if ``MODEL.VID.TEST.REFERENCES`` is not "adaptive" and frames of a video are
             left out.
     """
     records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
@@ -107,11 +107,11 @@ def build_vid_test_loader(
 def per_rank_batch_size(cfg: CfgNode) -> int:
     """
     Raises:
-        BadInput: if the batch cannot be divided among the processes.
+        InputError: if the batch cannot be divided among the processes.
     """
     ranks = comm.get_world_size()
     if cfg.SOLVER.IMS_PER_BATCH % ranks:
-        raise BadInput(
+        raise InputError(
             f"SOLVER.IMS_PER_BATCH is {cfg.SOLVER.IMS_PER_BATCH}: with {ranks} processes it must "
             f"be a multiple of {ranks}."
         )
@@ -148,7 +148,7 @@ class SeededDataset(Dataset):
 def _base_sampler(cfg: CfgNode, records: list[dict]) -> Sampler:
     for name, factor in cfg.DATASETS.TRAIN_REPEAT_FACTOR:
         if name not in cfg.DATASETS.TRAIN or not factor > 0:
-            raise BadInput(
+            raise InputError(
                 f"DATASETS.TRAIN_REPEAT_FACTOR has ['{name}', {factor}]: it takes names of "
                 f"DATASETS.TRAIN ({', '.join(cfg.DATASETS.TRAIN)}) and factors above 0."
             )
@@ -176,7 +176,7 @@ def _check_complete(
     counts = Counter((r.get("dataset_name"), r["video_id"]) for r in records if "video_id" in r)
     for video, count in counts.items():
         if count != mapper.video_index.length(video):
-            raise BadInput(
+            raise InputError(
                 f"'{dataset_name}' has only {count} of {mapper.video_index.length(video)} frames "
                 f"of video {video[1]}, and MODEL.VID.TEST.REFERENCES '{mode}' needs all of them: "
                 "register the data set with key_frames_only=False, or use 'adaptive'."

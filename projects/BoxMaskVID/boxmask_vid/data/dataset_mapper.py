@@ -15,7 +15,7 @@ from detectron2.data import transforms as T
 from detectron2.structures import BoxMode, Instances
 from fvcore.transforms.transform import TransformList
 
-from ..errors import BadInput
+from ..errors import InputError
 from ..structures import BoxMasks
 from .datasets import video_index
 from .reference_sampler import (
@@ -103,7 +103,7 @@ class VIDDatasetMapper(DatasetMapper):
                 there is one, decides all randomness.
 
         Raises:
-            BadInput: if an image is missing, cannot be read, or differs in size from its video.
+            InputError: if an image is missing, cannot be read, or differs in size from its video.
         """
         sample = copy.deepcopy(dataset_dict)
         seed = sample.pop("sample_seed", None)
@@ -172,11 +172,11 @@ class VIDDatasetMapper(DatasetMapper):
             image = utils.read_image(file_name, format=self.image_format)
             utils.check_image_size({**sample, "file_name": file_name}, image)
         except FileNotFoundError as error:
-            raise BadInput(
+            raise InputError(
                 f"There is no image {file_name}{where}: bring it, or correct the image root."
             ) from error
         except (OSError, SyntaxError, utils.SizeMismatchError) as error:
-            raise BadInput(
+            raise InputError(
                 f"The image {file_name}{where} cannot be used ({error}): replace the file, or "
                 "correct its entry in the annotations."
             ) from error
@@ -187,7 +187,7 @@ def build_resize(cfg: CfgNode, is_train: bool) -> ResizeToFit:
     """The resizing of ``INPUT.{MIN,MAX}_SIZE_{TRAIN,TEST}``."""
     if is_train:
         if cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING != "choice":
-            raise BadInput(
+            raise InputError(
                 "INPUT.MIN_SIZE_TRAIN_SAMPLING is "
                 f"'{cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING}': BoxMaskVID knows only 'choice'."
             )
@@ -198,7 +198,7 @@ def build_resize(cfg: CfgNode, is_train: bool) -> ResizeToFit:
 def build_train_sampler(cfg: CfgNode) -> TrainSampler:
     """
     Raises:
-        BadInput: if the number of references is odd or negative.
+        InputError: if the number of references is odd or negative.
     """
     number, reach = cfg.INPUT.VID.TRAIN.NUM_REFERENCES, cfg.INPUT.VID.TRAIN.REFERENCE_RANGE
     _check_number("INPUT.VID.TRAIN.NUM_REFERENCES", number, even=True)
@@ -208,7 +208,7 @@ def build_train_sampler(cfg: CfgNode) -> TrainSampler:
 def build_test_sampler(cfg: CfgNode) -> TestSampler:
     """
     Raises:
-        BadInput: if the mode is unknown or the number of references cannot be.
+        InputError: if the mode is unknown or the number of references cannot be.
     """
     test = cfg.MODEL.VID.TEST
     mode, number, stride = test.REFERENCES, test.NUM_REFERENCES, test.STRIDE
@@ -239,7 +239,7 @@ def filled_box(box: np.ndarray, height: int, width: int) -> np.ndarray:
 def _check_number(key: str, number: int, *, even: bool) -> None:
     if number < 0 or (even and number % 2):
         kind = "an even number, half on each side of the key frame" if even else "0 or more"
-        raise BadInput(f"{key} is {number}: it must be {kind}.")
+        raise InputError(f"{key} is {number}: it must be {kind}.")
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:

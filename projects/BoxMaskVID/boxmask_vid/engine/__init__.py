@@ -1,7 +1,7 @@
 """Training, evaluation, prediction."""
 
 from .launch import run
-from .setup import argument_parser, bad_input_in_one_line, build_cfg
+from .setup import argument_parser, build_cfg, errors_in_one_line
 from .trainer import Trainer
 
-__all__ = ["Trainer", "argument_parser", "bad_input_in_one_line", "build_cfg", "run"]
+__all__ = ["Trainer", "argument_parser", "build_cfg", "errors_in_one_line", "run"]

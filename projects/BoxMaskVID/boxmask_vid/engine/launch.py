@@ -14,13 +14,13 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format, verify
 from detectron2.utils import comm
 
 from ..checkpoint import VIDCheckpointer
+from ..checkpoint.provenance import model_origin, sha256
 from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
-from ..data.json_file import write_json
-from ..errors import BadInput
+from ..errors import InputError
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan
-from .origin import model_origin, sha256
+from ..files import write_json
 from .setup import setup
 from .trainer import Trainer, check_datasets, inference_folder
 
@@ -68,11 +68,11 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
         detections: a file of COCO results to score instead of those of the weights.
 
     Raises:
-        BadInput: if there are no weights, or they are not those of the model; if the evaluation to
-            resume was of something else; if the detections cannot be those of the data set.
+        InputError: if there are no weights, or they are not those of the model; if the evaluation
+            to resume was of something else; if the detections cannot be those of the data set.
     """
     if not cfg.DATASETS.TEST:
-        raise BadInput("DATASETS.TEST is empty: name the data sets to evaluate on.")
+        raise InputError("DATASETS.TEST is empty: name the data sets to evaluate on.")
     check_datasets(cfg, cfg.DATASETS.TEST)
     from_file = detections is not None
     results = _score_file(cfg, detections) if from_file else _run_on_test_sets(cfg, resume)
@@ -86,7 +86,7 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
 
 def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
     if not cfg.MODEL.WEIGHTS:
-        raise BadInput(
+        raise InputError(
             "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
             "model_final.pth in its OUTPUT_DIR)."
         )
@@ -109,7 +109,7 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
 
 def _score_file(cfg: CfgNode, path: str) -> dict:
     if len(cfg.DATASETS.TEST) != 1 or not is_of_videos(cfg.DATASETS.TEST[0]):
-        raise BadInput(
+        raise InputError(
             f"DATASETS.TEST is {cfg.DATASETS.TEST}: detections of a file belong to one data set of "
             "videos, name that."
         )
@@ -132,12 +132,12 @@ def _made_by(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
 def _check_start(cfg: CfgNode, resume: bool) -> None:
     """
     Raises:
-        BadInput: if layers would be frozen that never were trained.
+        InputError: if layers would be frozen that never were trained.
     """
     if cfg.MODEL.WEIGHTS or (resume and VIDCheckpointer(None, cfg.OUTPUT_DIR).has_checkpoint()):
         return
     if cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS:
-        raise BadInput(
+        raise InputError(
             "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay noise: "
             "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
             "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."

@@ -13,7 +13,7 @@ from detectron2.engine import DefaultPredictor
 
 from ..checkpoint import VIDCheckpointer
 from ..data.dataset_mapper import build_resize, build_test_sampler, to_tensor
-from ..errors import BadInput
+from ..errors import InputError
 from ..modeling import ReferenceMemory
 from ..video import FrameSource, open_frames
 from ..video.source import Frames
@@ -30,10 +30,10 @@ class VideoPredictor(DefaultPredictor):
     def __init__(self, cfg: CfgNode) -> None:
         """
         Raises:
-            BadInput: if there are no weights, or they are not those of the model.
+            InputError: if there are no weights, or they are not those of the model.
         """
         if not cfg.MODEL.WEIGHTS:
-            raise BadInput("There are no weights to detect with: set MODEL.WEIGHTS.")
+            raise InputError("There are no weights to detect with: set MODEL.WEIGHTS.")
         untrained = cfg.clone()
         untrained.defrost()
         untrained.MODEL.WEIGHTS = ""
@@ -56,18 +56,18 @@ class VideoPredictor(DefaultPredictor):
 
         Raises:
             FileNotFoundError: if there is nothing at the path.
-            BadInput: if what is there cannot be read; frames before it are yielded first.
+            InputError: if what is there cannot be read; frames before it are yielded first.
         """
         source = open_frames(frames)
         length = source.length
         if length is None:
-            raise BadInput(
+            raise InputError(
                 "predict_video takes references from the whole video, and these frames can be read "
                 "only once: use predict_stream, or bring a list, a file or a folder."
             )
         memory = ReferenceMemory.from_config(self.cfg)
         if start and memory.mode != "adaptive":
-            raise BadInput(
+            raise InputError(
                 f"predict_video cannot start at frame {start} with MODEL.VID.TEST.REFERENCES "
                 f"'{memory.mode}', which depends on the frames before it: start at 0."
             )
@@ -77,7 +77,7 @@ class VideoPredictor(DefaultPredictor):
             if wanted is not None:
                 try:
                     references = source.pick(wanted)
-                except BadInput:  # something is broken further on: what comes before it counts
+                except InputError:  # something is broken further on: what comes before it counts
                     length = source.count_readable()
                     references = source.pick(
                         self._references_to_load(index, length, index == start) or []
@@ -105,7 +105,7 @@ class VideoPredictor(DefaultPredictor):
             as :meth:`predict_video`.
 
         Raises:
-            FileNotFoundError, BadInput: as :meth:`predict_video`.
+            FileNotFoundError, InputError: as :meth:`predict_video`.
             ValueError: if ``memory`` is neither of the two.
             Exception: what the source raises, after all frames before it are yielded.
         """

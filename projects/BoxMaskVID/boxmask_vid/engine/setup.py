@@ -22,7 +22,7 @@ from torch.multiprocessing import ProcessRaisedException
 from ..config import add_boxmask_vid_config
 from ..data import register_vid_instances
 from ..data.datasets import class_names
-from ..errors import BadInput
+from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from .trainer import check_datasets
 
@@ -56,11 +56,11 @@ def setup(args: argparse.Namespace) -> CfgNode:
     resumed takes that of the ``config.yaml``.
 
     Raises:
-        BadInput: if a config key does not exist or a value cannot be.
+        InputError: if a config key does not exist or a value cannot be.
         FileNotFoundError: if a file does not exist.
     """
     if args.detections is not None and not args.eval_only:
-        raise BadInput(f"--detections {args.detections} is to be scored: add --eval-only.")
+        raise InputError(f"--detections {args.detections} is to be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts)
@@ -69,7 +69,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
         if cfg.SEED < 0:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)
         if not cfg.DATASETS.TRAIN:
-            raise BadInput("DATASETS.TRAIN is empty: name the data sets to train on.")
+            raise InputError("DATASETS.TRAIN is empty: name the data sets to train on.")
         check_datasets(cfg, (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
     cfg.freeze()
@@ -82,7 +82,7 @@ def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     """The config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
 
     Raises:
-        BadInput: if a key does not exist or a value cannot be.
+        InputError: if a key does not exist or a value cannot be.
         FileNotFoundError: if there is no such file.
     """
     if not os.path.isfile(config_file):
@@ -104,11 +104,11 @@ def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
 
 
 @contextmanager
-def bad_input_in_one_line() -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
     """End a script with one sentence, without a traceback, if the user can mend or did it."""
     try:
         yield
-    except (BadInput, FileNotFoundError) as error:
+    except (InputError, FileNotFoundError) as error:
         logger.debug("bad input", exc_info=True)
         sys.exit(f"error: {_sentence(error)}")
     except ProcessRaisedException as error:  # of a process that launch() started
@@ -120,7 +120,7 @@ def bad_input_in_one_line() -> Iterator[None]:
         sys.exit(130)  # as a shell reports Ctrl-C
 
 
-_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:BadInput|FileNotFoundError): ", re.MULTILINE)
+_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
 
 
 def _sentence(error: Exception) -> str:
@@ -128,14 +128,14 @@ def _sentence(error: Exception) -> str:
     return _RAISED.split(str(error))[-1].strip()
 
 
-def _config_error(cfg: CfgNode, source: str, error: Exception) -> BadInput:
+def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
     reason = str(error.args[0] if error.args else error)
     message = f"In {source}: {reason}"
     if reason.startswith("Non-existent"):
         key = reason.split(": ")[-1]
         close = difflib.get_close_matches(key, _all_keys(cfg), n=3)
         message += f" (did you mean {' or '.join(close)}?)" if close else ""
-    return BadInput(f"{message}; correct it there.")
+    return InputError(f"{message}; correct it there.")
 
 
 def _all_keys(node: CfgNode, prefix: str = "") -> Iterator[str]:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from ..checkpoint import VIDCheckpointer
 from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
-from ..errors import BadInput
+from ..errors import InputError
 from ..evaluation import DetectionLog, VIDEvaluator
 from .hooks import SaveOnInterrupt, SeedEachIteration
 from .optimizer import build_vid_optimizer
@@ -82,7 +82,7 @@ class Trainer(DefaultTrainer):
             log: where detections in videos are put as they come.
 
         Raises:
-            BadInput: if a scorer is not known.
+            InputError: if a scorer is not known.
         """
         folder = inference_folder(cfg, dataset_name)
         if not is_of_videos(dataset_name):
@@ -97,7 +97,7 @@ class Trainer(DefaultTrainer):
         """As the parent.
 
         Raises:
-            BadInput: if a data set's classes are not those of the model.
+            InputError: if a data set's classes are not those of the model.
         """
         check_datasets(cfg, cfg.DATASETS.TEST)
         return super().test(cfg, model, evaluators)
@@ -111,24 +111,24 @@ def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
     """
     Raises:
-        BadInput: if a data set is not registered, or its classes are not those of the model.
+        InputError: if a data set is not registered, or its classes are not those of the model.
     """
     for name in names:
         if name not in DatasetCatalog:
             known = ", ".join(each for each in DatasetCatalog if "vid" in each)
-            raise BadInput(
+            raise InputError(
                 f"There is no data set '{name}' (registered for video: {known}): correct the name, "
                 "or register it (train_net.py --dataset NAME JSON IMAGES)."
             )
         classes, expected = class_names(name), list(cfg.MODEL.VID.CLASS_NAMES)
         if len(classes) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
-            raise BadInput(
+            raise InputError(
                 f"Data set '{name}' has {len(classes)} classes, MODEL.ROI_HEADS.NUM_CLASSES is "
                 f"{cfg.MODEL.ROI_HEADS.NUM_CLASSES}: add 'MODEL.ROI_HEADS.NUM_CLASSES "
                 f"{len(classes)}'."
             )
         if expected and classes != expected:
-            raise BadInput(
+            raise InputError(
                 f"Data set '{name}' has the classes {classes}, the model has {expected} "
                 "(MODEL.VID.CLASS_NAMES): use the config and the data set that belong together, or "
                 "add 'MODEL.VID.CLASS_NAMES ()' to train on new classes."

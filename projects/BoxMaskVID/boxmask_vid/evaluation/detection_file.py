@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import InputError
 from ..progress import progress
 from .detections import Detections, result_columns
 from .ground_truth import GroundTruth
@@ -27,7 +27,7 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
     """Read a JSON list of COCO results ``{image_id, category_id, bbox [x, y, w, h], score}``.
 
     Raises:
-        BadInput: if it is not such a list, or something in it cannot be right.
+        InputError: if it is not such a list, or something in it cannot be right.
         FileNotFoundError: if there is no such file.
     """
     portions, number = [], 0
@@ -81,7 +81,7 @@ def _records(path: Path) -> Iterator[object]:
     text, place = next(blocks, ""), 0
     place = _BETWEEN.match(text).end()
     if text[place : place + 1] != "[":
-        raise BadInput(
+        raise InputError(
             f"{path} starts with {text[:20]!r}: detections are a JSON list of COCO results "
             "[{image_id, category_id, bbox, score}, ...]."
         )
@@ -102,7 +102,7 @@ def _records(path: Path) -> Iterator[object]:
         except (json.JSONDecodeError, IndexError) as error:
             more = next(blocks, "")
             if not more or len(text) - place > LONGEST_RECORD:
-                raise BadInput(
+                raise InputError(
                     f"{path} is not a complete JSON list ({type(error).__name__} in "
                     f"{text[place : place + 40]!r}): write it again."
                 ) from error

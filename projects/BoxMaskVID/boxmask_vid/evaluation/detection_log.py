@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from detectron2.utils import comm
 
-from ..errors import BadInput
+from ..errors import InputError
 from .frame_detections import FrameDetections
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class DetectionLog:
             resume: continue what earlier runs left; otherwise it is removed.
 
         Raises:
-            BadInput: if what is to be continued was made by something else.
+            InputError: if what is to be continued was made by something else.
         """
         self.earlier: dict[int, FrameDetections] = {}
         run = 0
@@ -93,11 +93,11 @@ def _read(path: Path, made_by: dict[str, object]) -> Iterator[FrameDetections]:
 def check_origin(path: Path, written: dict, wanted: dict) -> None:
     """
     Raises:
-        BadInput: if what a file was made with is not what would continue it.
+        InputError: if what a file was made with is not what would continue it.
     """
     for key in sorted(written.keys() | wanted.keys()):
         if written.get(key) != wanted.get(key):
-            raise BadInput(
+            raise InputError(
                 f"{path} was made with {key} {written.get(key)}, now it is {wanted.get(key)}: "
                 "leave out --resume to start over, or choose another output."
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import InputError
 from .ground_truth import GroundTruth
 
 
@@ -51,7 +51,7 @@ class Detections:
             source: what error messages call them.
 
         Raises:
-            BadInput: if something in them cannot be right.
+            InputError: if something in them cannot be right.
         """
         columns = result_columns(results, source=source)
         return cls.from_columns(*columns, ground_truth=ground_truth, source=source)
@@ -117,7 +117,7 @@ def result_columns(
         first: number of the first one in error messages.
 
     Raises:
-        BadInput: if a field is missing or has the wrong type.
+        InputError: if a field is missing or has the wrong type.
     """
     if not results:
         empty = np.zeros(0, np.int64)
@@ -139,10 +139,10 @@ def result_columns(
 _KINDS = re.compile("ii[if][if]")  # NumPy's: whole numbers, and two that may have a fraction
 
 
-def _bad_result(results: Sequence[dict], source: str, first: int) -> BadInput:
+def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError:
     for number, each in enumerate(results, start=first):
         if not isinstance(each, dict):
-            return BadInput(f"{source}: detection {number} is {each!r}, not a COCO result.")
+            return InputError(f"{source}: detection {number} is {each!r}, not a COCO result.")
         for field, valid, what in (
             ("image_id", _is_id, "a whole number"),
             ("category_id", _is_id, "a whole number"),
@@ -150,9 +150,9 @@ def _bad_result(results: Sequence[dict], source: str, first: int) -> BadInput:
             ("score", _is_number, "a number"),
         ):
             if field not in each:
-                return BadInput(f"{source}: detection {number} has no '{field}': add it.")
+                return InputError(f"{source}: detection {number} has no '{field}': add it.")
             if not valid(each[field]):
-                return BadInput(
+                return InputError(
                     f"{source}: detection {number} has {field} {each[field]!r}: it must be {what}."
                 )
     raise AssertionError("all results are valid")
@@ -183,4 +183,4 @@ def _check(wrong: np.ndarray, values: np.ndarray, source: str, field: str, rule:
     if wrong.any():
         number = int(np.flatnonzero(wrong)[0])
         value = values[number].tolist()
-        raise BadInput(f"{source}: detection {number} has {field} {value}, which {rule}.")
+        raise InputError(f"{source}: detection {number} has {field} {value}, which {rule}.")

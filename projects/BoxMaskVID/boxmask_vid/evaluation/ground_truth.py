@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.datasets.vid_json import VIDTable, read_vid_json, vid_table
-from ..errors import BadInput
+from ..errors import InputError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class GroundTruth:
             source: what error messages call it.
 
         Raises:
-            BadInput: if something in it cannot be right.
+            InputError: if something in it cannot be right.
         """
         return cls.from_table(vid_table(content, source))
 
@@ -52,7 +52,7 @@ class GroundTruth:
             path: of a COCO-VID JSON.
 
         Raises:
-            BadInput: if something in it cannot be right.
+            InputError: if something in it cannot be right.
             FileNotFoundError: if there is no such file.
         """
         return cls.from_table(read_vid_json(path))
@@ -111,11 +111,13 @@ class GroundTruth:
             the part, and (A,) bool, which boxes are in it. All videos and classes stay.
 
         Raises:
-            BadInput: if an image is not there.
+            InputError: if an image is not there.
         """
         missing = np.setdiff1d(image_ids, self.image_ids)
         if len(missing):
-            raise BadInput(f"image_id {missing[0]} is not in the ground truth: give the right one.")
+            raise InputError(
+                f"image_id {missing[0]} is not in the ground truth: give the right one."
+            )
         kept_images = np.isin(self.image_ids, image_ids)
         kept = kept_images[self.images]
         of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")

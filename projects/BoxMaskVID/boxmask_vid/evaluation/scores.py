@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import InputError
 from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
 from .bootstrap import (
     all_points_of_draws,
@@ -67,7 +67,7 @@ def score(
         motion: (A,) motion IoU of the boxes; None where all of their tracks are there.
 
     Raises:
-        BadInput: if there is no such scorer, or ``draws`` is negative.
+        InputError: if there is no such scorer, or ``draws`` is negative.
     """
     check_scorers(scorers, draws)
     if motion is None:
@@ -115,14 +115,14 @@ def score_images(
 def check_scorers(scorers: Sequence[str], draws: int) -> None:
     """
     Raises:
-        BadInput: if there is no such scorer, or ``draws`` is negative.
+        InputError: if there is no such scorer, or ``draws`` is negative.
     """
     if not scorers or set(scorers) - set(SCORERS):
-        raise BadInput(
+        raise InputError(
             f"The scorers (TEST.VID.SCORERS) are {tuple(scorers)}: name one or more of {SCORERS}."
         )
     if draws < 0:
-        raise BadInput(
+        raise InputError(
             f"The number of draws (TEST.VID.BOOTSTRAP_DRAWS) is {draws}: use 0 for no intervals, "
             f"or {DRAWS}."
         )

@@ -60,7 +60,7 @@ class VIDEvaluator(DatasetEvaluator):
             log: where detections are put as they come; what it has already counts as read.
 
         Raises:
-            BadInput: if there is no such scorer, or ``draws`` is negative.
+            InputError: if there is no such scorer, or ``draws`` is negative.
         """
         check_scorers(scorers, draws)
         self._ground_truth = GroundTruth.read(MetadataCatalog.get(dataset_name).json_file)

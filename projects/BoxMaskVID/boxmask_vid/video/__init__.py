@@ -1,5 +1,6 @@
 """Reading and writing video."""
 
+from . import frame_handler  # noqa: F401
 from .source import FrameSource, open_frames
 from .video_file import VideoFile
 from .writer import VideoWriter

@@ -1,7 +1,7 @@
 """The error of videos whose frames cannot be found by their numbers."""
 
-from ..errors import BadInput
+from ..errors import InputError
 
 
-class NoTimeStamps(BadInput):
+class NoTimeStamps(InputError):
     """The frames of a video have no time stamps, as in a raw H.264 stream."""

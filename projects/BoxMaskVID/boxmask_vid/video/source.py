@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import InputError
 from .video_file import DEFAULT_FPS, NoTimeStamps, VideoFile, upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -55,7 +55,7 @@ class FrameSource(ABC):
         try:
             for _ in self:
                 count += 1
-        except BadInput:
+        except InputError:
             pass
         return count
 
@@ -95,7 +95,7 @@ class ImageSource(FrameSource):
     def _read(self, file: Path) -> np.ndarray:
         frame = cv2.imread(str(file))
         if frame is None:
-            raise BadInput(f"The image {file} cannot be read: replace it.")
+            raise InputError(f"The image {file} cannot be read: replace it.")
         return frame
 
 
@@ -106,7 +106,7 @@ class VideoFileSource(FrameSource):
         """
         Raises:
             NoTimeStamps: if frames cannot be found by their numbers.
-            BadInput: if it is no video.
+            InputError: if it is no video.
         """
         self._path = path
         with VideoFile(path) as video:
@@ -117,7 +117,7 @@ class VideoFileSource(FrameSource):
         with VideoFile(self._path) as video:
             yield from video
         if video.missing:
-            raise BadInput(f"The video {self._path} is cut off: {video.missing}; bring it anew.")
+            raise InputError(f"The video {self._path} is cut off: {video.missing}; bring it anew.")
 
     def time(self, index: int) -> float:
         return self._times[index]
@@ -134,7 +134,7 @@ class SequentialVideoSource(FrameSource):
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            BadInput: if no frame can be decoded.
+            InputError: if no frame can be decoded.
         """
         self._path = path
         with av.open(str(path)) as container:
@@ -142,7 +142,7 @@ class SequentialVideoSource(FrameSource):
         self.fps = float(rate) if rate else DEFAULT_FPS
         self.length = self.count_readable()
         if not self.length:
-            raise BadInput(f"The video {path} has no frame that can be decoded: bring it anew.")
+            raise InputError(f"The video {path} has no frame that can be decoded: bring it anew.")
 
     def __iter__(self) -> Iterator[np.ndarray]:
         index = 0
@@ -152,7 +152,7 @@ class SequentialVideoSource(FrameSource):
                     yield upright(frame)
                     index += 1
             except av.FFmpegError as error:
-                raise BadInput(
+                raise InputError(
                     f"The video {self._path} cannot be decoded at frame {index} ({error}): "
                     "bring it anew."
                 ) from error
@@ -164,7 +164,7 @@ class LiveSource(FrameSource):
     def __init__(self, address: int | str) -> None:
         """
         Raises:
-            BadInput: if nothing answers there.
+            InputError: if nothing answers there.
         """
         self._address = address
         self._name = f"camera {address}" if isinstance(address, int) else f"stream {address}"
@@ -179,7 +179,9 @@ class LiveSource(FrameSource):
             while True:
                 decoded, frame = capture.read()
                 if not decoded:
-                    raise BadInput(f"The {self._name} ended after {count} frames: start it again.")
+                    raise InputError(
+                        f"The {self._name} ended after {count} frames: start it again."
+                    )
                 yield frame
                 count += 1
         finally:
@@ -192,7 +194,7 @@ class LiveSource(FrameSource):
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, LONGEST_OPENING]
             capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
-            raise BadInput(f"The {self._name} does not answer: check that it is there and free.")
+            raise InputError(f"The {self._name} does not answer: check that it is there and free.")
         return capture
 
 
@@ -208,7 +210,7 @@ def open_frames(source: Frames) -> FrameSource:
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
-        BadInput: if what is there cannot be read.
+        InputError: if what is there cannot be read.
     """
     if isinstance(source, FrameSource):
         return source
@@ -225,13 +227,13 @@ def as_bgr(frame: np.ndarray, index: int) -> np.ndarray:
     """(H, W, 3) uint8 of a grey, BGR or BGRA picture of 8 or 16 bits; ``index`` is its number.
 
     Raises:
-        BadInput: if it is none of these.
+        InputError: if it is none of these.
     """
     frame = np.asarray(frame)
     channels = 1 if frame.ndim == 2 else frame.shape[-1]
     known_shape = frame.ndim in (2, 3) and channels in (1, 3, 4) and frame.size
     if not known_shape or frame.dtype not in (np.uint8, np.uint16):
-        raise BadInput(
+        raise InputError(
             f"Frame {index} is an array of shape {frame.shape} and type {frame.dtype}: bring "
             "(height, width), (height, width, 3) BGR or (height, width, 4) BGRA of uint8 or uint16."
         )
@@ -247,7 +249,7 @@ def _open_path(source: str) -> FrameSource:
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES)
         if not files:
-            raise BadInput(f"The folder {path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
+            raise InputError(f"The folder {path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
         return ImageSource(files)
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:

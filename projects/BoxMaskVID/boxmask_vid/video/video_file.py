@@ -19,7 +19,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from ..errors import BadInput
+from ..errors import InputError
 from .container_length import missing_bytes
 from .no_time_stamps import NoTimeStamps
 
@@ -45,7 +45,7 @@ class VideoFile:
         """
         Raises:
             FileNotFoundError: if there is no such file.
-            BadInput: if it is no video.
+            InputError: if it is no video.
             NoTimeStamps: if its frames have none.
         """
         self._path = path
@@ -67,7 +67,7 @@ class VideoFile:
         """
         Raises:
             IndexError: if there is no frame of that number.
-            BadInput: if it cannot be decoded.
+            InputError: if it cannot be decoded.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"the video {self._path} has frames 0 to {len(self) - 1}, not {index}")
@@ -87,7 +87,9 @@ class VideoFile:
             frame = self._decode_until(goal)
             if frame is not None:
                 return frame
-        raise BadInput(f"Frame {index} of the video {self._path} cannot be decoded: bring it anew.")
+        raise InputError(
+            f"Frame {index} of the video {self._path} cannot be decoded: bring it anew."
+        )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for index in range(len(self)):
@@ -112,7 +114,7 @@ class VideoFile:
         """Decode everything once.
 
         Raises:
-            BadInput: if what is decoded is not what the packets promise.
+            InputError: if what is decoded is not what the packets promise.
         """
         self._seek(None)
         decoded = []
@@ -123,7 +125,7 @@ class VideoFile:
         finally:
             self._decoder = self._position = None
         if decoded != self._times.tolist():
-            raise BadInput(
+            raise InputError(
                 f"The video {self._path} announces {len(self)} frames, and the {len(decoded)} "
                 "decoded ones have other time stamps: it cannot be read in place, extract it."
             )
@@ -155,8 +157,8 @@ class VideoFile:
         self._position = None
         return None
 
-    def _broken(self, index: int, error: Exception) -> BadInput:
-        return BadInput(
+    def _broken(self, index: int, error: Exception) -> InputError:
+        return InputError(
             f"The video {self._path} cannot be decoded at frame {index} ({error}): bring it anew."
         )
 
@@ -166,7 +168,7 @@ def _open(path: str) -> tuple[InputContainer, VideoStream]:
         container = av.open(path, options=OPENING)
         stream = container.streams.video[0]
     except (av.FFmpegError, IndexError) as error:
-        raise BadInput(f"The file {path} is no video that FFmpeg can read.") from error
+        raise InputError(f"The file {path} is no video that FFmpeg can read.") from error
     stream.codec_context.thread_count = 1  # loader workers are the parallelism
     return container, stream
 
@@ -194,10 +196,10 @@ def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
                 if each.size
             ]
     except av.FFmpegError as error:
-        raise BadInput(f"The video {path} is broken ({error}): bring it anew.") from error
+        raise InputError(f"The video {path} is broken ({error}): bring it anew.") from error
     shown = [(time, is_key) for time, is_key, is_discarded, _ in packets if not is_discarded]
     if not shown:
-        raise BadInput(f"The video {path} has no frames: bring it anew.")
+        raise InputError(f"The video {path} has no frames: bring it anew.")
     if any(time is None for time, _ in shown):
         raise NoTimeStamps(
             f"The frames of the video {path} have no time stamps, so that none can be found by its "

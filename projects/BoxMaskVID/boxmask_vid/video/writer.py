@@ -10,7 +10,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-from ..errors import BadInput, unwritable
+from ..errors import InputError, unwritable
 
 # VP9 plays in every browser, in sizes that are odd, too (H.264 needs even ones there).
 CODEC = "libvpx-vp9"
@@ -40,12 +40,12 @@ class VideoWriter:
         """Append a frame (H, W, 3).
 
         Raises:
-            BadInput: if its size is not that of the first frame, or the file cannot be written.
+            InputError: if its size is not that of the first frame, or the file cannot be written.
         """
         if self._container is None:
             self._open(frame.shape)
         if frame.shape != self._shape:
-            raise BadInput(
+            raise InputError(
                 f"{self._path}: a frame of {frame.shape[1]} x {frame.shape[0]} pixels follows "
                 f"frames of {self._shape[1]} x {self._shape[0]}; a video has frames of one size."
             )

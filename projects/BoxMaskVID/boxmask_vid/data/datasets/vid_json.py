@@ -21,9 +21,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 from detectron2.utils.file_io import PathManager
 
-from ...errors import BadInput
-from ..json_file import read_json
-from ..video_frames import join_root, video_frame_name
+from ...errors import InputError
+from ...files import read_json
+from ..video_frame_names import join_root, video_frame_name
 from ..video_index import VideoIndex
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def load_vid_json(
         than a pixel wide or high are left out; the scorers count them.
 
     Raises:
-        BadInput: if something in the file cannot be right.
+        InputError: if something in the file cannot be right.
         FileNotFoundError: if there is no such file.
     """
     table = read_vid_json(json_file)
@@ -191,7 +191,7 @@ def read_vid_json(json_file: str) -> VIDTable:
     """Read and check a COCO-VID JSON; reading the same file again costs nothing.
 
     Raises:
-        BadInput: if something in the file cannot be right.
+        InputError: if something in the file cannot be right.
         FileNotFoundError: if there is no such file.
     """
     path = PathManager.get_local_path(json_file)
@@ -211,7 +211,7 @@ def vid_table(content: dict, source: str) -> VIDTable:
         source: what error messages call it, e.g. the file name.
 
     Raises:
-        BadInput: if something in it cannot be right.
+        InputError: if something in it cannot be right.
     """
     return _Checker(source, content).table()
 
@@ -228,8 +228,8 @@ class _Checker:
         self.path = path
         self.content = content
 
-    def bad(self, what: str) -> BadInput:
-        return BadInput(f"{self.path}: {what}")
+    def bad(self, what: str) -> InputError:
+        return InputError(f"{self.path}: {what}")
 
     def table(self) -> VIDTable:
         category_ids, names = self.categories()
@@ -434,7 +434,7 @@ class _Checker:
             )
         return np.where(given < 0, boxes[:, 2] * boxes[:, 3], given)
 
-    def bad_box(self, index: int, problem: str) -> BadInput:
+    def bad_box(self, index: int, problem: str) -> InputError:
         record = self.content["annotations"][index]
         return self.bad(
             f"{_describe('annotations', record)} has bbox {record.get('bbox')}, which {problem}: "

@@ -1,0 +1,1 @@
+"""Applications: nothing below imports them, none imports the inside of another."""

@@ -1,0 +1,154 @@
+"""The three ladders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import synthetic_data
+from .preset import Evaluation, Model, Preset, references_option
+
+TITLES = {
+    "faster_rcnn": "single frames (Faster R-CNN)",
+    "boxmask_faster_rcnn": "single frames + BoxMask",
+    "selsa": "SELSA",
+    "boxmask_selsa": "SELSA + BoxMask",
+    "selsa_troi": "SELSA + TROI",
+    "boxmask_selsa_troi": "SELSA + TROI + BoxMask",
+}
+THIN = "SyntheticVID/{}_thin_R_50_DC5.yaml"
+FULL = "ImageNetVID/{}_R_50_DC5_7e.yaml"
+TOP = "boxmask_selsa_troi"
+
+# Objects of 32 to 64 pixels are 4 to 8 cells; with the 2 to 4 at stride 16 Temporal RoI Align,
+# which takes whole cells of other frames, makes poor boxes (results/README.md).
+_STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
+_STAGES = "MODEL.ROI_BOX_HEAD.NUM_FC"
+_ANCHORS = "MODEL.ANCHOR_GENERATOR.SIZES"
+_CONVOLUTIONS = "MODEL.ROI_MASK_HEAD.NUM_CONV"
+_CHANGES = {
+    "class-agnostic masks": ("MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK", True),
+    "BoxMask loss x 0.25": ("MODEL.BOXMASK.LOSS_WEIGHT", 0.25),
+    "BoxMask loss x 1": ("MODEL.BOXMASK.LOSS_WEIGHT", 1.0),
+    "mask head of 1 convolution": (_CONVOLUTIONS, 1),
+}
+
+
+def synthetic(root: Path) -> Preset:
+    """The synthetic benchmark, below ``root``; schedule chosen with single frames only."""
+    modes = [("adaptive", 6), ("fixed", 6), ("online", 6)]
+    return Preset(
+        name="synthetic",
+        rungs=_rungs(THIN),
+        ablations=(
+            _control(THIN, batch=24),
+            *_ablations(
+                THIN,
+                {
+                    "3 SELSA stages": (_STAGES, 3),
+                    "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
+                    **_CHANGES,
+                    "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
+                },
+            ),
+        ),
+        options=(
+            *(*_STRIDE_8, *_schedule(400, warmup=20)),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
+        ),
+        start=_start(600),
+        train=("ladder_train",),
+        curve=("ladder_val",),
+        splits={"clean": "clean", "degraded": "degraded"},
+        strengths={each: f"strength_{each}" for each in synthetic_data.STRENGTHS},
+        references=(0, 1, 2, 4, 7, 28),
+        modes=tuple(
+            Evaluation(
+                f"mode_{mode}",
+                ("degraded_videos",),
+                ("MODEL.VID.TEST.REFERENCES", mode, *references_option(number)),
+            )
+            for mode, number in modes
+        ),
+        registered=synthetic_data.registered(root),
+    )
+
+
+def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
+    """Real clips of four flying classes, from scratch."""
+    return Preset(
+        name="mini_vid",
+        rungs=_rungs(THIN),
+        ablations=(),
+        options=(
+            *("INPUT.MIN_SIZE_TRAIN", "(192,)", "INPUT.MAX_SIZE_TRAIN", 240),
+            *("INPUT.MIN_SIZE_TEST", 192, "INPUT.MAX_SIZE_TEST", 240),
+            *(*_STRIDE_8, _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
+            *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, *references_option(14)),
+        ),
+        start=_start(600),
+        train=("mini_vid_train",),
+        curve=(),
+        splits={"all frames": "mini_vid_val"},
+        references=(0, 1, 2, 4, 7, 28),
+        registered=(
+            ("mini_vid_train", train_json, images),
+            ("mini_vid_val", val_json, images),
+        ),
+    )
+
+
+def imagenet_vid() -> Preset:
+    """The published configs on the data sets that are built in."""
+    stages = {"2 SELSA stages": (_STAGES, 2), **_CHANGES}
+    small = Model("small_anchors", "anchors of TROI", FULL.format(f"{TOP}_small_anchors"))
+    return Preset(
+        name="imagenet_vid",
+        rungs=_rungs(FULL),
+        ablations=(_control(FULL, batch=24), small, *_ablations(FULL, stages)),
+        options=(),
+        train=("imagenet_vid_train", "imagenet_det_30plus1_train"),
+        curve=(),
+        splits={"all frames": "imagenet_vid_val"},
+        references=(0, 1, 2, 4, 7, 28),
+        modes=tuple(
+            Evaluation(f"mode_{mode}", ("imagenet_vid_val",), ("MODEL.VID.TEST.REFERENCES", mode))
+            for mode in ("adaptive", "fixed", "online")
+        ),
+    )
+
+
+def _rungs(config: str) -> tuple[Model, ...]:
+    return tuple(
+        Model(name, title, config.format(name), single_frame="selsa" not in name)
+        for name, title in TITLES.items()
+    )
+
+
+def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:
+    step = iterations * 4 // 5
+    options = ("SOLVER.MAX_ITER", iterations, "SOLVER.STEPS", f"({step},)")
+    return (*options, "SOLVER.WARMUP_ITERS", warmup)
+
+
+def _start(iterations: int) -> Model:
+    """Single frames, from scratch: what ImageNet is to the published models."""
+    name, schedule = "faster_rcnn", _schedule(iterations, warmup=100)
+    options = (*schedule, "TEST.EVAL_PERIOD", iterations // 3)
+    return Model("start", TITLES[name], THIN.format(name), options, single_frame=True)
+
+
+def _control(config: str, batch: int) -> Model:
+    """The bottom rung with as many images as the clips of the others have, all of them labelled."""
+    options = ("SOLVER.IMS_PER_BATCH", batch)
+    name = "faster_rcnn"
+    title = f"{TITLES[name]}, three times the images"
+    return Model("more_images", title, config.format(name), options, single_frame=True)
+
+
+def _ablations(config: str, changes: dict[str, tuple[str, object]]) -> tuple[Model, ...]:
+    """The top rung with one thing changed each; ``changes`` has keys and values of the config."""
+    return tuple(
+        Model(title.replace(" ", "_"), title, config.format(TOP), change)
+        for title, change in changes.items()
+    )

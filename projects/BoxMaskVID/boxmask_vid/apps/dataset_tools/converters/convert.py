@@ -1,0 +1,193 @@
+"""Annotations of any known format, with their frames, to COCO-VID."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ....errors import InputError
+from ....files import write_json
+from .coco_vid import CocoVidBuilder, summary
+from .cvat_video import read_cvat_video
+from .epic_kitchens import read_epic_kitchens
+from .labels import LabelledBox, Labels, VideoLabels
+from .media import Frames, frames_of
+from .mot_challenge import read_mot_challenge
+from .voc import read_voc
+from .yolo import read_yolo
+from .youtube_vis import read_youtube_vis
+
+FORMATS: dict[str, Callable[[Path], Labels]] = {
+    "cvat": read_cvat_video,
+    "epic-kitchens": read_epic_kitchens,
+    "mot": read_mot_challenge,
+    "voc": read_voc,
+    "yolo": read_yolo,
+    "youtube-vis": read_youtube_vis,
+}
+UNLABELLED = ("reference", "empty")  # what frames without annotations can be taken for
+
+
+def convert_to_coco_vid(
+    source: Path,
+    output: Path,
+    *,
+    format: str,
+    root: Path,
+    video_files: bool = False,
+    extract: Path | None = None,
+    first_number: int = 0,
+    classes: Sequence[str] | None = None,
+    unlabelled: str = "reference",
+) -> Path:
+    """Write a COCO-VID JSON.
+
+    Args:
+        source: the annotations.
+        output: JSON to write.
+        format: one of :data:`FORMATS`.
+        root: folder of image folders, or of video files.
+        video_files: the root has video files, not image folders.
+        extract: write the frames of video files as JPEG below this folder, which then is the root.
+            None to read them in place.
+        first_number: number of a video file's first frame in the names of label files.
+        classes: names in the order of their ids; None for the order of the annotations.
+        unlabelled: one of :data:`UNLABELLED`: frames without a label file become reference frames
+            only, or frames without objects.
+
+    Returns:
+        the root that belongs to the JSON.
+
+    Raises:
+        FileNotFoundError: if something is not there.
+        InputError: if something is not what it should be.
+    """
+    labels = FORMATS[format](source)
+    names = _class_names(labels, classes)
+    info = {"description": f"from {source.name}", "format": format}
+    builder = CocoVidBuilder(
+        info, [{"id": index, "name": name} for index, name in enumerate(names, start=1)]
+    )
+    left_out = Counter(labels.left_out)
+    all_frames = frames_of(
+        *(labels.videos, root),
+        video_files=video_files,
+        extract=extract,
+        first_number=first_number,
+    )
+    for video, frames in zip(labels.videos, all_frames, strict=True):
+        left_out += _add(builder, video, frames, unlabelled)
+    write_json(output, builder.content)
+    print(f"{output}: {summary(builder.content)}")
+    for what, count in left_out.items():
+        print(f"{count} {what} left out" if what != REFERENCES else f"{count} {what}")
+    root = extract or root
+    print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
+    return root
+
+
+REFERENCES = (
+    "frames without label file serve as reference frames only (--unlabelled empty if they have no "
+    "objects)"
+)
+
+
+def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
+    boxes = [box for video in labels.videos for box in video.boxes]
+    names = list(classes or labels.classes or sorted({box.category for box in boxes}))
+    if not names:
+        raise InputError(
+            f"{labels.videos[0].where} has no boxes and names no classes: add --classes."
+        )
+    if len(set(names)) < len(names):
+        raise InputError(f"A class is named twice in {', '.join(names)}: name each once.")
+    known = set(names)
+    for box in boxes:
+        if box.category not in known:
+            raise InputError(
+                f"{box.where}: class '{box.category}' is none of {', '.join(names)}: add it to "
+                "--classes, or correct the annotation."
+            )
+    return names
+
+
+def _add(
+    builder: CocoVidBuilder, video: VideoLabels, frames: Frames, unlabelled: str
+) -> Counter[str]:
+    """Put a video into the builder and count what is left out."""
+    _check_sizes(video, frames)
+    positions = None
+    if video.labelled_frames is not None and unlabelled == "reference":
+        positions = {_position(frames, each, video.where) for each in video.labelled_frames}
+    boxes: dict[int, list[LabelledBox]] = {}
+    for box in video.boxes:
+        boxes.setdefault(_position(frames, box.frame, box.where), []).append(box)
+    more = {} if frames.video_file is None else {"file_name": frames.video_file}
+    video_id = builder.add_video(video.name, **more)
+    left_out: Counter[str] = Counter()
+    for position, size in enumerate(frames.sizes):
+        more = {} if frames.files is None else {"file_name": frames.files[position]}
+        if positions is not None:
+            more["is_vid_train_frame"] = position in positions
+            left_out[REFERENCES] += position not in positions
+        image_id = builder.add_frame(video_id, position, size, **more)
+        for box in boxes.get(position, ()):
+            bbox = _in_pixels(box, size, video.drawn_on)
+            if not _reaches_into(bbox, size):
+                left_out["boxes outside their image or without area"] += 1
+                continue
+            more = {} if box.occluded is None else {"occluded": int(box.occluded)}
+            builder.add_box(
+                *(image_id, box.category, bbox),
+                track=box.track,
+                iscrowd=int(box.ignored),
+                **more,
+            )
+    return +left_out
+
+
+def _check_sizes(video: VideoLabels, frames: Frames) -> None:
+    if video.images is not None and len(video.images) != len(frames.sizes):
+        raise InputError(
+            f"{video.where} has {len(video.images)} frames, {frames.video_file or 'its video'} has "
+            f"{len(frames.sizes)}: bring the video that was annotated."
+        )
+    if video.size is not None:
+        for position, size in enumerate(frames.sizes):
+            if tuple(size) != tuple(video.size):
+                name = frames.files[position] if frames.files else frames.video_file
+                raise InputError(
+                    f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {video.size[0]} x "
+                    f"{video.size[1]}: bring the images that were annotated."
+                )
+
+
+def _position(frames: Frames, frame: int | str, where: str) -> int:
+    position = frames.position(frame)
+    if position is None:
+        name = frames.video_file or (
+            Path(frames.files[0]).parent.as_posix() if frames.files else ""
+        )
+        hint = ""
+        if frames.video_file and isinstance(frame, str):
+            hint = f"; the first frame is taken to be number {frames.first_number} (--first-frame)"
+        raise InputError(
+            f"{where} annotates frame {frame}, which {name} with its {len(frames.sizes)} frames "
+            f"does not have: bring it, or correct the annotation{hint}."
+        )
+    return position
+
+
+def _in_pixels(
+    box: LabelledBox, size: tuple[int, int], drawn_on: tuple[float, float] | None
+) -> tuple[float, ...]:
+    if drawn_on is None:
+        return box.bbox
+    scales = [size[side] / drawn_on[side] for side in (0, 1)] * 2
+    return tuple(value * scale for value, scale in zip(box.bbox, scales, strict=True))
+
+
+def _reaches_into(bbox: tuple[float, ...], size: tuple[int, int]) -> bool:
+    x, y, w, h = bbox
+    return w > 0 and h > 0 and x < size[0] and y < size[1] and x + w > 0 and y + h > 0

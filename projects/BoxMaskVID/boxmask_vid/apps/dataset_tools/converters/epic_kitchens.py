@@ -1,0 +1,89 @@
+"""EPIC-KITCHENS-55 object boxes (Damen et al., ECCV 2018), the second data set of BoxMask."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from ....errors import InputError
+from .labels import LabelledBox, Labels, VideoLabels, number, read_text
+
+DRAWN_ON = (1920, 1080)  # the boxes are in pixels of the original videos
+BOX = re.compile(r"\(\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*\)")
+COLUMNS = ("noun_class", "participant_id", "video_id", "frame", "bounding_boxes")
+NOUNS = "EPIC_noun_classes.csv"
+
+
+def read_epic_kitchens(source: Path) -> Labels:
+    """Boxes ``(top, left, height, width)`` of active objects, on two frames a second.
+
+    The images of ``P01_01`` lie in ``P01/P01_01`` below the image root, with the frame's number in
+    their names; those between the annotated ones serve as reference frames. There are no tracks.
+
+    Args:
+        source: ``EPIC_train_object_labels.csv``; ``EPIC_noun_classes.csv`` names the classes and
+            must lie beside it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        InputError: if a file is not what it should be.
+    """
+    rows = _rows(source, COLUMNS)
+    classes = {
+        int(number(row["noun_id"], int, where, "noun_id")): row["class_key"]
+        for where, row in _rows(source.with_name(NOUNS), ("noun_id", "class_key"))
+    }
+    boxes: dict[tuple[str, str], list[LabelledBox]] = {}
+    labelled: dict[tuple[str, str], set[str]] = {}
+    for where, row in rows:
+        frame = str(int(number(row["frame"], int, where, "the frame")))
+        noun = int(number(row["noun_class"], int, where, "noun_class"))
+        if noun not in classes:
+            raise InputError(f"{where}: noun_class {noun} is not in {NOUNS}: correct it.")
+        text = row["bounding_boxes"].strip()
+        found = BOX.findall(text)
+        if re.sub(r"[\[\],\s]", "", BOX.sub("", text)) or text[:1] != "[" or text[-1:] != "]":
+            raise InputError(
+                f"{where}: bounding_boxes '{text[:40]}' is not '[(top, left, height, width), ...]'."
+            )
+        video = row["participant_id"].strip(), row["video_id"].strip()
+        labelled.setdefault(video, set()).add(frame)
+        for top, left, height, width in (map(int, each) for each in found):
+            boxes.setdefault(video, []).append(
+                LabelledBox(frame, classes[noun], (left, top, width, height), where)
+            )
+    videos = [
+        VideoLabels(
+            *(name, str(source), boxes.get((participant, name), [])),
+            folder=f"{participant}/{name}",
+            drawn_on=DRAWN_ON,
+            labelled_frames=frozenset(frames),
+        )
+        for (participant, name), frames in labelled.items()
+    ]
+    return Labels(videos, [classes[noun] for noun in sorted(classes)])
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
+    """Rows with file and line.
+
+    Raises:
+        InputError: if a column is missing, a row is incomplete or there is none.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    try:
+        missing = [each for each in columns if each not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(f"{path} has no column '{missing[0]}': bring the right file.")
+        rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read ({error}): bring it anew.") from error
+    for where, row in rows:
+        absent = [each for each in columns if row[each] is None]
+        if absent:
+            raise InputError(f"{where} ends before '{absent[0]}': correct it.")
+    if not rows:
+        raise InputError(f"{path} has no rows: bring it anew.")
+    return rows

@@ -1,0 +1,116 @@
+"""The still images of ImageNet DET with the 30 classes of ImageNet VID to COCO JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ....errors import InputError
+from ....files import write_json
+from ....parallel import in_processes
+from .coco_vid import summary
+from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
+
+LIST = "DET_train_30classes.txt"
+JSON = "imagenet_det_30plus1_train.json"
+
+
+def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive") -> Path:
+    """Write ``imagenet_det_30plus1_train.json``: objects of other classes are left out.
+
+    Args:
+        root: the ILSVRC tree.
+        output: folder for the file.
+        box_rule: one of :data:`BOX_RULES`.
+
+    Returns:
+        the file written.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        InputError: if the tree is not what it should be.
+    """
+    check_tree(root)
+    images = listed_images(root)
+    derived = images is None
+    if derived:
+        base = root / "Annotations/DET"
+        found = (base / "train").rglob("*.xml")
+        images = sorted(path.relative_to(base).with_suffix("").as_posix() for path in found)
+        print(f"{root} has no {LIST}: images with objects of the classes are taken")
+    if not images:
+        raise InputError(f"{root} has no still images: there must be {root}/Annotations/DET/train.")
+    content = convert_images(root, images, box_rule, only_with_objects=derived)
+    if not content["images"]:
+        raise InputError(f"{root}/Annotations/DET/train has no object of the classes of VID.")
+    path = output / JSON
+    write_json(path, content)
+    print(f"{path}: {summary(content)}")
+    return path
+
+
+def listed_images(root: Path) -> list[str] | None:
+    """Names below Data/DET without suffix, each once; None if there is no list."""
+    path = list_file(root, "DET", LIST)
+    if path is None:
+        return None
+    rows = read_rows(path, columns=2)
+    for number, row in rows:
+        if not row[0].startswith("train/"):
+            raise InputError(
+                f"{path}, row {number}: '{' '.join(row)}' is not 'train/<image> 1': it is another "
+                "list, bring the right one or remove it to have it derived."
+            )
+    names = list(dict.fromkeys(row[0] for _, row in rows))
+    if len(names) < len(rows):
+        print(f"{path}: {len(rows)} rows, {len(rows) - len(names)} of them repeated")
+    return names
+
+
+def convert_images(
+    root: Path, images: list[str], box_rule: str, *, only_with_objects: bool
+) -> dict:
+    """COCO content of some images."""
+    records = categories(root)
+    category_ids = {each["encode_name"]: each["id"] for each in records}
+    info = {"description": f"from {root.name}, ILSVRC layout", "box_rule": box_rule}
+    content = {"info": info, "categories": records, "images": [], "annotations": []}
+    jobs = [(root, name, BOX_RULES[box_rule]) for name in images]
+    frames = in_processes(_read_image, jobs, what="image")
+    flat = 0
+    for name, frame in zip(images, frames, strict=True):
+        wanted = [each for each in frame.objects if each["name"] in category_ids]
+        objects = [each for each in wanted if min(each["bbox"][2:]) > 0]
+        flat += len(wanted) - len(objects)
+        if only_with_objects and not objects:
+            continue
+        file_name = f"{name}.JPEG"
+        if not (root / "Data/DET" / file_name).is_file():
+            raise InputError(f"There is no image {root}/Data/DET/{file_name}: bring it.")
+        image_id = len(content["images"]) + 1
+        content["images"].append(
+            {
+                "id": image_id,
+                "file_name": file_name,
+                "width": frame.size[0],
+                "height": frame.size[1],
+            }
+        )
+        for each in objects:
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]) + 1,
+                    "image_id": image_id,
+                    "category_id": category_ids[each["name"]],
+                    "bbox": each["bbox"],
+                    "area": each["bbox"][2] * each["bbox"][3],
+                    "iscrowd": 0,
+                }
+            )
+    if flat:
+        print(f"{root}: {flat} boxes without area were left out")
+    return content
+
+
+def _read_image(job: tuple[Path, str, int]) -> XmlFrame:
+    root, name, added = job
+    return read_xml(root / f"Annotations/DET/{name}.xml", added)

@@ -1,0 +1,167 @@
+"""The frames that annotations belong to: folders of images, or video files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+
+import cv2
+from PIL import Image, UnidentifiedImageError
+
+from ....errors import InputError
+from ....parallel import in_processes
+from ....video import VideoFile
+from ....video.source import IMAGE_SUFFIXES
+from .labels import VideoLabels
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+JPEG_QUALITY = 95
+EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of a video.
+
+    Attributes:
+        sizes: width and height of each.
+        files: image files below the root; None for frames of a video file.
+        video_file: below the root, if they are read in place.
+        first_number: number of the first frame of a video file in the names of label files.
+    """
+
+    sizes: Sequence[tuple[int, int]]
+    files: Sequence[str] | None = None
+    video_file: str | None = None
+    first_number: int = 0
+
+    def position(self, frame: int | str) -> int | None:
+        """Where a frame is that annotations call so: its position, a stem, or a number in stems."""
+        if isinstance(frame, int):
+            return frame if 0 <= frame < len(self.sizes) else None
+        found = self._stems.get(frame)
+        if found is None and (number := _last_number(frame)) is not None:
+            if self.files is None:
+                return self.position(number - self.first_number)
+            if frame.isdigit():
+                found = self._numbers.get(number)
+        return found
+
+    @cached_property
+    def _stems(self) -> dict[str, int]:
+        return {PurePath(file).stem: index for index, file in enumerate(self.files or ())}
+
+    @cached_property
+    def _numbers(self) -> dict[int | None, int]:
+        return {_last_number(stem): index for stem, index in self._stems.items()}
+
+
+def frames_of(
+    videos: Sequence[VideoLabels],
+    root: Path,
+    *,
+    video_files: bool,
+    extract: Path | None = None,
+    first_number: int = 0,
+) -> Iterator[Frames]:
+    """Find the frames of videos, in their order, with progress on the screen.
+
+    Args:
+        videos: annotations.
+        root: of image folders or of video files.
+        video_files: read video files rather than image folders.
+        extract: write the frames of video files as JPEG below this folder.
+        first_number: see :class:`Frames`.
+
+    Raises:
+        InputError: if a video is not there, or something of it cannot be read.
+    """
+    if not video_files:
+        return in_processes(_find_images, [(each, root) for each in videos], what="video")
+    jobs = [(each, root, extract, first_number) for each in videos]
+    return in_processes(_find_video_file, jobs, what="video")
+
+
+def natural_order(path: PurePath | str) -> list:
+    """A key to sort names such that frame 10 comes after frame 9."""
+    parts = re.split(r"(\d+)", str(path))
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height as shown, from the head of the file.
+
+    Raises:
+        InputError: if it is not there or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return oriented_size(image)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no image {path}: bring it, or correct the root.") from error
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+        raise InputError(f"The image {path} cannot be read ({error}): replace it.") from error
+
+
+def oriented_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as shown: cameras note how they were held."""
+    width, height = image.size
+    turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
+    return (height, width) if turned else (width, height)
+
+
+def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
+    video, root = job
+    if video.images is not None:
+        files = list(video.images)
+    else:
+        folder = root / (video.folder or video.name)
+        if not os.path.isdir(folder):  # False for names that cannot be, too
+            raise InputError(
+                f"There is no folder {folder} with the images of the video of {video.where}: bring "
+                "it, or correct the root (--images)."
+            )
+        found = [each for each in folder.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES]
+        if not found:
+            raise InputError(f"The folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}).")
+        files = [each.relative_to(root).as_posix() for each in sorted(found, key=natural_order)]
+    return Frames([image_size(root / file) for file in files], files)
+
+
+def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
+    video, root, extract, first_number = job
+    candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
+    candidates += [each.with_suffix(each.suffix.upper()) for each in candidates]
+    path = next((each for each in candidates if os.path.isfile(each)), None)
+    if path is None:
+        raise InputError(
+            f"There is no video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) "
+            f"for {video.where}: bring it, or correct the root (--videos)."
+        )
+    with VideoFile(path) as file:
+        if extract is None:
+            file.check()
+            height, width, _ = file[0].shape
+            sizes = [(width, height)] * len(file)
+            name = path.relative_to(root).as_posix()
+            return Frames(sizes, video_file=name, first_number=first_number)
+        sizes, files = [], []
+        (extract / video.name).mkdir(parents=True, exist_ok=True)
+        for index, frame in enumerate(file):
+            name = f"{video.name}/{index:06d}.jpg"
+            if not cv2.imwrite(
+                str(extract / name), frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            ):
+                raise OSError(f"OpenCV cannot write {extract / name}")
+            sizes.append((frame.shape[1], frame.shape[0]))
+            files.append(name)
+    return Frames(sizes, files)
+
+
+def _last_number(stem: str) -> int | None:
+    found = re.search(r"(\d{1,12})$", stem)
+    return int(found[1]) if found else None

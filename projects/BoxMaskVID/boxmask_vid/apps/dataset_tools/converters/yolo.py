@@ -1,0 +1,78 @@
+"""YOLO: a folder of txt files for each video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from ....errors import InputError
+from .labels import LabelledBox, Labels, VideoLabels, number, read_text, subfolders
+
+
+def read_yolo(source: Path) -> Labels:
+    """Lines ``class x_centre y_centre width height [track]``, in shares of the image.
+
+    Args:
+        source: folder with ``<video>/<image>.txt`` and the names of the classes: ``classes.txt`` or
+            ``obj.names``, one in a line, or ``data.yaml`` with ``names``.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        InputError: if a file is not what it should be.
+    """
+    folders = subfolders(source, "*.txt")
+    classes = _classes(source)
+    videos = []
+    for folder in folders:
+        files = sorted(folder.glob("*.txt"))
+        boxes = [
+            _box(line, file.stem, f"{file}, line {index}", classes)
+            for file in files
+            for index, line in enumerate(read_text(file).splitlines(), start=1)
+            if line.strip()
+        ]
+        labelled = frozenset(file.stem for file in files)
+        videos.append(
+            VideoLabels(
+                folder.name, str(folder), boxes, drawn_on=(1.0, 1.0), labelled_frames=labelled
+            )
+        )
+    return Labels(videos, classes)
+
+
+def _classes(source: Path) -> list[str]:
+    for name in ("classes.txt", "obj.names"):
+        if (source / name).is_file():
+            lines = read_text(source / name).splitlines()
+            return [line.strip() for line in lines if line.strip()]
+    path = source / "data.yaml"
+    if not path.is_file():
+        raise InputError(
+            f"{source} does not name its classes: add classes.txt, a name in a line, or data.yaml."
+        )
+    try:
+        content = yaml.safe_load(read_text(path))
+        names = content["names"]
+        names = [names[index] for index in range(len(names))]
+        return [str(each) for each in names]
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} has no list 'names' of the classes ({error!r}): add it."
+        ) from error
+
+
+def _box(line: str, frame: str, where: str, classes: list[str]) -> LabelledBox:
+    fields = line.split()
+    if len(fields) not in (5, 6):
+        raise InputError(
+            f"{where}: '{line[:60]}' is not 'class x_centre y_centre width height [track]'."
+        )
+    index = int(number(fields[0], int, where, "the class"))
+    if not 0 <= index < len(classes):
+        raise InputError(f"{where}: class {index} is none of the {len(classes)}: correct it.")
+    x, y, w, h = (number(each, float, where, "a side of the box") for each in fields[1:5])
+    if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= w <= 1 and 0 <= h <= 1):
+        raise InputError(f"{where}: '{line[:60]}' has numbers beyond 0 .. 1: they are shares.")
+    track = int(number(fields[5], int, where, "the track")) if len(fields) == 6 else None
+    return LabelledBox(frame, classes[index], (x - w / 2, y - h / 2, w, h), where, track=track)

@@ -1,0 +1,163 @@
+"""Export a trained model as TorchScript and ONNX graphs, checked against the model itself.
+
+Nothing is written before what would be written has been run and agrees.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+
+from ...config import names_of_classes
+from ...engine.predictor import VideoPredictor
+from ...engine.setup import build_cfg
+from ...errors import InputError
+from ...files import write_json, written_whole
+from ...video import open_frames
+from ..dataset_tools import Scene, render_video
+from .agreement import Case, Difference, difference
+from .formats import FORMATS
+from .graphs import Graph, Port, build_graphs
+
+CHECKED_FRAMES = 4
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/export_model.py``."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--config-file", required=True, metavar="CFG", help="of the model")
+    add("--output", required=True, type=Path, metavar="DIR", help="for graphs and model.json")
+    add("--format", nargs="+", choices=FORMATS, default=list(FORMATS), help="(default: all)")
+    add(
+        "--check-input",
+        metavar="X",
+        help="video file, folder or glob of images to check on (default: a synthetic video)",
+    )
+    add(
+        "--tolerance",
+        type=float,
+        default=1e-3,
+        metavar="X",
+        help="largest difference from the model, in pixels and in score (default: %(default)s)",
+    )
+    add("--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export, check, write.
+
+    Raises:
+        InputError: if the model cannot be exported, a package is missing, the exported graphs find
+            something else than the model, or the output cannot be written.
+    """
+    for name in args.format:
+        FORMATS[name].check_packages()
+    cfg = _config(args)
+    predictor = VideoPredictor(cfg)
+    graphs = build_graphs(cfg, predictor.model)
+    cases = _cases(predictor, args.check_input)
+    files = {}
+    for name in args.format:
+        form = FORMATS[name]
+        saved = {graph.name: form.save(graph) for graph in graphs}
+        functions = {graph: form.load(content) for graph, content in saved.items()}
+        _check(name, [difference(functions, case) for case in cases], args.tolerance)
+        files |= {f"{graph}{form.suffix}": content for graph, content in saved.items()}
+    for file, content in files.items():
+        with written_whole(args.output / file) as unfinished:
+            unfinished.write_bytes(content)
+    write_json(args.output / "model.json", describe(cfg, graphs, args.format))
+    print(
+        f"compared on {sum(len(case.found) for case in cases)} detections with "
+        f"0 to {max(len(case.references) for case in cases)} references\n"
+        f"{args.output}: {', '.join([*files, 'model.json'])}"
+    )
+
+
+def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> dict:
+    """The content of ``model.json``: what one needs to know to use the graphs."""
+    size, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
+    return {
+        "image": {
+            "channels": cfg.INPUT.FORMAT,
+            "resize": f"keeping its proportions, so that it fits into {longest} x {size} or "
+            f"{size} x {longest} pixels, with bilinear interpolation (cv2.INTER_LINEAR)",
+            "shortest_edge": size,
+            "longest_edge": longest,
+        },
+        "classes": names_of_classes(cfg),
+        "boxes": "x1, y1, x2, y2 in pixels of the resized image",
+        "memory": "Concatenate what 'encode' gives for the reference frames along axis 0, each "
+        "name for itself, and hand it to 'detect'. All frames have the same size. The image itself "
+        "is always one of its references and need not be among them: 'detect' gives its memory "
+        "as well, as own_*. Without references: tensors with 0 rows.",
+        "references": cfg.MODEL.VID.TEST.NUM_REFERENCES,
+        "files": {
+            name: [f"{graph.name}{FORMATS[name].suffix}" for graph in graphs] for name in formats
+        },
+        "graphs": {
+            graph.name: {
+                "inputs": [_port(port) for port in graph.inputs],
+                "outputs": [_port(port) for port in graph.outputs],
+            }
+            for graph in graphs
+        },
+    }
+
+
+def _port(port: Port) -> dict:
+    return {"name": port.name, "dtype": port.dtype, "shape": list(port.shape)}
+
+
+def _config(args: argparse.Namespace) -> CfgNode:
+    """On the CPU, with references as graphs have them: those given, and the image itself."""
+    cfg = build_cfg(args.config_file, args.opts)
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
+    return cfg
+
+
+def _cases(predictor: VideoPredictor, source: str | None) -> list[Case]:
+    """The last frame with 0, 1, 2, ... of the others as its references."""
+    if source is None:
+        frames = [frame for frame, _ in render_video(Scene(CHECKED_FRAMES, 0.5), (0, 0))]
+    else:
+        frames = list(islice(open_frames(source), CHECKED_FRAMES))
+    if not frames:
+        raise InputError(f"--check-input {source} has no frames: bring a video with some.")
+    *others, image = (predictor.sample(frame)["image"] for frame in frames)
+    if any(other.shape != image.shape for other in others):
+        raise InputError(
+            f"--check-input {source} has images of different sizes: bring frames of one video."
+        )
+    cases = []
+    for count in range(len(others) + 1 if predictor.model.roi_heads.uses_references else 1):
+        sample = {"image": image, "reference_images": others[:count]}
+        with torch.no_grad():
+            (found,) = predictor.model.inference([sample], do_postprocess=False)
+        cases.append(Case(image, others[:count], found))
+    if not any(len(case.found) for case in cases):
+        raise InputError(
+            "The model finds nothing in the frames to check on, so nothing can be compared: bring "
+            "some with objects, --check-input X, or lower MODEL.ROI_HEADS.SCORE_THRESH_TEST."
+        )
+    return cases
+
+
+def _check(name: str, differences: Sequence[Difference], tolerance: float) -> None:
+    pixels = max(each.pixels for each in differences)
+    score = max(each.score for each in differences)
+    print(f"{name}: largest difference from the model {pixels:.2g} pixels, {score:.2g} in score")
+    if not max(pixels, score) <= tolerance:
+        raise InputError(
+            f"The {name} graphs do not find what the model finds, nothing is written: differences "
+            f"of {pixels:.2g} pixels and {score:.2g} in score, {tolerance:g} is allowed; see "
+            "'What cannot be exported' in the README of BoxMaskVID."
+        )

@@ -1,0 +1,206 @@
+"""A model as graphs of plain tensors: frame to memory, and frame with memory to detections.
+
+The plain formulation (``modeling/plain.py``) is exported: what the fast one is made of, sums of
+sparse rows, has no counterpart in ONNX. A reference frame is remembered as the attention keys and
+values of its proposals and, with Temporal RoI Align, its feature map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.export import TracingAdapter
+from detectron2.modeling import build_model
+from detectron2.structures import Instances
+from torch import nn
+
+from ...errors import InputError
+from ...modeling import plain_config
+from ...modeling.plain import PlainTemporalROIAlign, most_similar_cells
+from ...modeling.roi_heads import TemporalROIHeads
+
+Stages = list[tuple[torch.Tensor, torch.Tensor]]
+
+# Of the frames that are traced. Graphs take any size; one that does not is found out by a check on
+# frames of another size.
+TRACED_SIZE = 120, 152
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph.
+
+    Attributes:
+        name: of the tensor.
+        dtype: of its numbers, as NumPy calls it.
+        shape: its lengths; a name where they are free.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+    @property
+    def free_axes(self) -> dict[int, str]:
+        """Names of the axes of free length."""
+        return {axis: name for axis, name in enumerate(self.shape) if isinstance(name, str)}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is exported: a module of plain tensors, with tensors to trace it with."""
+
+    name: str
+    module: TracingAdapter
+    inputs: list[Port]
+    outputs: list[Port]
+
+
+def build_graphs(cfg: CfgNode, model: nn.Module) -> list[Graph]:
+    """The graphs of a model.
+
+    - ``encode`` (only if the model looks at references): an image to the memory of it.
+    - ``detect``: an image and the memory of any number of reference frames, those of each
+      concatenated along the first axis, to boxes, scores, classes, and the memory of the image
+      itself, which need not be among the references.
+
+    Args:
+        cfg: of the model.
+        model: with its weights, on the CPU.
+
+    Raises:
+        InputError: if the model cannot be exported.
+    """
+    _check_exportable(cfg, model)
+    plain = build_model(plain_config(cfg))
+    plain.load_state_dict(model.state_dict())
+    plain.eval()
+    height, width = TRACED_SIZE
+    image = torch.arange(3 * height * width).mul(7919).remainder(251).byte().view(3, height, width)
+    picture = Port("image", "uint8", (3, "height", "width"))
+    found = [
+        Port("boxes", "float32", ("detections", 4)),
+        Port("scores", "float32", ("detections",)),
+        Port("classes", "int64", ("detections",)),
+    ]
+    own = memory_ports(plain)
+    with torch.no_grad():
+        memory = _encode(plain, image)
+    detect = Graph(
+        "detect",
+        TracingAdapter(plain, (image, *memory), _detect).eval(),
+        [picture, *(_of_references(port) for port in own)],
+        [*found, *(Port(f"own_{port.name}", port.dtype, port.shape) for port in own)],
+    )
+    if not own:
+        return [detect]
+    return [Graph("encode", TracingAdapter(plain, image, _encode).eval(), [picture], own), detect]
+
+
+def memory_ports(model: nn.Module) -> list[Port]:
+    """The memory of one frame."""
+    heads, ports = model.roi_heads, []
+    if heads.box_head_uses_references:
+        for stage, fc in enumerate(heads.box_head.fcs):
+            for part in ("keys", "values"):
+                shape = "proposals", fc.out_features
+                ports.append(Port(f"stage_{stage}_{part}", "float32", shape))
+    if heads.temporal_roi_align is not None:
+        (output,) = model.backbone.output_shape().values()
+        ports.append(Port("maps", "float32", (1, output.channels, "map_height", "map_width")))
+    return ports
+
+
+def _of_references(port: Port) -> Port:
+    first = "reference_frames" if port.shape[0] == 1 else f"reference_{port.shape[0]}"
+    return Port(port.name, port.dtype, (first, *port.shape[1:]))
+
+
+def _check_exportable(cfg: CfgNode, model: nn.Module) -> None:
+    if not isinstance(model.roi_heads, TemporalROIHeads):
+        raise InputError(
+            f"MODEL.ROI_HEADS.NAME is {cfg.MODEL.ROI_HEADS.NAME}: only models with "
+            "TemporalROIHeads are exported; for Detectron2's own see its "
+            "tools/deploy/export_model.py."
+        )
+    if model.roi_heads.predict_masks:
+        raise InputError(
+            "The model predicts masks, which are not exported: leave MODEL.BOXMASK.PREDICT_MASKS "
+            "and MODEL.MASK_ON False."
+        )
+
+
+def _encode(model: nn.Module, image: torch.Tensor) -> tuple[Stages, list[torch.Tensor]]:
+    return _look(model, image)[2:]
+
+
+def _detect(
+    model: nn.Module, image: torch.Tensor, stages: Stages, maps: list[torch.Tensor]
+) -> tuple:
+    """Boxes, scores, classes, and the memory of the image.
+
+    Args:
+        model: see :func:`build_graphs`.
+        image: (3, H, W) uint8.
+        stages: keys and values of references, M rows each.
+        maps: one tensor (T, C, h, w) of the T references; none without Temporal RoI Align.
+    """
+    proposals, rois, own_stages, own_maps = _look(model, image)
+    heads = model.roi_heads
+    for references, own in zip(maps, own_maps, strict=True):
+        rois = _align(heads.temporal_roi_align, rois, torch.cat([references, own]))
+    if heads.box_head_uses_references:
+        pairs = zip(stages, own_stages, strict=True)
+        stages = [tuple(map(torch.cat, zip(*pair, strict=True))) for pair in pairs]
+        features = heads.box_head(rois, stages)
+    else:
+        features = heads.box_head(rois)
+    predictor = heads.box_predictor
+    (found,), _ = predictor.inference(predictor(features), [proposals])
+    return found.pred_boxes.tensor, found.scores, found.pred_classes, own_stages, own_maps
+
+
+def _look(
+    model: nn.Module, image: torch.Tensor
+) -> tuple[Instances, torch.Tensor, Stages, list[torch.Tensor]]:
+    """Proposals of a frame, (R, C, P, P) their RoIAlign, and what is remembered of the frame."""
+    images = model.preprocess_image([{"image": image}])
+    features = model.backbone(images.tensor)
+    (proposals,), _ = model.proposal_generator(images, features)
+    heads = model.roi_heads
+    (frame_maps,) = (features[name] for name in heads.box_in_features)
+    rois = heads.box_pooler([frame_maps], [proposals.proposal_boxes])
+    stages = heads.box_head.encode_references(rois) if heads.box_head_uses_references else []
+    if heads.temporal_roi_align is None:
+        return proposals, rois, stages, []
+    (output,) = model.backbone.output_shape().values()
+    height, width = ((size + output.stride - 1) // output.stride for size in image.shape[1:])
+    return proposals, rois, stages, [frame_maps[:, :, :height, :width]]
+
+
+def _align(
+    temporal_roi_align: PlainTemporalROIAlign, rois: torch.Tensor, maps: torch.Tensor
+) -> torch.Tensor:
+    """``PlainTemporalROIAlign.forward`` on references in one tensor, of which a loop goes along.
+
+    Args:
+        temporal_roi_align: the module.
+        rois: (R, C, P, P).
+        maps: (T, C, h, w).
+    """
+    count, channels, height, width = rois.shape
+    cells = rois.permute(0, 2, 3, 1).flatten(0, 2)
+    similar = _most_similar_of_each(cells, maps.flatten(2), temporal_roi_align.num_most_similar)
+    similar = similar.view(-1, count, height, width, channels).permute(0, 1, 4, 2, 3)
+    return temporal_roi_align.aggregate(torch.cat([rois[None], similar]))
+
+
+@torch.jit.script_if_tracing
+def _most_similar_of_each(cells: torch.Tensor, maps: torch.Tensor, count: int) -> torch.Tensor:
+    """(T, N, C): :func:`most_similar_cells` of N cells in each of T maps (T, C, L).
+
+    Scripted: a traced loop would have the number of references that it was traced with.
+    """
+    return torch.stack([most_similar_cells(cells, each, count) for each in maps.unbind()])

@@ -1,0 +1,174 @@
+"""The main job on synthetic videos, from nothing to pictures, by the commands that a user types."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import get_config_file
+from ..data.datasets import register_vid_instances
+from ..data.datasets.builtin import VIDEO_DATASETS
+from ..engine.launch import METRICS_FILE
+from ..errors import InputError
+from .commands import Command, synthetic_vid_commands
+from .dataset_tools import write_contact_sheet
+from .training_plot import plot_training
+
+CONFIG = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
+VAL_DATASET = "synthetic_vid_val"
+EVALUATIONS = {  # name: options
+    "with_references": (),
+    "without_references": ("MODEL.VID.TEST.NUM_REFERENCES", 0),
+}
+SHOWN_VIDEOS = 3
+SHOWN_FPS = 8  # synthetic videos have no clock; slow enough to see a frame
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/run_demo.py``."""
+    parser = argparse.ArgumentParser(
+        description="Make synthetic videos, train a small BoxMask on them from scratch, evaluate "
+        "it and show what it finds. About ten minutes on two CPU cores."
+    )
+    parser.add_argument("--output", type=Path, default=Path("output/demo"), metavar="DIR")
+    parser.add_argument("--seed", type=int, default=1, help="of the videos and of the training")
+    return parser
+
+
+@dataclass
+class Quickstart:
+    """Runs commands of the repository one after the other and keeps their times.
+
+    Attributes:
+        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
+        output: everything is written below it; a run that was interrupted continues there.
+        seed: of the videos and of the training.
+        videos, frames: how many videos there are in all, and the length of those for training: many
+            short ones, since variety teaches.
+        val_videos, val_frames: how many of them are held out, and their length.
+        options: of the config, for training, evaluation and prediction.
+    """
+
+    repository: Path
+    output: Path
+    seed: int
+    videos: int = 500
+    frames: int = 8
+    val_videos: int = 16
+    val_frames: int = 16
+    options: Sequence[object] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """
+        Raises:
+            InputError: if a command fails, or the output is that of another seed.
+        """
+        tree = self._dataset()
+        self._train()
+        for name, options in EVALUATIONS.items():
+            self._evaluate(name, *options)
+        videos = self._predict(tree)
+        print(self._summary([*self._pictures(tree), *videos]))
+
+    def _dataset(self) -> Path:
+        """The converted tree of synthetic videos."""
+        tree = self.output / "datasets/synthetic_vid"
+        seed_file = tree / "seed.txt"
+        if seed_file.is_file():  # written last
+            if seed_file.read_text() != f"{self.seed}\n":
+                raise InputError(
+                    f"{self.output} has videos of seed {seed_file.read_text().strip()}, not "
+                    f"{self.seed}: remove it or choose another --output."
+                )
+            return tree
+        commands = synthetic_vid_commands(
+            self.repository,
+            tree,
+            seed=self.seed,
+            videos=self.videos,
+            val_videos=self.val_videos,
+            frames=self.frames,
+            val_frames=self.val_frames,
+        )
+        for title, command in commands.items():
+            self._run(title, command)
+        seed_file.write_text(f"{self.seed}\n")
+        return tree
+
+    def _train(self) -> None:
+        options = ["--resume", "OUTPUT_DIR", self.output / "train", "SEED", self.seed]
+        self._train_net("training", *options)
+
+    def _evaluate(self, name: str, *options: object) -> None:
+        weights = ["MODEL.WEIGHTS", self.output / "train/model_final.pth"]
+        output = ["OUTPUT_DIR", self.output / name]
+        title = f"evaluation {name.replace('_', ' ')}"
+        self._train_net(title, "--eval-only", *weights, *output, *options)
+
+    def _predict(self, tree: Path) -> list[Path]:
+        """Annotated videos of some held-out ones."""
+        inputs = sorted((tree / "Data/VID/val").iterdir())[:SHOWN_VIDEOS]
+        self._command(
+            "annotated videos",
+            # the config that the training left knows the names of the classes
+            *("projects/BoxMaskVID/demo.py", "--config-file", self.output / "train/config.yaml"),
+            *("--input", *inputs, "--output", self.output / "videos", "--fps", SHOWN_FPS),
+            *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth", *self.options),
+        )
+        return [self.output / f"videos/{each.name}.mp4" for each in inputs]
+
+    def _pictures(self, tree: Path) -> list[Path]:
+        name = "held_out_videos"
+        json_file, _ = VIDEO_DATASETS[VAL_DATASET]
+        register_vid_instances(name, {}, str(tree.parent / json_file), str(tree / "Data/VID"))
+        found = self.output / f"with_references/inference/{VAL_DATASET}/coco_instances_results.json"
+        return [
+            tree / "contact_sheet.png",
+            plot_training(self.output / "train/metrics.json", self.output / "training.png"),
+            write_contact_sheet(name, found, self.output / "detections.png"),
+        ]
+
+    def _train_net(self, title: str, *options: object) -> None:
+        config = ["--config-file", get_config_file(CONFIG)]
+        self._command(title, "projects/BoxMaskVID/train_net.py", *config, *options, *self.options)
+
+    def _command(self, title: str, script: str, *options: object) -> None:
+        datasets = {"DETECTRON2_DATASETS": self.output / "datasets"}
+        self._run(title, Command(self.repository, script, options, datasets))
+
+    def _run(self, title: str, command: Command) -> None:
+        """Its output goes to the screen."""
+        print(f"\n== {title}\n$ {command}", flush=True)
+        start = time.perf_counter()
+        done = subprocess.run(command.words, env=command.environment, check=False)
+        self.seconds[title] = time.perf_counter() - start
+        if done.returncode:
+            raise InputError(f"'{title}' failed (exit code {done.returncode}), see above.")
+
+    def _summary(self, files: list[Path]) -> str:
+        """A table of metrics, times and files."""
+        with_references = self._metrics("with_references")
+        alone = self._metrics("without_references")
+        lines = ["", f"{'held-out videos':32}{'with references':>18}{'frames alone':>15}"]
+        for metric, value in with_references.items():
+            if metric in ("AP", "AP50", "AP75") or metric.startswith("AP50-"):
+                lines.append(f"{metric:32}{value:18.1f}{alone[metric]:15.1f}")
+        lines += ["", *(f"{title:32}{value:16.0f} s" for title, value in self.seconds.items())]
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        lines.append(f"{'in all':32}{sum(self.seconds.values()):16.0f} s")
+        lines.append(f"{'largest process':32}{peak:14.1f} GiB")
+        files += [self.output / each / METRICS_FILE for each in EVALUATIONS]
+        files += [self.output / "train/metrics.json", self.output / "train/model_final.pth"]
+        return "\n".join([*lines, "", "Look at:", *(f"  {each}" for each in files)])
+
+    def _metrics(self, name: str) -> dict[str, float]:
+        metrics = json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]
+        return {name: math.nan if value is None else value for name, value in metrics.items()}

@@ -1,0 +1,109 @@
+"""What kinds of errors cost (Bolya et al., TIDE, ECCV 2020, section 2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ....evaluation.average_precision import at_101_recalls, average_precisions, mean_over_classes
+from ....evaluation.detections import Detections
+from ....evaluation.ground_truth import GroundTruth
+from ....evaluation.matches import Matches
+from .errors import CLASSIFICATION, KINDS, LOCALISATION, MISSED, Errors
+
+
+class DeltaAP(NamedTuple):
+    """AP50, and how much it rises when all errors of one kind are mended (TIDE's dAP)."""
+
+    ap50: float  # 0 .. 1
+    gains: tuple[float, ...]  # in the order of `KINDS`
+
+
+def delta_ap(
+    ground_truth: GroundTruth,
+    detections: Detections,
+    errors: Errors,
+    group: np.ndarray | None = None,
+) -> DeltaAP:
+    """Weigh the kinds of errors by what they cost.
+
+    Wrong class or location: the best detection of a box that nothing finds is put right, the others
+    are removed. Duplicates, background and both: removed. Missed: the box need not be found.
+
+    Args:
+        ground_truth: A boxes.
+        detections: D.
+        errors: of them.
+        group: (A,) bool, boxes to be found; the others are ignored, and so are errors about them.
+            Errors on the background, which are about no box, always count. None: all.
+
+    Returns:
+        NaN where no box is to be found.
+    """
+    if group is None:
+        group = np.ones(len(ground_truth), dtype=bool)
+    inside = np.append(group, True)[errors.boxes]  # -1: about none
+    matches = replace(
+        errors.matches,
+        counted=errors.matches.counted & group,
+        false_positive=errors.matches.false_positive.astype(bool) & inside,
+    )
+    ap50 = _ap50(matches, detections, ground_truth)
+    gains = []
+    for kind in range(len(KINDS)):
+        mended, given = _mended(kind, matches, errors, detections, ground_truth)
+        gains.append(_ap50(mended, given, ground_truth) - ap50)
+    return DeltaAP(ap50, tuple(gains))
+
+
+def _mended(
+    kind: int, matches: Matches, errors: Errors, detections: Detections, truth: GroundTruth
+) -> tuple[Matches, Detections]:
+    """Matches and detections after errors of a kind are put right or removed."""
+    if kind == MISSED:
+        return replace(matches, counted=matches.counted & ~errors.missed), detections
+    wrong = matches.false_positive & (errors.kinds == kind)
+    mended = replace(matches, false_positive=matches.false_positive & ~wrong)
+    if kind not in (CLASSIFICATION, LOCALISATION):
+        return mended, detections
+    free = np.ones(len(truth), dtype=bool)
+    free[matches.taken[matches.taken >= 0]] = False
+    rows = np.flatnonzero(wrong)
+    rows = rows[free[errors.boxes[rows]]]
+    rows = rows[np.argsort(-detections.scores[rows], kind="stable")]
+    boxes, first = np.unique(errors.boxes[rows], return_index=True)
+    taken = matches.taken.copy()
+    taken[rows[first]] = boxes
+    mended = replace(mended, taken=taken)
+    if kind == LOCALISATION:
+        return mended, detections
+    return _in_other_classes(mended, detections, rows[first], truth.classes[boxes])
+
+
+def _in_other_classes(
+    matches: Matches, detections: Detections, rows: np.ndarray, classes: np.ndarray
+) -> tuple[Matches, Detections]:
+    """Move these detections to these classes, without sorting all others anew."""
+    order = np.lexsort((-detections.scores[rows], classes))
+    rows, classes = rows[order], classes[order]
+    stay = np.delete(np.arange(len(detections)), rows)
+    places = np.empty(len(rows), dtype=np.int64)
+    for each in np.unique(classes):
+        moved = classes == each
+        first, end = np.searchsorted(detections.classes[stay], [each, each + 1])
+        scores = -detections.scores[stay[first:end]]
+        places[moved] = first + np.searchsorted(scores, -detections.scores[rows[moved]])
+    order = np.insert(stay, places, rows)
+    new_classes = detections.classes.copy()
+    new_classes[rows] = classes
+    columns = (detections.images, new_classes, detections.scores, detections.boxes)
+    given = Detections(*(column[order] for column in columns))
+    weights = matches.false_positive[order]
+    return replace(matches, taken=matches.taken[order], false_positive=weights), given
+
+
+def _ap50(matches: Matches, detections: Detections, ground_truth: GroundTruth) -> float:
+    values = average_precisions(matches, detections, ground_truth, at_101_recalls)
+    return mean_over_classes(values)

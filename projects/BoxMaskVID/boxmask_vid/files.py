@@ -1,0 +1,67 @@
+"""Annotation files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from .errors import InputError, unwritable
+
+
+def read_json(path: str | Path) -> object:
+    """
+    Raises:
+        InputError: if it is no JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
+        raise InputError(f"{path} is not JSON ({error}): write it again.") from error
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write ``content``, whole or not at all.
+
+    Records of lists get a line each, so that no text of the whole content is built in memory.
+
+    Raises:
+        InputError: if there is no room or no right to write.
+    """
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        _write_sections(file, content)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which is moved there when that is done.
+
+    Raises:
+        InputError: if there is no room or no right to write.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):  # it is not there, or what would be its folder is none
+            unfinished.unlink()
+
+
+def _write_sections(file: TextIO, content: dict) -> None:
+    for number, (section, value) in enumerate(content.items()):
+        file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
+        if isinstance(value, list):
+            for row, record in enumerate(value):
+                file.write(f"{',' if row else '['}\n{json.dumps(record)}")
+            file.write("]" if value else "[]")
+        else:
+            file.write(json.dumps(value))
+    file.write("}\n" if content else "{}\n")

@@ -1,0 +1,69 @@
+"""Frames of video files under names that Detectron2 opens like those of images.
+
+``videoframe://clips/a.mp4#12`` is frame 12 of ``clips/a.mp4``: everything that reads images through
+Detectron2's ``PathManager`` (``read_image``, mappers, visualisers) reads it.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from collections.abc import Callable
+from typing import IO, Any
+
+import cv2
+from detectron2.utils.file_io import PathManager
+from iopath.common.file_io import PathHandler
+
+from ..data.video_frame_names import PREFIX
+from .video_file import VideoFile
+
+OPEN_VIDEOS = 8  # kept open in a process
+
+
+class VideoFrameHandler(PathHandler):
+    """Opens such a name as an image file (PPM, which needs no encoding to speak of)."""
+
+    def _get_supported_prefixes(self) -> list[str]:
+        return [PREFIX]
+
+    def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO[bytes]:
+        """
+        Raises:
+            FileNotFoundError: if there is no such video.
+            OSError: if the video has no such frame.
+            InputError: if it cannot be decoded.
+        """
+        if mode != "rb":
+            raise ValueError(f"{path} can only be opened with mode 'rb', not '{mode}'")
+        video, _, number = path.removeprefix(PREFIX).rpartition("#")
+        try:
+            frame = _open_video(video)[int(number)]
+        except IndexError as error:
+            raise OSError(str(error)) from error
+        rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        height, width, _ = rgb.shape
+        return io.BytesIO(b"P6 %d %d 255\n" % (width, height) + rgb.tobytes())
+
+
+def _new_cache() -> Callable[[str], VideoFile]:
+    return functools.lru_cache(maxsize=OPEN_VIDEOS)(VideoFile)
+
+
+_open_video = _new_cache()
+_of_parents = []
+
+
+def _start_anew() -> None:
+    """In a forked process: leave the parent's files alone, their position is the parent's.
+
+    They are not closed either: FFmpeg would wait for threads that were not forked.
+    """
+    global _open_video
+    _of_parents.append(_open_video)
+    _open_video = _new_cache()
+
+
+os.register_at_fork(after_in_child=_start_anew)
+PathManager.register_handler(VideoFrameHandler())

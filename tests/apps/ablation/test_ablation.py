@@ -1,0 +1,291 @@
+"""The ladder: its plan, how commands are run, and a small one from data to tables."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from boxmask_vid.apps.ablation import presets, synthetic_data
+from boxmask_vid.apps.ablation.ablation import Ladder
+from boxmask_vid.apps.ablation.flying_classes import write_flying_classes
+from boxmask_vid.apps.ablation.jobs import Job, JobRunner
+from boxmask_vid.apps.ablation.preset import Evaluation
+from boxmask_vid.apps.ablation.reproduce import write_results
+from boxmask_vid.apps.commands import Command
+from boxmask_vid.engine import argument_parser, build_cfg
+from boxmask_vid.errors import InputError
+from support.paths import PROJECT, REPOSITORY
+from support.small import SMALLEST
+
+PRESETS = {
+    "synthetic": presets.synthetic(Path("data")),
+    "mini_vid": presets.mini_vid(Path("train.json"), Path("val.json"), Path("frames")),
+    "imagenet_vid": presets.imagenet_vid(),
+}
+
+
+def config_of(job: Job):
+    """What train_net.py makes of a command."""
+    args = argument_parser().parse_args(list(map(str, job.command.options)))
+    return build_cfg(args.config_file, args.opts)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_rungs_differ_only_in_what_looks_at_other_frames_and_in_box_masks(name):
+    ladder = Ladder(REPOSITORY, Path("out"), PRESETS[name], seeds=[1])
+    configs = {}
+    for model in ladder.preset.rungs:
+        cfg = config_of(ladder.training(model, 1))
+        assert model.name.startswith("boxmask") == cfg.MODEL.BOXMASK.ENABLED
+        assert ("troi" in model.name) == cfg.MODEL.VID.TROI.ENABLED
+        assert (cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN") == model.single_frame
+        assert (0 if model.single_frame else 2) == cfg.INPUT.VID.TRAIN.NUM_REFERENCES
+        configs[model.name] = cfg
+    assert list(configs) == list(presets.TITLES)
+    for cfg in configs.values():
+        first = configs["faster_rcnn"]
+        for same in ("SOLVER", "DATASETS", "DATALOADER"):
+            assert cfg[same] == first[same]
+        for same in ("BACKBONE", "RESNETS", "RPN", "ROI_HEADS"):
+            assert cfg.MODEL[same] == first.MODEL[same]
+        assert cfg.SEED == 1
+        assert cfg.MODEL.WEIGHTS == first.MODEL.WEIGHTS
+        assert bool(cfg.MODEL.WEIGHTS) == (name != "imagenet_vid")  # there it is the user's
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_command_has_a_config_and_a_folder_of_its_own(name):
+    ladder = Ladder(REPOSITORY, Path("out"), PRESETS[name], seeds=[1], ablations=True)
+    jobs = list(ladder.plan())
+    assert len({job.folder for job in jobs}) == len(jobs)
+    for job in jobs:
+        cfg = config_of(job)
+        assert job.folder == Path(cfg.OUTPUT_DIR)
+        if job.after is not None:
+            assert job.after in jobs[: jobs.index(job)]
+            start = job.after == ladder.start
+            assert str(ladder.start_weights if start else job.after.result) == cfg.MODEL.WEIGHTS
+    assert {len(each.options) for each in ladder.preset.ablations} <= {0, 2}  # one thing each
+
+
+def script(folder: Path, text: str) -> Command:
+    path = folder / "script.py"
+    path.write_text(textwrap.dedent(text))
+    return Command(folder, "script.py", [])
+
+
+def jobs_of(command: Command, output: Path, *names: str) -> list[Job]:
+    """Jobs that wait for each other; the script is told the result that it is to leave."""
+    result = []
+    for name in names:
+        folder = output / name
+        words = replace(command, options=[folder / "result"])
+        result.append(Job(words, folder, folder / "result", name, result[-1] if result else None))
+    return result
+
+
+def test_jobs_run_in_order_and_only_what_has_not_finished_runs_again(tmp_path, capfd):
+    command = script(
+        tmp_path,
+        """
+        import sys
+        from pathlib import Path
+        log = Path(__file__).with_name("order.txt")
+        log.open("a").write(Path(sys.argv[1]).parent.name + "\\n")
+        Path(sys.argv[1]).touch()
+        """,
+    )
+    jobs = jobs_of(command, tmp_path / "out", "one", "two", "three")
+    JobRunner(2).run(jobs)
+    assert (tmp_path / "order.txt").read_text().split() == ["one", "two", "three"]
+    assert all(job.cost()["seconds"] > 0 and job.cost()["peak_gib"] > 0 for job in jobs)
+    jobs[1].result.unlink()
+    JobRunner(2).run(jobs)
+    assert (tmp_path / "order.txt").read_text().split()[3:] == ["two"]
+    screen = capfd.readouterr().err
+    assert "0 of 3 commands have finished before" in screen
+    assert "2 of 3 commands have finished before" in screen
+    assert "1 commands left, about 0 minutes" in screen
+
+
+def test_a_command_that_fails_holds_up_only_those_that_need_it(tmp_path):
+    command = script(
+        tmp_path,
+        """
+        import sys
+        from pathlib import Path
+        if "bad" in sys.argv[1]:
+            sys.exit("no luck")
+        Path(sys.argv[1]).touch()
+        """,
+    )
+    first = jobs_of(command, tmp_path / "out", "bad", "after_bad")
+    second = jobs_of(command, tmp_path / "out", "good", "after_good")
+    with pytest.raises(InputError, match=r"1 of 4 commands failed, see .*bad/output.txt"):
+        JobRunner(1).run([*first, *second])
+    assert [job.is_finished for job in (*first, *second)] == [False, False, True, True]
+    assert "no luck" in (tmp_path / "out/bad/output.txt").read_text()
+
+
+def test_an_interruption_ends_what_runs_and_starts_nothing_more(tmp_path):
+    command = script(
+        tmp_path,
+        """
+        import os, signal, sys
+        from pathlib import Path
+        def stop(*_):
+            Path(sys.argv[1]).with_name("stopped").touch()
+            sys.exit(130)
+        signal.signal(signal.SIGTERM, stop)
+        os.kill(os.getppid(), signal.SIGTERM)
+        signal.pause()
+        """,
+    )
+    jobs = jobs_of(command, tmp_path / "out", "one", "two")
+    with pytest.raises(KeyboardInterrupt):
+        JobRunner(2).run(jobs)
+    assert (tmp_path / "out/one/stopped").is_file()
+    assert not (tmp_path / "out/two").exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.fixture(scope="module")
+def ladder(synthetic_root, tmp_path_factory) -> Ladder:
+    """Two rungs, two iterations each."""
+    tree = synthetic_root / "synthetic_vid"
+    jsons = {split: tree / f"coco_vid/imagenet_vid_{split}.json" for split in ("train", "val")}
+    whole = PRESETS["synthetic"]
+    two_iterations = ("SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 1)
+    preset = replace(
+        whole,
+        rungs=(whole.rungs[0], whole.rungs[-1]),
+        ablations=(),
+        options=("SOLVER.IMS_PER_BATCH", 2, *two_iterations),
+        train=("tiny_train",),
+        curve=("tiny_val",),
+        splits={"all frames": "tiny_val"},
+        start=replace(whole.start, options=two_iterations),
+        strengths={},
+        references=(1,),
+        modes=(Evaluation("mode_online", ("tiny_val",), ("MODEL.VID.TEST.REFERENCES", "online")),),
+        registered=tuple(
+            (f"tiny_{split}", json_file, tree / "Data/VID") for split, json_file in jsons.items()
+        ),
+    )
+    output = tmp_path_factory.mktemp("ladder")
+    return Ladder(REPOSITORY, output, preset, seeds=[1], ablations=True, jobs=2, options=SMALLEST)
+
+
+def test_from_data_to_tables_and_plots(ladder):
+    ladder.run()
+    files = write_results(ladder)
+    report = json.loads((ladder.output / "results/ladder.json").read_text())
+    assert [model["name"] for model in report["models"]] == ["faster_rcnn", "boxmask_selsa_troi"]
+    for model in report["models"]:
+        value = model["splits"]["all frames"]["AP50"]
+        (test,) = (
+            job
+            for job in ladder.plan()
+            if job.folder == ladder.output / f"runs/{model['name']}/seed_1/test"
+        )
+        ap50 = json.loads(test.result.read_text())["bbox"]["AP50"]
+        assert value["mean"] == pytest.approx(ap50)  # what train_net.py says
+        assert value["low"] <= value["mean"] * 1.5 + 1
+        assert model["seconds_per_frame"] > 0
+        assert 0.1 < model["training_gib"] < 4
+    assert [point["at"] for point in report["references"]["boxmask_selsa_troi"]] == [1, 4]
+    assert "faster_rcnn" not in report["references"]
+    assert list(report["modes"]) == ["online"]
+    assert len(report["commands"]) == 7
+    assert len(report["curves"]["faster_rcnn"][0]["bbox/AP50"]) == 2
+    assert {path.name for path in files} >= {"ladder.md", "ap50.png", "references.png"}
+    for path in files:
+        if path.suffix == ".png":
+            assert min(cv2.imread(str(path)).shape[:2]) > 300
+    tables = (ladder.output / "results/ladder.md").read_text()
+    assert "| SELSA + TROI + BoxMask " in tables
+
+
+def test_several_seeds(ladder, tmp_path):
+    """Also where nothing has some motion, so that there is no AP of it."""
+    ladder.run()
+    again = replace(ladder, output=tmp_path, seeds=[1, 2])
+    for source in ladder.output.glob("runs/*/seed_1"):
+        for seed in again.seeds:
+            shutil.copytree(source, tmp_path / f"runs/{source.parent.name}/seed_{seed}")
+    tables, content, *_ = write_results(again)
+    for model in json.loads(content.read_text())["models"]:
+        split = model["splits"]["all frames"]
+        assert split["AP50"]["spread"] == 0
+        assert len(split["AP50"]["seeds"]) == 2
+        assert split["AP50 slow"]["mean"] is None
+    assert " ± 0.0 [" in tables.read_text()
+
+
+def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):
+    common = torch.load(ladder.start_weights)["model"]
+    assert {name.split(".")[0] for name in common} == {"backbone", "proposal_generator"}
+    whole = torch.load(ladder.start.result)["model"]
+    assert {name for name in whole if "box_head" in name}
+    assert all(torch.equal(whole[name], each) for name, each in common.items())
+    log = (ladder.output / "runs/boxmask_selsa_troi/seed_1/train/output.txt").read_text()
+    assert str(ladder.start_weights) in log
+
+
+def test_a_ladder_that_has_finished_runs_nothing(ladder, capfd):
+    ladder.run()
+    assert "7 of 7 commands have finished before" in capfd.readouterr().err
+
+
+def test_annotations_are_checked(tmp_path):
+    (tmp_path / "some.json").write_text("{}")
+    digest = synthetic_data.sha256(str(tmp_path / "some.json"))
+    synthetic_data.check_annotations(tmp_path, {"some.json": digest[:32]})
+    with pytest.raises(
+        InputError, match=r"some.json has SHA-256 .* not 0123\.\.\. as in version 2"
+    ):
+        synthetic_data.check_annotations(tmp_path, {"some.json": "0123"})
+
+
+def test_only_what_flies_is_kept(tmp_path):
+    content = {
+        "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "bird"}],
+        "videos": [{"id": 1, "name": "road"}, {"id": 2, "name": "sky"}],
+        "images": [{"id": 10, "video_id": 1}, {"id": 20, "video_id": 2}, {"id": 21, "video_id": 2}],
+        "annotations": [
+            {"id": 1, "image_id": 10, "category_id": 1},
+            {"id": 2, "image_id": 20, "category_id": 2},
+            {"id": 3, "image_id": 21, "category_id": 1},
+        ],
+    }
+    source, target = tmp_path / "all.json", tmp_path / "some.json"
+    source.write_text(json.dumps(content))
+    write_flying_classes(source, target)
+    kept = json.loads(target.read_text())
+    ids = {section: [each["id"] for each in records] for section, records in kept.items()}
+    assert ids == {"categories": [2], "videos": [2], "images": [20, 21], "annotations": [2]}
+    content["annotations"].pop(1)
+    source.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="has no boxes of airplane, bird"):
+        write_flying_classes(source, target)
+
+
+def test_data_that_are_not_there_get_a_sentence(tmp_path):
+    tool = [sys.executable, "-W", "ignore", str(PROJECT / "tools/reproduce_ladder.py")]
+    options = ["--preset", "mini_vid", "--data", str(tmp_path), "--output", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [*tool, *options], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 1
+    message = f"error: There is no {tmp_path}/instances_train.json: give the folder"
+    assert done.stderr.strip().splitlines()[-1].startswith(message)

@@ -1,0 +1,76 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from boxmask_vid.apps.speed.cost import CostCounter
+from boxmask_vid.apps.speed.stopwatch import Stopwatch
+from support.paths import PROJECT
+from support.small import CONFIG, SMALLEST, frame, small_model
+
+
+def benchmark(tmp_path, *flags: str) -> dict:
+    output = tmp_path / "benchmark.json"
+    command = [sys.executable, str(PROJECT / "tools/benchmark.py"), "--config-file", CONFIG]
+    command += ["--output", str(output), "--frames", "2", "--warm-up", "1", "--threads", "1"]
+    done = subprocess.run(
+        [*command, "--size", "64", "96", *flags, *SMALLEST],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(output.read_text())
+    assert f"{output}: written" in done.stdout
+    for key in ("speedup", "memory_ratio", "vs_single_frame", "first_frame_speedup"):
+        assert f"{key}:" in done.stdout
+    return report
+
+
+def test_frames(tmp_path):
+    report = benchmark(tmp_path)
+    ours, plain, single = (report[name] for name in ("ours", "plain", "single_frame"))
+    assert report["speedup"] == plain["seconds"] / ours["seconds"]
+    assert report["memory_ratio"] == ours["peak_gib"] / plain["peak_gib"]
+    assert report["vs_single_frame"] == ours["seconds"] / single["seconds"]
+    assert report["first_frame_speedup"] == plain["first_seconds"] / ours["first_seconds"]
+    assert set(report["stages"]) == {"ours", "plain", "single_frame"}
+    assert {"backbone", "rpn", "roi_align", "troi", "box_head"} <= set(report["stages"]["ours"])
+    assert ours["proposals"] == plain["proposals"] == single["proposals"] == 10
+    assert single["tflops"] < ours["tflops"] < plain["tflops"]
+    assert min(each["gib_moved"] for each in (ours, plain, single)) > 0
+
+
+def test_training_steps_without_the_plain_formulation(tmp_path):
+    report = benchmark(tmp_path, "--training", "--no-plain")
+    assert report["speedup"] is report["memory_ratio"] is report["first_frame_speedup"] is None
+    assert report["vs_single_frame"] > 0
+    assert "mask_head" in report["stages"]["ours"]
+
+
+def test_cost_of_a_product_and_of_a_weighted_gather():
+    table, index = torch.rand(10, 4), torch.tensor([1, 2, 2, 7, 9])
+    with CostCounter() as cost:
+        torch.rand(3, 5) @ torch.rand(5, 2)
+    assert cost.flops == 2 * 3 * 5 * 2
+    with torch.inference_mode(), CostCounter() as cost:
+        torch.nn.functional.embedding_bag(
+            index, table, torch.tensor([0, 3]), mode="sum", per_sample_weights=torch.rand(5)
+        )
+    assert cost.flops == 2 * 5 * 4
+    rows, sums = 5 * 4 * 4, 2 * 4 * 4
+    assert rows + sums <= cost.bytes < rows + sums + 300  # and indices, weights, offsets
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "selsa", "boxmask"])
+def test_stages_add_up(kind: str):
+    model = small_model(kind).eval()
+    expected = model([frame(0, references=2)])[0]["instances"]
+    found = []
+    lap = Stopwatch(model).lap(lambda: found.extend(model([frame(0, references=2)])))
+    assert torch.equal(found[0]["instances"].scores, expected.scores)
+    assert lap.pop("total") == pytest.approx(sum(lap.values()))
+    assert all(seconds >= 0 for seconds in lap.values())
+    assert ("troi" in lap) == (kind == "boxmask")

@@ -1,0 +1,257 @@
+"""demo.py on real files, in this process."""
+
+import csv
+import json
+import resource
+import signal
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from boxmask_vid.apps.video_demo import annotator, demo
+from boxmask_vid.errors import InputError
+from boxmask_vid.video import VideoFile, VideoWriter
+from support.small import CONFIG, SMALLEST, small_model
+
+FRAMES = 5
+NAMES = [f"class {index}" for index in range(4)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "model.pth"
+    torch.save({"model": small_model("boxmask").state_dict()}, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """A video of an odd size and an odd rate."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    noise = np.random.default_rng(0)
+    with VideoWriter(path, 12.5) as writer:
+        for _ in range(FRAMES):
+            small = noise.integers(0, 256, (9, 13, 3), np.uint8)
+            writer.write(cv2.resize(small, (93, 61), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+def arguments(weights: str, *words: object) -> list[str]:
+    size = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
+    more = list(words)
+    opts = more[more.index("--opts") + 1 :] if "--opts" in more else []
+    more = more[: more.index("--opts")] if "--opts" in more else more
+    return [
+        *("--config-file", CONFIG, "--threshold", "0.2", *map(str, more)),
+        *("--opts", *SMALLEST, *size, "MODEL.WEIGHTS", weights, *map(str, opts)),
+    ]
+
+
+def run(weights: str, *words: object) -> None:
+    demo.run(demo.argument_parser().parse_args(arguments(weights, *words)))
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("online", [[], ["--online"]])
+def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
+    video, jsonl, table, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "csv", "json"))
+    run(
+        weights,
+        *("--input", clip, "--output", video, "--jsonl", jsonl, "--csv", table, "--coco", coco),
+        *("--tracks", *online),
+    )
+    assert f"{FRAMES} frames -> {video}, {jsonl}, {table}, {coco}" in capsys.readouterr().out
+    with VideoFile(video) as written:
+        assert (len(written), written.fps) == (FRAMES, 12.5)
+        assert written[0].shape == (61, 93, 3)
+    records = lines(jsonl)
+    assert [each["frame"] for each in records] == list(range(FRAMES))
+    assert [each["time"] for each in records] == [0, 0.08, 0.16, 0.24, 0.32]
+    found = [(r["frame"], each) for r in records for each in r["detections"]]
+    assert found
+    assert all(each["score"] >= 0.2 and each["class"] in NAMES for _, each in found)
+    assert all(isinstance(each["track"], int) for _, each in found)
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found)
+    for row, (frame, each) in zip(rows, found, strict=True):
+        assert (int(row["frame"]), row["class"]) == (frame, each["class"])
+        assert [float(row[name]) for name in ("x1", "y1", "x2", "y2")] == each["box"]
+        assert (float(row["score"]), int(row["track"])) == (each["score"], each["track"])
+    for result, (frame, each) in zip(json.loads(coco.read_text()), found, strict=True):
+        x, y, width, height = result["bbox"]
+        assert [x, y, x + width, y + height] == pytest.approx(each["box"])
+        assert (result["image_id"], result["score"]) == (frame, each["score"])
+        assert NAMES[result["category_id"] - 1] == each["class"]
+
+
+def test_no_detection_at_all(weights, clip, tmp_path):
+    coco = tmp_path / "v.json"
+    words = ("--input", clip, "--output", tmp_path / "v.mp4", "--coco", coco, "--tracks")
+    run(weights, *words, "--threshold", "1.1")
+    assert json.loads(coco.read_text()) == []
+    with VideoFile(tmp_path / "v.mp4") as written:
+        assert len(written) == FRAMES
+
+
+def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, capsys):
+    def files(name: str) -> list:
+        made = [tmp_path / f"{name}.{each}" for each in ("mp4", "jsonl", "csv", "json")]
+        flags = "--output", "--jsonl", "--csv", "--coco"
+        return [
+            "--input",
+            clip,
+            "--tracks",
+            *(w for pair in zip(flags, made, strict=True) for w in pair),
+        ]
+
+    run(weights, *files("whole"))
+    whole = (tmp_path / "whole.jsonl").read_text()
+    kept = whole.splitlines(keepends=True)
+    run(weights, *files("cut"))
+    (tmp_path / "cut.jsonl").write_text("".join(kept[:2]) + kept[2][:20])
+    run(weights, *files("cut"), "--resume")
+    assert (tmp_path / "cut.jsonl").read_text() == whole
+    for kind in ("csv", "json"):
+        a, b = (tmp_path / f"{name}.{kind}" for name in ("whole", "cut"))
+        assert a.read_text() == b.read_text()
+    with VideoFile(tmp_path / "whole.mp4") as a, VideoFile(tmp_path / "cut.mp4") as b:
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    capsys.readouterr()
+    run(weights, *files("cut"), "--resume")
+    assert "is done" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"made with --threshold 0\.2, now it is 0\.4: leave out"):
+        run(weights, *files("cut"), "--resume", "--threshold", "0.4")
+    run(weights, *files("cut"), "--resume", "--online")
+    assert "begins anew" in capsys.readouterr().out
+    (tmp_path / "cut.jsonl").write_text("no json\n")
+    with pytest.raises(InputError, match=r"cut\.jsonl, line 1: .* leave --resume out"):
+        run(weights, *files("cut"), "--resume")
+
+
+def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
+    files = ["--input", clip, "--output", tmp_path / "v.mp4", "--jsonl", tmp_path / "v.jsonl"]
+    run(weights, *files)
+    written = (tmp_path / "v.jsonl").read_text()
+    other = torch.load(weights)
+    other["model"]["roi_heads.box_predictor.cls_score.bias"] += 1
+    torch.save(other, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"v\.jsonl was made with weights \(sha256\)"):
+        run(str(tmp_path / "other.pth"), *files, "--resume")
+    (tmp_path / "v.jsonl.made_by").unlink()
+    with pytest.raises(InputError, match=r"There is no .*v\.jsonl\.made_by"):
+        run(weights, *files, "--resume")
+    assert (tmp_path / "v.jsonl").read_text() == written
+
+
+def test_masks_are_drawn_on_request(weights, clip, tmp_path):
+    pictures = []
+    for masks in (False, True):
+        output = tmp_path / f"{masks}.mp4"
+        opts = "--opts", "MODEL.BOXMASK.PREDICT_MASKS", masks
+        run(weights, "--input", clip, "--output", output, "--tracks", *opts)
+        with VideoFile(output) as video:
+            pictures.append(video[0].astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() > 50
+
+
+def test_one_broken_input_does_not_stop_the_others(weights, clip, tmp_path):
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    with pytest.raises(InputError, match=r"text\.mp4 is no video"):
+        run(weights, "--input", text, clip, "--output", tmp_path / "out")
+    with VideoFile(tmp_path / "out/clip.mp4") as video:
+        assert len(video) == FRAMES
+
+
+def test_a_truncated_video_is_processed_as_far_as_it_goes(weights, tmp_path):
+    path, jsonl = tmp_path / "long.mp4", tmp_path / "v.jsonl"
+    noise = np.random.default_rng(0)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=10, width=96, height=64, pix_fmt="yuv420p")
+        for _ in range(12):
+            picture = noise.integers(0, 256, (64, 96, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"long\.mp4 (cannot be decoded at|is cut off)"):
+        run(weights, "--input", path, "--output", tmp_path / "v.mp4", "--jsonl", jsonl)
+    done = len(lines(jsonl))
+    assert 3 <= done <= 7
+    with VideoFile(tmp_path / "v.mp4") as video:
+        assert len(video) == done
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--input", "99", "--output", "v.mp4"], "The camera 99 does not answer"),
+        (["--input", "{clip}", "--output", "v.mp4", "--resume"], "--resume reads from --jsonl"),
+        (["--input", "{clip}", "--output", "v.mp4", "--csv", "v.txt"], "only .csv is written"),
+        (["--input", "{clip}", "--output", "v.mp4", "--fps", "0"], "--fps is 0.0"),
+        (["--input", "{clip}", "--output", "v.mp4", "--show"], "--show needs a window"),
+        (["--input", "{clip}", "--output", "/proc/no/v.mp4"], "v.mp4 cannot be written"),
+        (
+            ["--input", "{clip}", "--output", "{out}/v.mp4", "--jsonl", "/proc/no/v.jsonl"],
+            "/proc/no/v.jsonl cannot be written",
+        ),
+    ],
+)
+def test_what_cannot_be_gets_a_sentence(weights, clip, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        run(weights, *(each.format(clip=clip, out=tmp_path) for each in words))
+    assert message in str(error.value)
+
+
+def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys):
+    def interrupted(frames, **kwargs):
+        for index, each in enumerate(frames):
+            if index == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield each
+
+    monkeypatch.setattr(demo, "progress", interrupted)
+    video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
+    words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(weights, *words)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "3 frames ->" in capsys.readouterr().out
+    records = lines(jsonl)
+    assert len(records) == 3
+    with VideoFile(video) as written:
+        assert len(written) == 3
+    assert len(json.loads(coco.read_text())) == sum(len(each["detections"]) for each in records)
+    assert not list(tmp_path.glob("*unfinished*"))
+
+
+def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
+    video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
+    words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
+    predictor = annotator.VideoPredictor
+
+    def predictor_then_full_disk(cfg):
+        made = predictor(cfg)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+        return made
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(annotator, "VideoPredictor", predictor_then_full_disk)
+    try:
+        with pytest.raises(InputError, match=r"cannot be written \(File too large\)"):
+            run(weights, *words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert json.loads(coco.read_text())
+    assert not list(tmp_path.glob("*unfinished*"))

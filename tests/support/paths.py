@@ -1,0 +1,9 @@
+"""Folders that tests read."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = REPOSITORY.parent / "shared"
+PROJECT = REPOSITORY / "projects/BoxMaskVID"
+CONFIGS = REPOSITORY / "configs"
+GOLDEN = REPOSITORY / "tests/data/parity"
