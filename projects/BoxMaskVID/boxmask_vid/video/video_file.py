@@ -2,7 +2,7 @@
 
 Decoded with PyAV, not with OpenCV: it tells the time stamp of every frame that it decodes, so that
 a frame which is not the one that was asked for is noticed. OpenCV gave other frames without a word
-from an MPEG transport stream, and takes longer to find a frame (DATA.md has the measurement).
+from an MPEG transport stream, and takes longer to find a frame (docs/DATASETS.md has it).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ FULL = "ImageNetVID/{}_R_50_DC5_7e.yaml"
 TOP = "boxmask_selsa_troi"
 
 # Objects of 32 to 64 pixels are 4 to 8 cells; with the 2 to 4 at stride 16 Temporal RoI Align,
-# which takes whole cells of other frames, makes poor boxes (results/README.md).
+# which takes whole cells of other frames, makes poor boxes (docs/RESULTS.md).
 _STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
 _STAGES = "MODEL.ROI_BOX_HEAD.NUM_FC"
 _ANCHORS = "MODEL.ANCHOR_GENERATOR.SIZES"

@@ -67,7 +67,7 @@ def check_annotations(root: Path, expected: dict[str, str] = SHA256) -> None:
             raise InputError(
                 f"{root / name} has SHA-256 {found}..., not {digest}... as in version {VERSION} of "
                 "the benchmark: its videos were cut off or drawn by another version of NumPy or "
-                "OpenCV; remove the folder, and install the versions of the README."
+                "OpenCV; remove the folder, and install the versions of constraints.txt."
             )
 
 

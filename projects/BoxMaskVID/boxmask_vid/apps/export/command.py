@@ -159,5 +159,5 @@ def _check(name: str, differences: Sequence[Difference], tolerance: float) -> No
         raise InputError(
             f"The {name} graphs do not find what the model finds, nothing is written: differences "
             f"of {pixels:.2g} pixels and {score:.2g} in score, {tolerance:g} is allowed; see "
-            "'What cannot be exported' in the README of BoxMaskVID."
+            "'What cannot be exported' in docs/DETECT.md."
         )
