@@ -10,7 +10,7 @@ from boxmask_vid.evaluation.comparison import compare, comparison_table
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
-    parser.add_argument("detections", nargs=2, metavar=("A.json", "B.json"), help="COCO results")
+    parser.add_argument("detections", nargs=2, metavar="DET.json", help="COCO results")
     parser.add_argument("--scorer", nargs="+", choices=SCORERS, default=SCORERS)
     args = parser.parse_args()
     with errors_in_one_line():
