@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import boxmask_vid
 from support.paths import CONFIGS, PROJECT, REPOSITORY
 
 
@@ -44,10 +45,17 @@ def test_the_wheel_holds_all_modules_and_all_configs_and_nothing_else(wheel):
     configs = {
         f"boxmask_vid/configs/{path.relative_to(CONFIGS)}" for path in CONFIGS.rglob("*.yaml")
     }
-    page = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")}
+    page = {
+        str(path.relative_to(PROJECT))
+        for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")
+    }
     assert len(page) == 3
     assert names == modules | configs | page
     assert not any(name.endswith("top_level.txt") and "tools" in name for name in names)
+
+
+def test_the_wheel_has_the_version_of_the_package(wheel):
+    assert wheel.name.startswith(f"boxmask_vid-{boxmask_vid.__version__}-")
 
 
 def test_the_installed_package_finds_its_configs_and_registers_its_parts(wheel, tmp_path):

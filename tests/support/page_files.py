@@ -19,10 +19,10 @@ from support.small import CONFIG
 
 LINKED = ("constraints.txt", "datasets", "projects", "tests")
 SHORT = """
-SOLVER: {IMS_PER_BATCH: 2, MAX_ITER: 2, STEPS: (1,), CHECKPOINT_PERIOD: 2}
+SOLVER: {IMS_PER_BATCH: 2, MAX_ITER: 2, STEPS: "(1,)", CHECKPOINT_PERIOD: 2}
 TEST: {EVAL_PERIOD: 0}
 DATALOADER: {NUM_WORKERS: 0}
-INPUT: {MIN_SIZE_TRAIN: (64,), MAX_SIZE_TRAIN: 96, MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 96}
+INPUT: {MIN_SIZE_TRAIN: "(64,)", MAX_SIZE_TRAIN: 96, MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 96}
 """
 CVAT = """<annotations><meta><task><name>task</name><size>3</size><labels><label>
 <name>bird</name></label></labels><original_size><width>{width}</width><height>{height}</height>
