@@ -48,7 +48,7 @@ CHANGELOG = Path("CHANGELOG.md")  # names what was renamed or removed
 SMALLER = {  # regular expressions
     r"--num-gpus 1 ": "",
     r"--videos \d+ --frames \d+( --val-videos 16 --val-frames 16)?": "--videos 4 --frames 3",
-    r"SOLVER.MAX_ITER \d{3,}": "SOLVER.MAX_ITER 1",
+    r"SOLVER.MAX_ITER \d{3,}": "SOLVER.MAX_ITER 3",
     r'SOLVER.STEPS "\(.*?\)"': 'SOLVER.STEPS "(1,)"',
     r"SOLVER.IMS_PER_BATCH 4": "SOLVER.IMS_PER_BATCH 1",
     r"(tools/benchmark\.py .*?)--config-file \S+": (
@@ -70,7 +70,7 @@ ELSEWHERE = {
     f"{PROGRAMS}/tools/setup_environment.py": "tests/tools/test_setup_environment.py",
     "python3.11 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
     f"{PROGRAMS}/demo.py --serve": "tests/apps/video_demo/test_serve.py",
-    f"{PROGRAMS}/tools/reproduce_ladder.py": "tests/apps/ablation/test_ablation.py",
+    f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
     f"{PROGRAMS}/tools/convert_checkpoint.py IN.pth": "tests/checkpoint/test_mmtracking.py",
     f"{PROGRAMS}/train_net.py --config-file configs/ImageNetVID/CONFIG.yaml": (
         "tests/engine/test_evaluation.py"

@@ -5,7 +5,7 @@
 
 Standard library only, and safe to repeat: a finished environment is recognised in a moment, an
 interrupted run continues. There is no Detectron2 on the Python package index, so a wheel that
-another project published there (docs/INSTALL.md) is downloaded, checked against its hash,
+another project published there (see the README) is downloaded, checked against its hash,
 rewrapped as an ordinary pure-Python wheel and installed together with everything else. A
 Detectron2 that is already in the environment is kept, with the packages it was built for.
 """
