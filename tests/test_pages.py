@@ -55,7 +55,6 @@ SMALLER = {  # regular expressions
         r"\1 --size 64 96 --frames 1 --warm-up 0 --config-file "
         "configs/SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
     ),
-    r"benchmark_loading\.py": "benchmark_loading.py --frames 8000",
     r"(benchmark_scorers\.py FOLDER)( --share 0.12)?": r"\1 --share 0.0005 --per-frame 5",
     r"rtsp://\.\.\.": "video.mp4",
 }
@@ -71,6 +70,8 @@ ELSEWHERE = {
     "python3.11 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
     f"{PROGRAMS}/demo.py --serve": "tests/apps/video_demo/test_serve.py",
     f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
+    f"{PROGRAMS}/tools/benchmark_decoding.py": "tests/apps/speed/test_decoding_speed.py",
+    f"{PROGRAMS}/tools/benchmark_loading.py": "tests/apps/speed/test_loading_speed.py",
     f"{PROGRAMS}/tools/convert_checkpoint.py IN.pth": "tests/checkpoint/test_mmtracking.py",
     f"{PROGRAMS}/train_net.py --config-file configs/ImageNetVID/CONFIG.yaml": (
         "tests/engine/test_evaluation.py"
@@ -249,6 +250,7 @@ def smaller(code: str) -> str:
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=str)
 def test_the_commands_of_a_page_run(page: Path, folder: Path):
     execute(["bash", "-euxc", "\n".join(map(smaller, run_on(page)))], folder)
@@ -257,6 +259,7 @@ def test_the_commands_of_a_page_run(page: Path, folder: Path):
         assert open_frames(folder / "my/clip_a_detected.mp4").length == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "block"), PYTHON, ids=lambda value: str(value)[:30])
 def test_the_python_of_a_page_runs(page: Path, block: str, folder: Path):
     execute([sys.executable, "-c", smaller(block)], folder)
