@@ -7,7 +7,6 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from detectron2.utils.events import EventStorage
 from torchvision.ops import clip_boxes_to_image
 
-from boxmask_vid.structures import PreciseBoxes
 from support.golden import close, equal, load, part
 from support.parity_models import (
     BOXMASK,
@@ -136,6 +135,7 @@ def test_nms_of_classes():
     close(found.scores, case["batched_dets"][:, 4])
 
 
+@pytest.mark.usefixtures("float64_boxes")
 def test_bbox_head_loss():
     case = load("bbox_head_loss")
     foreground = case["labels"] < 30
@@ -147,8 +147,8 @@ def test_bbox_head_loss():
     truth = layers.box2box_transform.apply_deltas(case["bbox_targets"].double(), boxes)
     sampled = Instances(
         (563, 1000),
-        proposal_boxes=PreciseBoxes(boxes),
-        gt_boxes=PreciseBoxes(truth),
+        proposal_boxes=Boxes(boxes),
+        gt_boxes=Boxes(truth),
         gt_classes=case["labels"],
     )
     scores, deltas = leaf(case["cls_score"]), leaf(case["bbox_pred"])

@@ -8,7 +8,6 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
 from detectron2.utils.events import EventStorage
 
-from boxmask_vid.structures import PreciseBoxes
 from support.golden import (
     by_size_first,
     channels_by_size_first,
@@ -73,7 +72,7 @@ def test_nms_of_proposals():
     boxes = case["boxes"] + INTO_THE_IMAGE
     generator = rpn(SELSA, "MODEL.RPN.NMS_THRESH", 0.5)
     (kept,) = generator.predict_proposals(
-        [PreciseBoxes(boxes)], [case["scores"][None]], [torch.zeros(1, len(boxes), 4)], [(999, 999)]
+        [Boxes(boxes)], [case["scores"][None]], [torch.zeros(1, len(boxes), 4)], [(999, 999)]
     )
     close(kept.proposal_boxes.tensor - INTO_THE_IMAGE, case["nms_dets"][:, :4])
     equal(kept.objectness_logits, case["nms_dets"][:, 4])
