@@ -40,15 +40,20 @@ def accelerate(model: nn.Module, device: str = "cpu") -> nn.Module:
     for module in model.modules():
         if type(module) in FAST:
             module.__class__ = FAST[type(module)]
-        elif type(module) is TemporalROIHeads:
+        elif isinstance(module, TemporalROIHeads):
             _accelerate_heads(module)
-    for backbone in (m for m in model.modules() if isinstance(m, ChannelMappedBackboneFast)):
-        for module in backbone.bottom_up.modules():
-            if type(module) is Conv2d and is_batch_norm(module.norm):
-                module.__class__ = FoldedNormConv2d
-        if torch.device(device).type == "cpu":
-            backbone.to(memory_format=torch.channels_last)  # weights in the order of the maps
+        if isinstance(module, ChannelMappedBackboneFast):
+            _accelerate_backbone(module, device)
     return model
+
+
+def _accelerate_backbone(backbone: ChannelMappedBackboneFast, device: str) -> None:
+    bottom_up: nn.Module = backbone.bottom_up
+    for module in bottom_up.modules():
+        if type(module) is Conv2d and is_batch_norm(module.norm):
+            module.__class__ = FoldedNormConv2d
+    if torch.device(device).type == "cpu":
+        backbone.to(memory_format=torch.channels_last)  # weights in the order of the maps
 
 
 def _accelerate_heads(heads: TemporalROIHeads) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
 
 from ..backbone import ChannelMapper
 from .winograd import winograd_conv3x3, winograd_filters
@@ -56,18 +58,20 @@ class _Filters:
 class _Conv3x3(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv2d(x, weight, bias, padding=1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x = of_weight = of_bias = None
+        of_x: torch.Tensor | None = None
+        of_weight: torch.Tensor | None = None
+        of_bias: torch.Tensor | None = None
         if ctx.needs_input_grad[0]:
-            of_x = nn.grad.conv2d_input(x.shape, weight, grad, padding=1)
+            of_x = conv2d_input(x.shape, weight, grad, padding=1)
         if ctx.needs_input_grad[1]:
             of_weight = _gradient_of_weight(x, grad)
         if ctx.needs_input_grad[2]:

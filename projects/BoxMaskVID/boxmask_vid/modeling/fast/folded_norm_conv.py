@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
@@ -67,13 +69,13 @@ def is_batch_norm(norm: nn.Module | None) -> bool:
     return isinstance(norm, FrozenBatchNorm2d | nn.modules.batchnorm._BatchNorm)
 
 
-def _uses_stored_statistics(norm: nn.Module) -> bool:
+def _uses_stored_statistics(norm: Any) -> bool:
     if isinstance(norm, FrozenBatchNorm2d):
         return True
     return not norm.training and norm.affine and norm.track_running_stats
 
 
-def _normalize_in_place(x: torch.Tensor, norm: nn.Module) -> None:
+def _normalize_in_place(x: torch.Tensor, norm: Any) -> None:
     none = x.new_empty(0, dtype=norm.running_mean.dtype)
     statistics = norm.running_mean, norm.running_var
     torch.native_batch_norm(
