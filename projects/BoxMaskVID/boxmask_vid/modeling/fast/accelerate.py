@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from detectron2.layers import Conv2d, ROIAlign
 from torch import nn
@@ -11,15 +13,17 @@ from ..layers import TemporalROIAlign
 from ..reference_encoder import ReferenceEncoder
 from ..roi_heads import TemporalROIHeads
 from .backbone import ChannelMappedBackboneFast
-from .channel_mapper import ChannelMapperFast
+from .channel_mapper import ChannelMapperFast, WinogradChannelMapper
+from .dilated_conv import DilatedConv2dFast, has_phases
 from .folded_norm_conv import FoldedNormConv2d, is_batch_norm
 from .reference_encoder import ReferenceEncoderFast
 from .roi_align import ROIAlignFast
 from .temporal_roi_align import TemporalROIAlignFast
 
+WINOGRAD_CHANNELS = 1024  # with fewer it does not pay
+
 FAST: dict[type[nn.Module], type[nn.Module]] = {
     ChannelMappedBackbone: ChannelMappedBackboneFast,
-    ChannelMapper: ChannelMapperFast,
     ReferenceEncoder: ReferenceEncoderFast,
 }
 
@@ -51,7 +55,11 @@ def _accelerate_backbone(backbone: ChannelMappedBackboneFast, device: str) -> No
     bottom_up: nn.Module = backbone.bottom_up
     for module in bottom_up.modules():
         if type(module) is Conv2d and is_batch_norm(module.norm):
-            module.__class__ = FoldedNormConv2d
+            module.__class__ = DilatedConv2dFast if has_phases(module) else FoldedNormConv2d
+    mapper = backbone.channel_mapper
+    if type(mapper) is ChannelMapper:
+        wide = mapper.in_channels >= WINOGRAD_CHANNELS
+        mapper.__class__ = WinogradChannelMapper if wide else ChannelMapperFast
     if torch.device(device).type == "cpu":
         backbone.to(memory_format=torch.channels_last)  # weights in the order of the maps
 
@@ -61,6 +69,7 @@ def _accelerate_heads(heads: TemporalROIHeads) -> None:
     if type(roi_align) is not ROIAlign or not roi_align.aligned:
         return  # other poolers are not the sparse products that the fast modules are made of
     roi_align.__class__ = ROIAlignFast
-    if type(heads.temporal_roi_align) is TemporalROIAlign:
-        heads.temporal_roi_align.__class__ = TemporalROIAlignFast
-        heads.temporal_roi_align.take_pooler(roi_align)
+    troi: Any = heads.temporal_roi_align
+    if type(troi) is TemporalROIAlign:
+        troi.__class__ = TemporalROIAlignFast
+        troi.take_pooler(roi_align)
