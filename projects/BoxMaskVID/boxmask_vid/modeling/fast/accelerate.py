@@ -72,4 +72,4 @@ def _accelerate_heads(heads: TemporalROIHeads) -> None:
     troi: Any = heads.temporal_roi_align
     if type(troi) is TemporalROIAlign:
         troi.__class__ = TemporalROIAlignFast
-        troi.take_pooler(roi_align)
+        TemporalROIAlignFast.take_pooler(troi, roi_align)
