@@ -101,5 +101,5 @@ def test_the_number_of_a_bad_detection_counts_through_portions(data, tmp_path, m
 
 
 def test_no_file(data, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no file of detections .*none\.json"):
+    with pytest.raises(FileNotFoundError, match=r"File of detections .*none\.json not found: check"):
         read_detections(tmp_path / "none.json", data[0])

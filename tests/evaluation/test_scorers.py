@@ -12,9 +12,8 @@ from boxmask_vid.evaluation.average_precision import (
 from boxmask_vid.evaluation.coco import AREA_RANGES, CocoMatching
 from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
-from boxmask_vid.evaluation.ilsvrc import match_ilsvrc
-from boxmask_vid.evaluation.mega import match_mega
 from boxmask_vid.evaluation.motion import MOTION_RANGES, motion_iou
+from boxmask_vid.evaluation.motion_scorers import match_ilsvrc, match_mega
 from support.plain_scorers import plain_ilsvrc, plain_mega, plain_motion, pycocotools_precision
 from support.random_vid import random_vid
 

@@ -52,5 +52,5 @@ def test_scores_before_and_after_are_shown(files, tmp_path, monkeypatch, capsys,
 def test_bad_input_gets_one_sentence(files, tmp_path, monkeypatch):
     missing = tmp_path / "none.json"
     words = ["--gt", files[0], "--detections", missing, "--output", missing, "--method", "repp"]
-    with pytest.raises(SystemExit, match=r"no file of detections .*none\.json"):
+    with pytest.raises(SystemExit, match=r"File of detections .*none\.json not found"):
         run(monkeypatch, *words)

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from .ground_truth import GroundTruth
-from .iou import box_iou
+from .matching import paired_iou
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
         # a track that is twice in a frame does not move between the two
         before = before[frames[before] != frames[before + shift]]
         after = before + shift
-        overlap = box_iou(boxes[before], boxes[after], extra=1)
+        overlap = paired_iou(boxes[before], boxes[after], extra=1)
         for rows in (before, after):
             total[rows] += overlap
             count[rows] += 1
@@ -55,7 +55,7 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
 
 
 def in_range(motion: np.ndarray, motion_range: tuple[float, float]) -> np.ndarray:
-    """Which values lie in a closed range."""
+    """Whether each value lies in a closed range."""
     low, high = motion_range
     return (motion >= low) & (motion <= high)
 

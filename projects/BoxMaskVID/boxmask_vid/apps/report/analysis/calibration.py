@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....evaluation.detections import Detections
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 BINS = 10
 LOWEST_SCORE = 0.05  # below it, masses of detections that nobody looks at would decide

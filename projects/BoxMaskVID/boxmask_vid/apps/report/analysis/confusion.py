@@ -6,7 +6,7 @@ import numpy as np
 
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.iou import FramePairs, box_iou, chunks
+from ....evaluation.matching import FramePairs, chunks, paired_iou
 from .errors import FOREGROUND_IOU, Errors
 
 
@@ -47,7 +47,7 @@ def _overlapping(
     for chunk in chunks(len(rows)):
         part = rows[chunk]
         for places, boxes in pairs.of(detections.images[part]):
-            overlap = box_iou(detections.boxes[part[places]], ground_truth.boxes[boxes])
+            overlap = paired_iou(detections.boxes[part[places]], ground_truth.boxes[boxes])
             enough = overlap >= FOREGROUND_IOU
             found[0].append(np.column_stack([part[places], boxes])[enough])
             found[1].append(overlap[enough])

@@ -10,7 +10,7 @@ import numpy as np
 from ....evaluation.average_precision import at_101_recalls, average_precisions, mean_over_classes
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 from .errors import CLASSIFICATION, KINDS, LOCALISATION, MISSED, Errors
 
 

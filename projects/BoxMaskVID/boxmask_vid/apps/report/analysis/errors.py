@@ -11,8 +11,7 @@ import numpy as np
 from ....evaluation.coco import CocoMatching
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.iou import FramePairs, box_iou, chunks
-from ....evaluation.matches import Matches
+from ....evaluation.matching import FramePairs, Matches, chunks, paired_iou
 
 FOREGROUND_IOU = 0.5  # found
 BACKGROUND_IOU = 0.1  # up to this, a detection has nothing to do with an object
@@ -73,7 +72,7 @@ def _best_overlaps(ground_truth: GroundTruth, detections: Detections) -> tuple[n
     for chunk in chunks(len(detections)):
         for rows, which in pairs.of(detections.images[chunk]):
             rows, truths = rows + chunk.start, single[which]
-            overlap = box_iou(detections.boxes[rows], ground_truth.boxes[truths])
+            overlap = paired_iou(detections.boxes[rows], ground_truth.boxes[truths])
             side = (detections.classes[rows] != ground_truth.classes[truths]).astype(int)
             better = overlap > ious[side, rows]
             place = side[better], rows[better]

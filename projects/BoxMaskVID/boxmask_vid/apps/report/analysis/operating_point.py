@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....evaluation.detections import Detections
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 class OperatingPoint(NamedTuple):

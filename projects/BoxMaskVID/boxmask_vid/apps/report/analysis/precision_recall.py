@@ -7,7 +7,7 @@ import numpy as np
 from ....evaluation.average_precision import RECALLS, class_precisions, envelope_at_101_recalls
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 def precision_at_recalls(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 @dataclass(frozen=True)
