@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from boxmask_vid.apps.report import Study, write_report
+from boxmask_vid.apps.report import ReportData, write_report
 from support.report_data import made_up_detections
 
 CHROMIUM = shutil.which("chromium")
@@ -43,8 +43,8 @@ def report(synthetic_root, tmp_path_factory):
     tree = synthetic_root / "synthetic_vid"
     truth = tree / "coco_vid/imagenet_vid_val.json"
     (folder / "det.json").write_text(json.dumps(made_up_detections(json.loads(truth.read_text()))))
-    study = Study.read(str(truth), str(folder / "det.json"))
-    write_report(folder / "report.html", study, tree / "Data/VID")
+    data = ReportData.read(str(truth), str(folder / "det.json"))
+    write_report(folder / "report.html", data, tree / "Data/VID")
     return folder / "report.html"
 
 

@@ -47,5 +47,5 @@ def calibration(detections: Detections, matches: Matches) -> Calibration:
     counts = np.bincount(bins, minlength=BINS)
     empty = np.full(BINS, np.nan)
     sums = (np.bincount(bins, values, minlength=BINS) for values in (scores, right[used]))
-    means = [np.divide(each, counts, out=empty.copy(), where=counts > 0) for each in sums]
-    return Calibration(*means, counts)
+    score, precision = (np.divide(s, counts, out=empty.copy(), where=counts > 0) for s in sums)
+    return Calibration(score, precision, counts)

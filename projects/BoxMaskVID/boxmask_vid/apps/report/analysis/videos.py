@@ -28,6 +28,11 @@ class VideoErrors:
         empty = np.full(len(total), np.nan)
         return np.divide(2.0 * self.right, total, out=empty, where=total > 0)
 
+    def worst(self, count: int) -> list[int]:
+        """Up to ``count`` videos with the lowest F1, the lowest first."""
+        order = np.argsort(self.f1, kind="stable")
+        return order[~np.isnan(self.f1[order])][:count].tolist()
+
 
 def errors_by_video(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
