@@ -90,11 +90,11 @@ def error_bars(gains: Sequence[float]) -> Plot:
         labels = ["-" if np.isnan(gain) else f"{100 * gain:.1f}" for gain in gains]
         axes.bar_label(bars, labels, padding=4)
         axes.invert_yaxis()
-        axes.set(xlabel="AP50 gained if these errors were mended, in points")
+        axes.set(xlabel="AP50 gained if these errors were fixed, in points")
         axes.margins(x=0.12)
         axes.tick_params(axis="y", length=0)
 
-    return _svg(draw, 1, (7.5, 2.9), "What each kind of error costs")
+    return _svg(draw, 1, (7.5, 2.9), "Cost of each kind of error")
 
 
 def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Plot:

@@ -69,17 +69,18 @@ def integer(value: int) -> str:
 
 def cards(data: ReportData) -> list[tuple[str, str, str]]:
     """The most important figures: title, value and what is below it."""
-    names = {"AP": ("coco", "AP"), "AP50": ("coco", "AP50")}
-    names |= {f"AP50, {scorer}": (scorer, "AP50") for scorer in SCORERS[1:]}
     result = []
-    for title, (scorer, name) in names.items():
+    for title, scorer, name in (
+        ("AP", "coco", "AP"),
+        ("AP50", "coco", "AP50"),
+        *((f"AP50, {scorer}", scorer, "AP50") for scorer in SCORERS[1:]),
+    ):
         metric = Metric(scorer, "all", name)
-        low, high = data.scores.interval(metric)
-        value = percent(data.scores.mean(metric))
-        result.append((title, value, f"{percent(low)} to {percent(high)}"))
+        low, high = map(percent, data.scores.interval(metric))
+        result.append((title, percent(data.scores.mean(metric)), f"{low} to {high}"))
     threshold = f"at score ≥ {number(data.point.threshold, 2)}"
-    result.append(("precision", percent(data.point.precision), threshold))
-    result.append(("recall", percent(data.point.recall), threshold))
+    for title, share in (("precision", data.point.precision), ("recall", data.point.recall)):
+        result.append((title, percent(share), threshold))
     return result
 
 

@@ -1,4 +1,4 @@
-"""Do scores mean what they say? (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+"""Calibration of scores (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
 for detections: Kueppers et al., "Multivariate Confidence Calibration", CVPR-W 2020.)
 """
 
@@ -12,7 +12,7 @@ from ....evaluation.detections import Detections
 from ....evaluation.matching import Matches
 
 BINS = 10
-LOWEST_SCORE = 0.05  # below it, masses of detections that nobody looks at would decide
+LOWEST_SCORE = 0.05  # below it, the many detections that nobody looks at would decide
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def calibration(detections: Detections, matches: Matches) -> Calibration:
 
     Args:
         detections: D.
-        matches: of them; detections that count as nothing are left out.
+        matches: matches of the detections; detections that do not count are left out.
     """
     right = matches.true_positive
     used = (right | matches.false_positive.astype(bool)) & (detections.scores >= LOWEST_SCORE)

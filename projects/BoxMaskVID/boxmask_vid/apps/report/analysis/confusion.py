@@ -13,7 +13,7 @@ from .errors import FOREGROUND_IOU, Errors
 def confusion_matrix(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
 ) -> np.ndarray:
-    """(C + 1, C + 1) int: rows are classes of boxes and "no object", columns what is found there.
+    """(C + 1, C + 1) int: rows are classes of boxes and "no object", columns classes found there.
 
     True positives first. Then, by falling score, each other detection takes the free box of its
     frame with the largest IoU, of at least 0.5, whatever its class. What remains of the boxes is
@@ -51,6 +51,6 @@ def _overlapping(
             enough = overlap >= FOREGROUND_IOU
             found[0].append(np.column_stack([part[places], boxes])[enough])
             found[1].append(overlap[enough])
-    both, ious = (np.concatenate(each) for each in found)
+    both, ious = map(np.concatenate, found)
     order = np.lexsort((both[:, 1], -ious, both[:, 0], -detections.scores[both[:, 0]]))
     return both[order].tolist()

@@ -1,4 +1,4 @@
-"""Which videos go worst."""
+"""Errors by video."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class VideoErrors:
 
     @property
     def f1(self) -> np.ndarray:
-        """(V,) NaN where there is neither a box nor a detection."""
+        """(V,) NaN for videos without boxes and detections."""
         wrong = self.kinds.sum(axis=1) - self.kinds[:, MISSED]
         total = self.boxes + self.right + wrong
         empty = np.full(len(total), np.nan)
@@ -37,12 +37,12 @@ class VideoErrors:
 def errors_by_video(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
 ) -> VideoErrors:
-    """Count errors.
+    """Count the errors of each video.
 
     Args:
         ground_truth: A boxes of V videos.
         detections: D above the score threshold of interest.
-        errors: of them.
+        errors: errors of the detections.
     """
     count = len(ground_truth.video_ids)
     matches = errors.matches
