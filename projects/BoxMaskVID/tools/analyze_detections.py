@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write an error analysis of any detector's COCO results as one HTML page, to open in a browser."""
+"""Write an error analysis of any detector's COCO results as one HTML page."""
 
 import argparse
 from pathlib import Path

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 WIDTH, HEIGHT = 1200, 7000
 # what a browser knows once everything is loaded
 MEASURE = """<script>addEventListener("load", () => {
-  const bad = [...document.images].filter(each => !(each.complete && each.naturalWidth > 0));
+  const bad = [...document.images].filter(image => !(image.complete && image.naturalWidth > 0));
   const seen = {images: document.images.length, bad: bad.length,
     pictures: document.querySelectorAll("figure svg image").length,
     overflow: document.documentElement.scrollWidth - innerWidth,

@@ -81,7 +81,7 @@ def test_tables_say_what_the_scorers_say(random_page):
     assert row[1] == str((data.ground_truth.classes == 1).sum())
     metrics = [Metric(s, m, "AP50") for s in ("coco", "ilsvrc", "mega") for m in data.motion_ranges]
     expected = [data.scores.per_class[m][1] for m in (Metric("coco", "all", "AP"), *metrics)]
-    assert row[2:] == [percent(each) for each in expected]
+    assert row[2:] == [percent(value) for value in expected]
     assert page.row("class_9")[2:] == ["-"] * len(expected)  # has no objects
 
 
@@ -112,7 +112,7 @@ def test_steadiness_is_the_mean_over_tracks(random_page):
 
 def test_worst_videos_come_first(random_page):
     page, _ = random_page
-    shown = [float(each) for each in re.findall(r"F1 (\d+\.\d):", page.text)]
+    shown = [float(value) for value in re.findall(r"F1 (\d+\.\d):", page.text)]
     assert shown == sorted(shown)
     assert len(shown) == 6
     assert "--images" in page.text
@@ -122,7 +122,7 @@ def test_nothing_is_loaded_from_elsewhere(random_page):
     page, _ = random_page
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page.source)
     assert len(sources) == 4  # plots
-    assert all(each.startswith("data:image/svg+xml;base64,") for each in sources)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert "http" not in re.sub('base64,[^"]*', "", page.source)
 
@@ -131,7 +131,7 @@ def test_the_same_input_gives_the_same_page(random_page, tmp_path):
     page, data = random_page
     write_report(tmp_path / "again.html", data, None)
     assert (tmp_path / "again.html").read_text() == page.source
-    assert [each.name for each in tmp_path.iterdir()] == ["again.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["again.html"]
 
 
 def test_what_the_ground_truth_does_not_say_is_said(tmp_path):
@@ -166,7 +166,7 @@ def test_no_objects(tmp_path):
 
 def test_many_classes(tmp_path):
     content, results = random_vid(2)
-    content["categories"] += [{"id": each, "name": f"extra_{each}"} for each in range(10, 40)]
+    content["categories"] += [{"id": number, "name": f"extra_{number}"} for number in range(10, 40)]
     page, _ = page_of(tmp_path, content, results)
     assert page.row("extra_39")[1] == "0"
 
@@ -192,9 +192,9 @@ def test_pictures_show_truth_and_detections(synthetic_root, tmp_path):
     labels = re.findall(r"<text [^>]*>([^<]*)</text>", page.source)
     names = {category["name"] for category in content["categories"]}
     assert {label.split()[0] for label in labels} <= names
-    given = [each for each in labels if " " in each]
+    given = [label for label in labels if " " in label]
     assert 0 < len(given) < len(labels)
-    assert all(float(each.split()[1]) >= round(data.point.threshold, 2) for each in given)
+    assert all(float(label.split()[1]) >= round(data.point.threshold, 2) for label in given)
     assert "stroke-dasharray" in page.source  # an object that is not found
 
 

@@ -18,7 +18,7 @@ MOTION_RANGES = {"all": (0.0, 1.0), "slow": (0.9, 1.0), "medium": (0.7, 0.9), "f
 
 
 def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
-    """(A,) mean IoU of each box with those of its track at most 10 frames away, 1 without any.
+    """(A,) mean IoU of each box with those of its track at most 10 frames away, 1 without others.
 
     The value is (sum + 1e-10) / (n + 1e-10), boxes a pixel wider than their coordinates say. A box
     without a track is a track of its own.
