@@ -82,7 +82,7 @@ GOOD = '{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1}'
         ("[3]", "detection 0 is 3, not a COCO result"),
     ],
 )
-def test_what_is_no_list_of_results_is_named(data, tmp_path, text, sentence):
+def test_a_file_of_another_format_is_named(data, tmp_path, text, sentence):
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"bad\.json") as error:

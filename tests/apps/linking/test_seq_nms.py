@@ -7,7 +7,7 @@ NONE = np.zeros(0)
 
 
 def iou(one, other):
-    """Of two boxes x, y, w, h, the plain way."""
+    """IoU of two boxes x, y, w, h."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     common = max(width, 0) * max(height, 0)
@@ -27,7 +27,7 @@ def every_path(left, start, frames, boxes):
 
 
 def plain_seq_nms(frames, boxes, scores, classes, score_of):
-    """By looking at every path there is."""
+    """Seq-NMS by exhaustive search."""
     rescored = {}
     for label in set(classes.tolist()):
         left = set(np.flatnonzero(classes == label).tolist())
@@ -58,7 +58,7 @@ def crowd(seed, *, frames=5, count=4, classes=2, size=25.0):
 
 
 @pytest.mark.parametrize(("rescoring", "score_of"), [("average", np.mean), ("max", np.max)])
-def test_agrees_with_looking_at_every_path(rescoring, score_of):
+def test_agrees_with_exhaustive_search(rescoring, score_of):
     longest = 0
     for seed in range(40):
         video = crowd(seed)

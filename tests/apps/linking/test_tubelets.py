@@ -43,7 +43,7 @@ def test_a_class_mistaken_in_one_frame_is_corrected():
     ]
 
 
-def test_boxes_of_two_classes_on_one_spot_are_one_foundand_keep_their_boxes():
+def test_boxes_of_two_classes_on_one_spot_are_one_object_and_keep_their_boxes():
     beside = [11.0, 10, 20, 20]
     found = linked((0, STILL, 0.8, 0), (0, beside, 0.4, 1), (1, STILL, 0.6, 0))
     assert found == [
@@ -182,7 +182,7 @@ def test_agrees_with_plain_loops(seed):
     assert len(found) > len(rows)  # something was linked
 
 
-def test_a_fast_foundis_followed_and_another_one_is_not():
+def test_a_fast_object_is_followed_and_another_one_is_not():
     one_class = np.array([[0.0, 0.8]])
     box = np.array([[10.0, 10, 40, 40]])
     for shift, expected in ((0, True), (12, True), (60, False)):

@@ -29,7 +29,7 @@ MEASURE = """<script>addEventListener("load", () => {
 
 
 def chromium(folder, *options):
-    """Runs it, without a profile of the user; its output."""
+    """Output of a run without the profile of the user."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120)

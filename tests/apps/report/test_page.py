@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def page_of(tmp_path, content, results, images=None):
-    """A report and what is in it."""
+    """A report as a page, and its data."""
     truth, found = tmp_path / "gt.json", tmp_path / "det.json"
     truth.write_text(json.dumps(content))
     found.write_text(json.dumps(results))
@@ -134,7 +134,7 @@ def test_the_same_input_gives_the_same_page(random_page, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["again.html"]
 
 
-def test_what_the_ground_truth_does_not_say_is_said(tmp_path):
+def test_missing_tracks_and_flags_are_noted(tmp_path):
     content, results = random_vid(1)
     del content["annotations"][0]["instance_id"]
     page, _ = page_of(tmp_path, content, results)

@@ -51,6 +51,6 @@ def _overlapping(
             enough = overlap >= FOREGROUND_IOU
             found[0].append(np.column_stack([part[places], boxes])[enough])
             found[1].append(overlap[enough])
-    both, ious = map(np.concatenate, found)
+    both, ious = np.concatenate(found[0]), np.concatenate(found[1])
     order = np.lexsort((both[:, 1], -ious, both[:, 0], -detections.scores[both[:, 0]]))
     return both[order].tolist()
