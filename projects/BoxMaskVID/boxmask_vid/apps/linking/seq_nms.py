@@ -5,11 +5,14 @@ Shapes: N detections of one video.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
 from .iou import iou_matrix
+
+RESCORING: dict[str, Callable[[np.ndarray], float]] = {"average": np.mean, "max": np.max}
 
 
 def seq_nms(
@@ -42,7 +45,7 @@ def seq_nms(
         (M,) positions of the detections that are kept, rising, and (M,) their new scores.
     """
     rescored = np.full(len(frames), np.nan)
-    score_of = np.mean if rescoring == "average" else np.max
+    score_of = RESCORING[rescoring]
     for label in np.unique(classes):
         members = np.flatnonzero(classes == label)
         paths = _Paths(frames[members], boxes[members], scores[members], link_iou)
