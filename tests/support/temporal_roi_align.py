@@ -20,9 +20,9 @@ def troi(
 ) -> TemporalROIAlign:
     """A module that belongs to RoIAlign of stride 16."""
     torch.manual_seed(1)
-    layer = kind(channels=channels, num_most_similar=k, num_heads=heads)
-    if isinstance(layer, TemporalROIAlignFast):
-        layer.take_pooler(ROIAlign(7, 1 / 16, ratio))
+    layer = TemporalROIAlign(channels=channels, num_most_similar=k, num_heads=heads)
+    if kind is TemporalROIAlignFast:
+        kind.replace(layer, ROIAlign(7, 1 / 16, ratio))
     return layer.double().eval()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from detectron2.layers import Conv2d, ROIAlign
 from torch import nn
@@ -69,7 +67,6 @@ def _accelerate_heads(heads: TemporalROIHeads) -> None:
     if type(roi_align) is not ROIAlign or not roi_align.aligned:
         return  # other poolers are not the sparse products that the fast modules are made of
     roi_align.__class__ = ROIAlignFast
-    troi: Any = heads.temporal_roi_align
+    troi = heads.temporal_roi_align
     if type(troi) is TemporalROIAlign:
-        troi.__class__ = TemporalROIAlignFast
-        TemporalROIAlignFast.take_pooler(troi, roi_align)
+        TemporalROIAlignFast.replace(troi, roi_align)

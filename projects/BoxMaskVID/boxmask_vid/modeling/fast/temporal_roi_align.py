@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from detectron2.layers import ROIAlign
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ...precision import at_least_float32, without_autocast
@@ -40,10 +41,12 @@ class TemporalROIAlignFast(TemporalROIAlign):
     # RoI cells that are embedded and mixed together, for the same reason.
     CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
 
-    def take_pooler(self, roi_align: ROIAlign) -> None:
-        """Interpolate as a RoIAlign does."""
-        self.spatial_scale = roi_align.spatial_scale
-        self.sampling_ratio = roi_align.sampling_ratio
+    @classmethod
+    def replace(cls, paper: nn.Module, roi_align: ROIAlign) -> None:
+        """Make a ``TemporalROIAlign`` one that interpolates as a RoIAlign does."""
+        paper.__class__ = cls
+        paper.spatial_scale = roi_align.spatial_scale
+        paper.sampling_ratio = roi_align.sampling_ratio
 
     def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:  # type: ignore[override]
         """Key and reference frames in the form that :meth:`forward` takes.
