@@ -44,7 +44,7 @@ class FrameMaps(WithProjections):
 
 
 class ReferenceEncoder(nn.Module):
-    """Keeps feature maps, and encodes the references of every key frame anew.
+    """Keeps feature maps, and encodes the references again for every key frame.
 
     That is how the reference implementation does it: one pass of the backbone over all frames that
     are read, and proposals and RoI features of all references at every key frame.

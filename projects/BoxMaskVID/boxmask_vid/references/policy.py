@@ -78,7 +78,7 @@ def build_reference_policy(cfg: CfgNode) -> ReferencePolicy:
     """The policy of ``MODEL.VID.TEST.REFERENCES``.
 
     Raises:
-        InputError: if there is none of that name, or an option has an impossible value.
+        InputError: if no policy has that name, or an option has an impossible value.
     """
     name = cfg.MODEL.VID.TEST.REFERENCES
     if name not in REFERENCE_POLICY_REGISTRY:

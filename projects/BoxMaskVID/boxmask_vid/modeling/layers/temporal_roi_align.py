@@ -41,11 +41,7 @@ class TemporalROIAlign(nn.Module):
             weight_init.c2_msra_fill(self.embed)
 
     def encode(self, feature_maps: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Key and reference frames in the form that :meth:`forward` takes: their maps (C, h, w).
-
-        Args:
-            feature_maps: (N, C, h, w).
-        """
+        """Frames as :meth:`forward` takes them: (N, C, h, w) to N maps (C, h, w)."""
         return feature_maps.unbind()
 
     def forward(
@@ -58,8 +54,7 @@ class TemporalROIAlign(nn.Module):
         """
         Args:
             roi_features: (R, C, P, P), RoIAlign of the key frame.
-            boxes, key: (R, 4) RoIs in pixels and the map of the key frame, which
-                ``roi_features`` come from.
+            boxes, key: RoIs (R, 4) in pixels and the key frame, where they come from.
             references: maps (C, h_t, w_t) of T frames, without cells that only pad a batch.
 
         Returns:
@@ -104,15 +99,7 @@ class TemporalROIAlign(nn.Module):
 def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int) -> torch.Tensor:
     """Mean of the K most similar positions, weighted with the softmax of the cosines (Eq. 1-3).
 
-    An all-zero cell is similar to nothing (cosine 0).
-
-    Args:
-        cells: (N, C), N = R * P * P.
-        positions: (C, L), L = h * w.
-        count: K.
-
-    Returns:
-        (N, C).
+    Cells (N, C), positions (C, L) and K to (N, C). An all-zero cell has cosine 0 with all.
     """
     cosine = F.normalize(cells, dim=1) @ F.normalize(positions, dim=0)
     index = first_largest(cosine, min(count, cosine.shape[1]))
@@ -121,10 +108,9 @@ def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int)
 
 
 def first_largest(values: torch.Tensor, count: int) -> torch.Tensor:
-    """Positions (N, K) of the K largest of values (N, L), the first ones of equals.
+    """Positions (N, K) of the K largest of values (N, L); the first of equals, ``topk`` takes any.
 
-    ``topk`` takes any of equals. Cells of a map where one channel alone is active have equal
-    cosines, but not equal features.
+    Cells where one channel alone is active have equal cosines, but not equal features.
     """
     found = [values.argmax(dim=1, keepdim=True)]
     for _ in range(count - 1):
