@@ -1,4 +1,4 @@
-"""The error that bad input gets."""
+"""The error for bad input."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken 
 
 
 class InputError(ValueError):
-    """What the user gave cannot be right.
+    """Input that cannot be right.
 
     The message is one sentence that names the file, the record, the field and the value, and says
     what to do. Scripts print it without a traceback. It is kept on one line, whatever the values in
@@ -22,7 +22,7 @@ class InputError(ValueError):
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """What to raise when there is no room or no right to write a file."""
+    """The error for a file that cannot be written, for want of room or of the right to."""
     return InputError(
         f"{path} cannot be written ({error.strerror}): choose another place, or make room."
     )
