@@ -1,7 +1,8 @@
-"""Pictures of what ``tools/benchmark.py`` has measured."""
+"""Plots of the reports of ``tools/benchmark.py``."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,23 +12,46 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from ...errors import InputError
+from ...files import read_json
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Options of ``tools/plot_benchmark.py``."""
+    parser = argparse.ArgumentParser(
+        description="Plot reports of benchmark.py: stages of one, or a sweep of a config key over "
+        "many."
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
+    parser.add_argument("--sweep", metavar="KEY", help="the config key that the files differ in")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
+    return parser
+
+
+def plot(args: argparse.Namespace) -> None:
+    """Write the plot of the given reports to ``args.output``."""
+    reports = [read_json(path) for path in args.files]
+    if args.sweep:
+        plot_sweep(reports, args.sweep, args.output)
+    else:
+        plot_stages(reports[0], args.output)
+    print(f"{args.output}: written")
 
 
 def plot_stages(report: dict, path: Path) -> None:
-    """Seconds per frame by stage, the plain formulation beside ours.
+    """Draw seconds per frame by stage, the formulation of the papers beside ours.
 
     Args:
-        report: of one benchmark with the plain formulation.
+        report: see :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
         path: PNG to write.
     """
-    names = [name for name in ("plain", "ours", "single_frame") if name in report["stages"]]
+    names = [name for name in ("paper", "ours", "single_frame") if name in report["stages"]]
     stages = list(dict.fromkeys(key for name in names for key in report["stages"][name]))
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     bottom = [0.0] * len(names)
     for stage in stages:
         seconds = [report["stages"][name].get(stage, 0.0) for name in names]
         axes.bar(names, seconds, bottom=bottom, label=stage)
-        bottom = [low + each for low, each in zip(bottom, seconds, strict=True)]
+        bottom = [low + height for low, height in zip(bottom, seconds, strict=True)]
     axes.set_ylabel("seconds per frame")
     axes.legend()
     figure.savefig(path, dpi=110)
@@ -35,15 +59,15 @@ def plot_stages(report: dict, path: Path) -> None:
 
 
 def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
-    """Time and memory against a setting, e.g. the number of references.
+    """Draw time and memory against a setting, e.g. the number of references.
 
     Args:
-        reports: of one benchmark for each value.
-        key: of the config, given on the command line of each of them.
+        reports: one for each value.
+        key: config key, given on the command line of each of them.
         path: PNG to write.
 
     Raises:
-        InputError: if a report does not have the key.
+        InputError: if a report lacks the key.
     """
     if any(key not in report["opts"] for report in reports):
         raise InputError(f"A benchmark was run without {key}: give it to each of them.")
@@ -52,9 +76,9 @@ def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
     for measured, label, axis in zip(
         ("seconds", "peak_gib"), ("seconds per frame", "peak memory, GiB"), axes, strict=True
     ):
-        for name in ("plain", "ours"):
+        for name in ("paper", "ours"):
             if name in reports[0]:
-                axis.plot(values, [each[name][measured] for each in reports], "o-", label=name)
+                axis.plot(values, [report[name][measured] for report in reports], "o-", label=name)
         axis.set(xlabel=key, ylabel=label, ylim=(0, None))
         axis.legend()
     figure.savefig(path, dpi=110)
