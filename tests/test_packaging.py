@@ -44,7 +44,10 @@ def test_the_wheel_holds_all_modules_and_all_configs_and_nothing_else(wheel):
     configs = {
         f"boxmask_vid/configs/{path.relative_to(CONFIGS)}" for path in CONFIGS.rglob("*.yaml")
     }
-    page = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")}
+    page = {
+        str(path.relative_to(PROJECT))
+        for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")
+    }
     assert len(page) == 3
     assert names == modules | configs | page
     assert not any(name.endswith("top_level.txt") and "tools" in name for name in names)

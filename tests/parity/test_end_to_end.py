@@ -103,6 +103,7 @@ def recorded(golden: dict, sampler: str, index: int) -> tuple[torch.Tensor, ...]
     return tuple(torch.from_numpy(golden[f"{sampler}/{index}/{key}"]) for key in keys)
 
 
+@pytest.mark.usefixtures("float64_boxes")
 @pytest.mark.parametrize("name", NAMES)
 def test_float64_gives_the_same_boxes_scores_and_order(name, e2e, images, checkpoints):
     expected = np.load(e2e / f"{name}_test_f64.npz")
@@ -329,6 +330,7 @@ def worst(pairs: dict[str, tuple[float, float]], floor: float = 0.0) -> tuple[fl
     )
 
 
+@pytest.mark.usefixtures("float64_boxes")
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_in_float64(name, e2e, checkpoints):
     _, step = run_step(name, e2e, checkpoints, torch.float64)

@@ -1,4 +1,4 @@
-"""Sparse linear combinations of the rows of a table."""
+"""Weighted sums of few rows of a table: interpolation as a sparse matrix."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 
 @dataclass
-class WeightedRows:
-    """N sums of weighted rows: interpolation, as a sparse matrix with few entries in a row.
+class SparseRowSum:
+    """N weighted sums of rows, a sparse matrix with few entries in a row.
 
     Attributes:
         index: (E,) rows of the table.
@@ -24,23 +24,23 @@ class WeightedRows:
     offsets: torch.Tensor
 
     @classmethod
-    def over_last(cls, index: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
+    def over_last(cls, index: torch.Tensor, weight: torch.Tensor) -> SparseRowSum:
         """A sum for each entry of all dimensions but the last, over which is summed."""
         sums = index.shape[:-1].numel()
         starts = torch.arange(sums, device=index.device, dtype=index.dtype) * index.shape[-1]
         return cls(index.flatten(), weight.flatten(), starts)
 
-    def without_zeros(self) -> WeightedRows:
+    def without_zeros(self) -> SparseRowSum:
         """The same sums without entries of weight 0."""
         used = self.weight != 0
         before = used.cumsum(0, dtype=self.offsets.dtype) - used.to(self.offsets.dtype)
         before = torch.cat([before, used.sum(dtype=before.dtype)[None]])  # of sums at the end
-        return WeightedRows(self.index[used], self.weight[used], before[self.offsets])
+        return SparseRowSum(self.index[used], self.weight[used], before[self.offsets])
 
     def of(self, table: torch.Tensor) -> torch.Tensor:
         """The sums (N, D) of the rows of a table (L, D), with gradient into table and weights."""
         if table.requires_grad and table.dtype not in (torch.float32, torch.float64):
-            table = table.float()  # there is no gradient of half-precision tables on CPUs
+            table = table.float()  # half-precision tables have no gradient on CPUs
         return F.embedding_bag(
             self.index,
             table,
@@ -49,9 +49,9 @@ class WeightedRows:
             per_sample_weights=self.weight.to(table.dtype),
         )
 
-    def split(self, size: int) -> Iterator[WeightedRows]:
+    def split(self, size: int) -> Iterator[SparseRowSum]:
         """Parts of ``size`` sums; none of no sums."""
         starts = self.offsets[::size].tolist()
         ends = [*starts[1:], len(self.index)]
         for part, start, end in zip(self.offsets.split(size), starts, ends, strict=bool(starts)):
-            yield WeightedRows(self.index[start:end], self.weight[start:end], part - start)
+            yield SparseRowSum(self.index[start:end], self.weight[start:end], part - start)

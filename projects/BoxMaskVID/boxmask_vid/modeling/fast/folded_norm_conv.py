@@ -8,31 +8,12 @@ from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import nn
 
 
-class LeanConv2d(Conv2d):
+class FoldedNormConv2d(Conv2d):
     """``Conv2d`` for batch norm with stored statistics, a scale and a shift of every channel.
 
     Without gradients they are applied in place. With gradients the weights do both, so that
     autograd keeps one map less; the gradients of all parameters are the same.
     """
-
-    @classmethod
-    def of(cls, conv: Conv2d) -> LeanConv2d:
-        """One with the parameters, norm and activation of another."""
-        lean = cls(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            stride=conv.stride,
-            padding=conv.padding,
-            dilation=conv.dilation,
-            groups=conv.groups,
-            bias=conv.bias is not None,
-            norm=conv.norm,
-            activation=conv.activation,
-            device="meta",  # draws no random numbers
-        )
-        lean.weight, lean.bias = conv.weight, conv.bias
-        return lean
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm = self.norm
@@ -81,17 +62,8 @@ def _convolve_phases(
     return rows.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
-def with_lean_convs(module: nn.Module) -> nn.Module:
-    """``module`` itself, each ``Conv2d`` with batch norm in it replaced; Detectron2's builders do
-    not let one choose."""
-    for parent in list(module.modules()):
-        for name, child in parent.named_children():
-            if type(child) is Conv2d and _is_batch_norm(child.norm):
-                setattr(parent, name, LeanConv2d.of(child))
-    return module
-
-
-def _is_batch_norm(norm: nn.Module | None) -> bool:
+def is_batch_norm(norm: nn.Module | None) -> bool:
+    """Whether a norm layer normalises channels with statistics that it stores."""
     return isinstance(norm, FrozenBatchNorm2d | nn.modules.batchnorm._BatchNorm)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from detectron2.layers import ROIAlign
 
-from boxmask_vid.modeling.roi_heads.sparse_roi_align import SparseROIAlign
+from boxmask_vid.modeling.fast.roi_align import ROIAlignFast
 
 
 def rois(count: int) -> torch.Tensor:
@@ -17,9 +17,9 @@ def rois(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("ratio", [0, 2])
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_values_and_gradients_are_those_of_roi_align(count: int, ratio: int, order):
-    plain = ROIAlign((7, 7), 1 / 16, ratio, aligned=True)
+    options = (7, 7), 1 / 16, ratio
     boxes, results = rois(count), []
-    for layer in (plain, SparseROIAlign.of(plain)):
+    for layer in (ROIAlign(*options), ROIAlignFast(*options)):
         generator = torch.Generator().manual_seed(0)
         maps = torch.randn(2, 5, 6, 8, generator=generator, dtype=torch.float64)
         maps = maps.contiguous(memory_format=order).requires_grad_()
@@ -33,7 +33,7 @@ def test_values_and_gradients_are_those_of_roi_align(count: int, ratio: int, ord
 def test_half_precision_rounds_once():
     plain = ROIAlign((7, 7), 1 / 16, 2, aligned=True)
     maps, boxes = torch.randn(2, 5, 6, 8).bfloat16(), rois(20).float()
-    found = SparseROIAlign.of(plain)(maps, boxes.bfloat16())
+    found = ROIAlignFast((7, 7), 1 / 16, 2)(maps, boxes.bfloat16())
     assert found.dtype == torch.bfloat16
     expected = plain(maps.float(), boxes.bfloat16().float())
     torch.testing.assert_close(found.float(), expected, rtol=2**-8, atol=1e-6)

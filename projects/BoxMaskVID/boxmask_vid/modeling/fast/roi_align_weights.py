@@ -1,4 +1,4 @@
-"""RoIAlign as what it is, a sparse linear map from the positions of a map to the cells of RoIs."""
+"""RoIAlign as a sparse matrix from the positions of a map to the cells of RoIs."""
 
 from __future__ import annotations
 

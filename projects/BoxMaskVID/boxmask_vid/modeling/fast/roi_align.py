@@ -5,24 +5,16 @@ from __future__ import annotations
 import torch
 from detectron2.layers import ROIAlign
 
-from ..layers import WeightedRows, roi_align_weights
+from ...precision import at_least_float32
+from .roi_align_weights import roi_align_weights
+from .sparse_row_sum import SparseRowSum
 
 
-class SparseROIAlign(ROIAlign):
-    """Detectron2's ``ROIAlign`` (aligned, square); on other devices than CPUs it is just that.
+class ROIAlignFast(ROIAlign):
+    """Detectron2's ``ROIAlign``, on CPUs as a product with a sparse matrix if aligned and square.
 
     N maps with C channels, M RoIs, P cells along each side of a RoI.
     """
-
-    @classmethod
-    def of(cls, roi_align: ROIAlign) -> SparseROIAlign:
-        """One like another."""
-        return cls(
-            roi_align.output_size,
-            roi_align.spatial_scale,
-            roi_align.sampling_ratio,
-            roi_align.aligned,
-        )
 
     def forward(self, maps: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
         """
@@ -38,16 +30,15 @@ class SparseROIAlign(ROIAlign):
         if not possible or maps.device.type != "cpu" or torch.jit.is_tracing():
             return super().forward(maps, rois)
         channels, height, width = maps.shape[1:]
-        precise = torch.promote_types(maps.dtype, torch.float32)
+        positions = at_least_float32(maps.permute(0, 2, 3, 1).reshape(-1, channels))
         position, weight = roi_align_weights(
-            rois[:, 1:].to(precise),
+            rois[:, 1:].to(positions.dtype),
             map_size=(height, width),
             output_size=size,
             spatial_scale=self.spatial_scale,
             sampling_ratio=self.sampling_ratio,
         )
         position = position + (rois[:, 0].int() * (height * width))[:, None, None, None]
-        rows = WeightedRows.over_last(position, weight).without_zeros()
-        cells = rows.of(maps.permute(0, 2, 3, 1).reshape(-1, channels).to(precise))
-        cells = cells.view(-1, size, size, channels).permute(0, 3, 1, 2)
+        rows = SparseRowSum.over_last(position, weight).without_zeros()
+        cells = rows.of(positions).view(-1, size, size, channels).permute(0, 3, 1, 2)
         return cells.to(maps.dtype)

@@ -1,32 +1,32 @@
-"""The fast formulation against the plain one: same parameters, same frames, same results."""
+"""Accelerated models against the papers' formulation: same parameters, frames and results."""
 
 import copy
 
 import pytest
 import torch
-from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
-from boxmask_vid.modeling import PlainVideoRCNN, plain_config
-from support.small import clip, frame, small_cfg, small_model
+from boxmask_vid.modeling import accelerate
+from boxmask_vid.modeling.backbone import ChannelMapper
+from boxmask_vid.modeling.layers import TemporalROIAlign
+from support.small import clip, frame, small_model
 
 KINDS = ["selsa", "troi", "boxmask"]
 SIZES = {"equal": ({}, {}), "different": ({}, {"height": 96, "width": 64})}
 
 
 def both(kind: str, *opts: object) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """A model in float64 and its plain formulation."""
+    """A model in float64, accelerated and not."""
     model = small_model(kind, *opts).double()
-    plain = build_model(plain_config(small_cfg(kind, *opts))).double()
-    assert isinstance(plain, PlainVideoRCNN)
-    plain.load_state_dict(model.state_dict())
-    return model, plain
+    paper = small_model(kind, *opts, "MODEL.VID.ACCELERATE", False).double()
+    paper.load_state_dict(model.state_dict())
+    return model, paper
 
 
 def double(sample: dict) -> dict:
     sample = {**sample, "image": sample["image"].double()}
     if "reference_images" in sample:
-        sample["reference_images"] = [each.double() for each in sample["reference_images"]]
+        sample["reference_images"] = [image.double() for image in sample["reference_images"]]
     return sample
 
 
@@ -36,9 +36,9 @@ def detections(model: torch.nn.Module, batches: list[list[dict]]) -> list:
         return [found["instances"] for batch in batches for found in model(batch)]
 
 
-def assert_same(ours: list, plain: list, tolerance: float = 1e-9) -> None:
-    assert len(ours) == len(plain)
-    for left, right in zip(ours, plain, strict=True):
+def assert_same(ours: list, papers: list, tolerance: float = 1e-9) -> None:
+    assert len(ours) == len(papers)
+    for left, right in zip(ours, papers, strict=True):
         assert len(left)
         assert left.pred_classes.tolist() == right.pred_classes.tolist()
         torch.testing.assert_close(left.scores, right.scores, rtol=0, atol=tolerance)
@@ -78,16 +78,16 @@ def test_sliding_window(kind: str, stride: int):
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_alone(kind: str):
     batch = [double(frame(0)), double(frame(1, height=96, width=64))]
-    for each in batch:
-        del each["video_id"]
+    for sample in batch:
+        del sample["video_id"]
     assert_same(*(detections(model, [batch]) for model in both(kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_references_encoded_one_by_one(kind: str):
     batches = [[double(frame(0, references=5))], [double(frame(1))]]
-    model, plain = both(kind, "MODEL.VID.TEST.REFERENCES_AT_ONCE", 2)
-    assert_same(detections(model, batches), detections(plain, batches))
+    model, paper = both(kind, "MODEL.VID.TEST.REFERENCES_AT_ONCE", 2)
+    assert_same(detections(model, batches), detections(paper, batches))
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "fixed"])
@@ -97,13 +97,13 @@ def test_a_budget_changes_what_is_kept_and_not_what_is_found(kind: str, mode: st
     if mode == "fixed":
         batches[2] = [double(frame(2, references=1))]
     opts = ("MODEL.VID.TEST.REFERENCES", mode)
-    model, plain = both(kind, *opts, "MODEL.VID.TEST.MEMORY.BUDGET_MB", 0.1)
+    model, paper = both(kind, *opts, "MODEL.VID.TEST.MEMORY.BUDGET_MB", 0.1)
     unlimited, _ = both(kind, *opts)
-    assert_same(detections(model, batches), detections(plain, batches))
-    assert_same(detections(unlimited, batches), detections(plain, batches))
+    assert_same(detections(model, batches), detections(paper, batches))
+    assert_same(detections(unlimited, batches), detections(paper, batches))
     kept, all_of_it = (
-        sum(each.nbytes for each in memory.reference_memory._frames[1])
-        for memory in (model, unlimited)
+        sum(reference.nbytes for reference in budgeted.reference_memory.videos[1])
+        for budgeted in (model, unlimited)
     )
     if kind == "selsa":
         assert kept == all_of_it  # there is nothing to be left out
@@ -122,14 +122,14 @@ def test_half_precision_caches(kind: str, precision: str):
     model = small_model(kind)
     half = small_model(kind, "MODEL.VID.TEST.MEMORY.PRECISION", precision)
     features = []
-    for each in (model, half):
+    for one in (model, half):
         kept = []
-        each.roi_heads.box_predictor.register_forward_pre_hook(
+        one.roi_heads.box_predictor.register_forward_pre_hook(
             lambda _, inputs, kept=kept: kept.append(inputs[0])
         )
-        detections(each, batches)
+        detections(one, batches)
         features.append(torch.cat(kept))
-    assert half.reference_memory._frames[1][0].stages[0][0].dtype == half.reference_memory.dtype
+    assert half.reference_memory.videos[1][0].attention_kv[0][0].dtype == getattr(torch, precision)
     error = (features[0] - features[1]).abs().max() / features[0].abs().max()
     print(f"{kind} {precision}: {error:.1e} of the largest box feature")
     assert 0 < error < HALF[precision]
@@ -142,9 +142,9 @@ def test_memory_does_not_grow_with_the_video(mode: str):
     for index in range(40):
         arrived = 5 if index == 0 else 1 if mode == "fixed" else None
         detections(model, [[frame(index, references=arrived)]])
-        memory = model.reference_memory._frames
+        memory = model.reference_memory.videos
         assert list(memory) == [1]
-        kept.append(sum(each.nbytes for each in memory[1]))
+        kept.append(sum(reference.nbytes for reference in memory[1]))
     assert kept[20:] == [kept[20]] * 20
 
 
@@ -164,12 +164,45 @@ def test_losses_and_gradients(kind: str, name: str):
         torch.manual_seed(3)  # of the sampling of proposals
         model.train()
         with EventStorage():
-            losses = model([double(each) for each in copy.deepcopy(BATCHES[name])])
+            losses = model([double(sample) for sample in copy.deepcopy(BATCHES[name])])
         sum(losses.values()).backward()
-        gradients = {name: each.grad for name, each in model.named_parameters()}
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         results.append({**losses, **gradients})
-    ours, plain = results
-    assert set(ours) == set(plain)
-    for name, each in plain.items():
-        scale = each.abs().max().clamp(min=1).item()
-        torch.testing.assert_close(ours[name], each, rtol=0, atol=1e-9 * scale, msg=name)
+    ours, papers = results
+    assert set(ours) == set(papers)
+    for name, expected in papers.items():
+        scale = expected.abs().max().clamp(min=1).item()
+        torch.testing.assert_close(ours[name], expected, rtol=0, atol=1e-9 * scale, msg=name)
+
+
+def test_parameters_keep_their_names_and_their_random_numbers():
+    model, paper = (small_model("boxmask", "MODEL.VID.ACCELERATE", flag) for flag in (True, False))
+    ours, papers = model.state_dict(), paper.state_dict()
+    assert list(ours) == list(papers)
+    assert all(torch.equal(ours[name], tensor) for name, tensor in papers.items())
+
+
+def test_maps_and_weights_are_channels_last_on_cpus():
+    backbone = small_model("selsa").backbone.train()
+    maps = backbone(torch.randn(2, 3, 64, 96))["c5"]
+    convs = backbone.channel_mapper, *(block.conv2 for block in backbone.bottom_up.res5)
+    for tensor in (maps, *(conv.weight for conv in convs)):
+        assert tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_derived_module_stays_as_it_is():
+    class OwnMapper(ChannelMapper):
+        pass
+
+    model = small_model("selsa", "MODEL.VID.ACCELERATE", False)
+    model.backbone.channel_mapper.__class__ = OwnMapper
+    assert type(accelerate(model).backbone.channel_mapper) is OwnMapper
+
+
+def test_other_poolers_keep_the_papers_temporal_roi_align():
+    """Boxes of another RoIAlign are not the sums that the fast one interpolates with."""
+    opts = ("MODEL.ROI_BOX_HEAD.POOLER_TYPE", "ROIAlign")
+    model, paper = both("troi", *opts)
+    assert type(model.roi_heads.temporal_roi_align) is TemporalROIAlign
+    batches = [[double(frame(index, references=2 if index == 0 else None))] for index in range(2)]
+    assert_same(detections(model, batches), detections(paper, batches))

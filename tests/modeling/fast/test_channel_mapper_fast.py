@@ -1,21 +1,20 @@
 import pytest
 import torch
-from detectron2.layers import Conv2d
 
 from boxmask_vid.modeling.backbone import ChannelMapper
-from boxmask_vid.modeling.backbone.channel_mapper import WINOGRAD_CHANNELS
-from boxmask_vid.modeling.backbone.winograd import winograd_conv3x3, winograd_filters
+from boxmask_vid.modeling.fast.channel_mapper import WINOGRAD_CHANNELS, ChannelMapperFast
+from boxmask_vid.modeling.fast.winograd import winograd_conv3x3, winograd_filters
 
 
-def maps_and_gradients(mapper: ChannelMapper, x: torch.Tensor) -> list[tuple]:
+def maps_and_gradients(mapper: ChannelMapperFast, x: torch.Tensor) -> list[tuple]:
     """Ours and PyTorch's."""
     found = []
-    for forward in (ChannelMapper.forward, Conv2d.forward):
+    for forward in (ChannelMapperFast.forward, ChannelMapper.forward):
         mapper.zero_grad()
         leaf = x.detach().requires_grad_(x.requires_grad)
         maps = forward(mapper, leaf)
         (maps * torch.linspace(-1, 2, maps.numel()).view_as(maps)).sum().backward()
-        found.append([maps, leaf.grad, *(each.grad for each in mapper.parameters())])
+        found.append([maps, leaf.grad, *(p.grad for p in mapper.parameters())])
     return list(zip(*found, strict=True))
 
 
@@ -25,7 +24,7 @@ def maps_and_gradients(mapper: ChannelMapper, x: torch.Tensor) -> list[tuple]:
 def test_gradients_are_those_of_pytorch(
     size: tuple[int, int], order: torch.memory_format, dtype: torch.dtype
 ):
-    mapper = ChannelMapper(6, 4).to(dtype=dtype, memory_format=order)
+    mapper = ChannelMapperFast(6, 4).to(dtype=dtype, memory_format=order)
     torch.nn.init.normal_(mapper.bias)
     x = torch.randn(3, 6, *size, dtype=dtype).contiguous(memory_format=order).requires_grad_()
     precision = {torch.float64: 1e-12, torch.float32: 2e-5}[dtype]
@@ -38,7 +37,7 @@ def test_gradients_are_those_of_pytorch(
 
 @pytest.mark.parametrize("frozen", ["input", "weight", "bias"])
 def test_what_is_frozen_gets_no_gradient(frozen: str):
-    mapper = ChannelMapper(6, 4)
+    mapper = ChannelMapperFast(6, 4)
     x = torch.randn(2, 6, 5, 5, requires_grad=frozen != "input")
     if frozen != "input":
         getattr(mapper, frozen).requires_grad_(False)
@@ -49,7 +48,7 @@ def test_what_is_frozen_gets_no_gradient(frozen: str):
 
 
 def test_mixed_precision():
-    mapper = ChannelMapper(6, 4)
+    mapper = ChannelMapperFast(6, 4)
     x = torch.randn(2, 6, 5, 5, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = maps_and_gradients(mapper, x)
@@ -69,14 +68,14 @@ def test_winograd_is_the_convolution(order: torch.memory_format, size: tuple[int
 
 
 def test_at_test_it_is_the_convolution_with_the_weights_of_that_time():
-    mapper = ChannelMapper(WINOGRAD_CHANNELS, 8).eval()
+    mapper = ChannelMapperFast(WINOGRAD_CHANNELS, 8).eval()
     x = torch.randn(2, WINOGRAD_CHANNELS, 5, 4).double()
-    others = {name: torch.randn_like(each) for name, each in mapper.state_dict().items()}
+    others = {name: torch.randn_like(weight) for name, weight in mapper.state_dict().items()}
 
     def check(precision: float) -> None:
         with torch.inference_mode():
             maps = x.to(mapper.weight.dtype)
-            found, expected = mapper(maps), Conv2d.forward(mapper, maps)
+            found, expected = mapper(maps), ChannelMapper.forward(mapper, maps)
             precision *= expected.max().item()
             torch.testing.assert_close(found, expected, rtol=precision, atol=precision)
 
