@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -41,15 +41,26 @@ def run_benchmark(folder: Path, *, frames: int = FRAMES, rounds: int = ROUNDS) -
     """
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # it complains about each of its wrong frames
     write_files(folder, frames)
-    orders: dict[str, Sequence[int]] = {
-        "in order": range(frames),
-        "anywhere": np.random.default_rng(1).integers(frames, size=PICKS).tolist(),
-    }
-    rows = measure_readers(readers(folder), orders, rounds)
-    headers = ["file", "reader", *(name for order in orders for name in (f"ms {order}", "wrong"))]
+    openers = {("JPEG files", ""): functools.partial(_jpeg_files, folder)}
+    for name in FILES:
+        for reader, open_file in (("in place", _in_place), ("PyAV", _pyav), ("OpenCV", _opencv)):
+            openers[name, reader] = functools.partial(open_file, folder / name)
+    anywhere = np.random.default_rng(1).integers(frames, size=PICKS).tolist()
+    results: dict[tuple[str, str], list[tuple[float, ...]]] = {key: [] for key in openers}
+    for _ in range(rounds):
+        for key, open_file in openers.items():
+            in_order = measure(open_file(), range(frames))
+            results[key].append((*in_order, *measure(open_file(), anywhere)))
+    rows = []
+    for key, measured in results.items():
+        times, _, times_anywhere, _ = zip(*measured, strict=True)
+        _, wrong, _, wrong_anywhere = measured[0]
+        rows.append(
+            [*key, f"{median(times):.1f}", wrong, f"{median(times_anywhere):.1f}", wrong_anywhere]
+        )
     size = f"{WIDTH} x {HEIGHT}"
     print(f"{frames} frames of {size}; median of {rounds} rounds; {PICKS} frames anywhere")
-    print(tabulate(rows, headers=headers))
+    print(tabulate(rows, ["file", "reader", "ms in order", "wrong", "ms anywhere", "wrong"]))
 
 
 def write_files(folder: Path, frames: int) -> None:
@@ -59,7 +70,7 @@ def write_files(folder: Path, frames: int) -> None:
     blurred = cv2.GaussianBlur(noise, (0, 0), 4)
     scene = cv2.normalize(blurred, np.empty_like(blurred), 0, 255, cv2.NORM_MINMAX)
     for index in range(frames):
-        cv2.imwrite(str(_jpeg(folder, index)), numbered_frame(scene, index))
+        cv2.imwrite(str(folder / f"{index:06d}.jpg"), numbered_frame(scene, index))
     for name, (codec, options) in FILES.items():
         with av.open(str(folder / name), "w") as container:
             stream = container.add_stream(codec, rate=25, options=options)
@@ -86,41 +97,6 @@ def number_of(picture: np.ndarray) -> int:
     return sum(1 << bit for bit, x in enumerate(cells) if picture[CELL // 2, x].mean() > 127)
 
 
-def readers(folder: Path) -> Mapping[tuple[str, str], Callable[[], Reader]]:
-    """Functions that open a file, by file and name of the reader."""
-    result = {("JPEG files", ""): functools.partial(_jpeg_files, folder)}
-    for name in FILES:
-        for reader, open_file in (("in place", _in_place), ("PyAV", _pyav), ("OpenCV", _opencv)):
-            result[name, reader] = functools.partial(open_file, folder / name)
-    return result
-
-
-def measure_readers(
-    openers: Mapping[tuple[str, str], Callable[[], Reader]],
-    orders: Mapping[str, Sequence[int]],
-    rounds: int,
-) -> list[list[object]]:
-    """Read all files in turn.
-
-    Returns:
-        a row for each reader: file, name, and for each order milliseconds a frame (the median of
-        the rounds) and the number of wrong frames.
-    """
-    results: dict[tuple, list[tuple[float, int]]] = {}
-    for _ in range(rounds):
-        for key, open_file in openers.items():
-            for order, indices in orders.items():
-                results.setdefault((key, order), []).append(measure(open_file(), indices))
-    rows = []
-    for key in openers:
-        row: list[object] = [*key]
-        for order in orders:
-            measured = results[key, order]
-            row += [f"{median(time for time, _ in measured):.1f}", measured[0][1]]
-        rows.append(row)
-    return rows
-
-
 def measure(read: Reader, indices: Sequence[int]) -> tuple[float, int]:
     """Milliseconds a frame, and the number of frames that were not the requested ones."""
     start = time.perf_counter()
@@ -130,12 +106,8 @@ def measure(read: Reader, indices: Sequence[int]) -> tuple[float, int]:
     return 1e3 * seconds / len(indices), wrong
 
 
-def _jpeg(folder: Path, index: int) -> Path:
-    return folder / f"{index:06d}.jpg"
-
-
 def _jpeg_files(folder: Path) -> Reader:
-    return lambda index: read_image(_jpeg(folder, index), "BGR")
+    return lambda index: read_image(folder / f"{index:06d}.jpg", "BGR")
 
 
 def _in_place(path: Path) -> Reader:

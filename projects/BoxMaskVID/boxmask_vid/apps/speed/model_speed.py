@@ -34,19 +34,7 @@ from .stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class ModelSpeedOptions:
-    """Options of a comparison.
-
-    Attributes:
-        config_file: config of the model.
-        opts: KEY VALUE pairs that change it.
-        paper: whether to run the formulation of the papers, too.
-        training: measure training steps, not frames.
-        clips: clips in a training step.
-        frames: frames or steps that are timed after the warm-up.
-        warm_up: frames or steps before that.
-        size: height and width of the frames in pixels.
-        threads: CPU threads of each process.
-    """
+    """Options of a comparison; :func:`argument_parser` explains them."""
 
     config_file: str
     opts: Sequence[str] = ()

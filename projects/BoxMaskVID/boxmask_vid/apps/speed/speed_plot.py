@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,29 +11,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from ...errors import InputError
-from ...files import read_json
-
-
-def argument_parser() -> argparse.ArgumentParser:
-    """Options of ``tools/plot_benchmark.py``."""
-    parser = argparse.ArgumentParser(
-        description="Plot reports of benchmark.py: stages of one, or a sweep of a config key over "
-        "many."
-    )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
-    parser.add_argument("--sweep", metavar="KEY", help="the config key that the files differ in")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
-    return parser
-
-
-def plot(args: argparse.Namespace) -> None:
-    """Write the plot of the given reports to ``args.output``."""
-    reports = [read_json(path) for path in args.files]
-    if args.sweep:
-        plot_sweep(reports, args.sweep, args.output)
-    else:
-        plot_stages(reports[0], args.output)
-    print(f"{args.output}: written")
 
 
 def plot_stages(report: dict, path: Path) -> None:
