@@ -37,7 +37,7 @@ def test_selsa_bbox_head(stages: int):
     heads.load_state_dict(converted(case, BBOX_HEAD, "roi_heads."))
     pooled, references = leaf(case["x"]), leaf(case["ref_x"])
     head = heads.box_head
-    scores, deltas = heads.box_predictor(head(pooled, head.encode_references(references)))
+    scores, deltas = heads.box_predictor(head(pooled, head.project(head.embed(references))))
     close(scores, case["cls_score"])
     close(deltas, case["bbox_pred"])
     torch.autograd.backward([scores, deltas], [case["grad_cls"], case["grad_bbox"]])

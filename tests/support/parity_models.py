@@ -9,6 +9,7 @@ from detectron2.modeling import build_proposal_generator, build_roi_heads
 from detectron2.structures import Boxes
 
 from boxmask_vid.engine import build_cfg
+from boxmask_vid.modeling import accelerate
 from support.paths import CONFIGS
 
 SELSA, TROI, BOXMASK = (
@@ -22,13 +23,16 @@ def config(name: str = SELSA, *opts: object) -> CfgNode:
     return build_cfg(str(CONFIGS / name), list(map(str, opts)))
 
 
-def roi_heads(name: str = SELSA, channels: int = 8, *opts: object) -> torch.nn.Module:
+def roi_heads(
+    name: str = SELSA, channels: int = 8, *opts: object, accelerated: bool = True
+) -> torch.nn.Module:
     """The RoI heads of a config with small layers."""
     small = ["MODEL.ROI_BOX_HEAD.FC_DIM", 32, "MODEL.VID.SELSA.NUM_HEADS", 4]
     small += ["MODEL.ROI_MASK_HEAD.CONV_DIM", 8, *opts]
-    return build_roi_heads(
+    heads = build_roi_heads(
         config(name, *small), {"c5": ShapeSpec(channels=channels, stride=16)}
     ).eval()
+    return accelerate(heads) if accelerated else heads
 
 
 def rpn(name: str = SELSA, *opts: object) -> torch.nn.Module:

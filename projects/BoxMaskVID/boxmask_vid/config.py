@@ -93,9 +93,10 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TROI.NUM_HEADS = 4
 
     cfg.MODEL.VID.TEST = CN()
-    # Reference policy (boxmask_vid.references) at test: "adaptive" (NUM_REFERENCES frames spread evenly over the
-    # video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of the key frame, every
-    # STRIDE-th one) or "online" (at most NUM_REFERENCES frames of the past, as in a live stream).
+    # Reference policy at test, one of boxmask_vid.references: "adaptive" (NUM_REFERENCES frames
+    # spread evenly over the video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of
+    # the key frame, every STRIDE-th one) or "online" (at most NUM_REFERENCES frames of the past, as
+    # in a live stream).
     # 0 references: the key frame is its own reference.
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
@@ -105,8 +106,8 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
 
     cfg.MODEL.VID.TEST.ONLINE = CN()
-    # Frames of the past that are kept: "reservoir" (a uniform sample of all of it) or "sliding" (the
-    # newest frames, every STRIDE-th one).
+    # Frames of the past that are kept: "reservoir" (a uniform sample of all of it) or "sliding"
+    # (the newest frames, every STRIDE-th one).
     cfg.MODEL.VID.TEST.ONLINE.POLICY = "reservoir"
     # Future frames that serve as references, too; detections come that many frames later.
     cfg.MODEL.VID.TEST.ONLINE.LOOKAHEAD = 0

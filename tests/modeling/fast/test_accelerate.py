@@ -11,6 +11,8 @@ from boxmask_vid.modeling.backbone import ChannelMapper
 from boxmask_vid.modeling.layers import TemporalROIAlign
 from support.small import clip, frame, small_model
 
+pytestmark = pytest.mark.usefixtures("float64_boxes")
+
 KINDS = ["selsa", "troi", "boxmask"]
 SIZES = {"equal": ({}, {}), "different": ({}, {"height": 96, "width": 64})}
 

@@ -5,6 +5,7 @@ import torch
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import nn
 
+from boxmask_vid.modeling.fast.dilated_conv import DilatedConv2dFast, has_phases
 from boxmask_vid.modeling.fast.folded_norm_conv import FoldedNormConv2d
 
 NORMS = {
@@ -72,8 +73,9 @@ def test_a_map_less_is_kept_for_the_gradient():
 def test_a_dilated_convolution_of_phases_is_the_same(dilation: int, size: tuple[int, int]):
     options = {"stride": 1, "padding": dilation, "dilation": dilation, "groups": 2}
     conv = Conv2d(6, 8, 3, **options, norm=nn.BatchNorm2d(8).eval()).double()
+    assert has_phases(conv)
     folded = copy.deepcopy(conv)
-    folded.__class__ = FoldedNormConv2d
+    folded.__class__ = DilatedConv2dFast
     image = torch.randn(2, 6, *size).double().contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         expected, found = conv(image), folded(image)

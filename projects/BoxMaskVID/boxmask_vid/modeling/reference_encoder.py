@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
 from detectron2.modeling.meta_arch import GeneralizedRCNN
@@ -81,9 +82,9 @@ class ReferenceEncoder(nn.Module):
         encoded = model.roi_heads.encode(features, [None] * len(proposals))
         return encoded, self.keep(model, images, features)
 
-    def join(self, model: GeneralizedRCNN, frames: Sequence[WithProjections]) -> References:
-        """All references of a key frame, as the RoI heads take them."""
-        encoded = []
+    def join(self, model: GeneralizedRCNN, frames: Sequence[Any]) -> References:
+        """All references of a key frame, kept as :meth:`keep` does, as the RoI heads take them."""
+        encoded: list[EncodedFrame] = []
         for _, group in groupby(frames, key=lambda frame: frame.shape):
             batch = list(group)
             features = {

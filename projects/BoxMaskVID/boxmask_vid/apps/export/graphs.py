@@ -14,9 +14,9 @@ from detectron2.config import CfgNode
 from detectron2.export import TracingAdapter
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from torch import nn
 
 from ...errors import InputError
+from ...modeling import VideoRCNN
 from ...modeling.layers import TemporalROIAlign
 from ...modeling.layers.temporal_roi_align import most_similar_cells
 from ...modeling.roi_heads import ReferenceBoxHead, SelsaBoxHead, TemporalROIHeads
@@ -58,7 +58,7 @@ class Graph:
     outputs: list[Port]
 
 
-def build_graphs(cfg: CfgNode, model: nn.Module) -> list[Graph]:
+def build_graphs(cfg: CfgNode, model: VideoRCNN) -> list[Graph]:
     """The graphs of a model.
 
     - ``encode`` (only if the model looks at references): an image to its memory.
@@ -102,7 +102,7 @@ def build_graphs(cfg: CfgNode, model: nn.Module) -> list[Graph]:
     return [Graph("encode", TracingAdapter(paper, image, _encode).eval(), [picture], own), detect]
 
 
-def memory_ports(model: nn.Module) -> list[Port]:
+def memory_ports(model: VideoRCNN) -> list[Port]:
     """The memory of one frame."""
     heads, ports = model.roi_heads, []
     if heads.box_head_uses_references:
@@ -121,7 +121,7 @@ def _of_references(port: Port) -> Port:
     return Port(port.name, port.dtype, (first, *port.shape[1:]))
 
 
-def _check_exportable(cfg: CfgNode, model: nn.Module) -> None:
+def _check_exportable(cfg: CfgNode, model: VideoRCNN) -> None:
     if not isinstance(model.roi_heads, TemporalROIHeads):
         raise InputError(
             f"MODEL.ROI_HEADS.NAME is {cfg.MODEL.ROI_HEADS.NAME}: only models with "
@@ -141,12 +141,12 @@ def _check_exportable(cfg: CfgNode, model: nn.Module) -> None:
         )
 
 
-def _encode(model: nn.Module, image: torch.Tensor) -> tuple[Stages, list[torch.Tensor]]:
+def _encode(model: VideoRCNN, image: torch.Tensor) -> tuple[Stages, list[torch.Tensor]]:
     return _look(model, image)[2:]
 
 
 def _detect(
-    model: nn.Module, image: torch.Tensor, stages: Stages, maps: list[torch.Tensor]
+    model: VideoRCNN, image: torch.Tensor, stages: Stages, maps: list[torch.Tensor]
 ) -> tuple:
     """Boxes, scores, classes, and the memory of the image.
 
@@ -172,7 +172,7 @@ def _detect(
 
 
 def _look(
-    model: nn.Module, image: torch.Tensor
+    model: VideoRCNN, image: torch.Tensor
 ) -> tuple[Instances, torch.Tensor, Stages, list[torch.Tensor]]:
     """Proposals of a frame, (R, C, P, P) their RoIAlign, and what is remembered of the frame."""
     images = model.preprocess_image([{"image": image}])

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
 
 from ..backbone import ChannelMapper
 from .winograd import winograd_conv3x3, winograd_filters
 
-WINOGRAD_CHANNELS = 1024  # with fewer it does not pay
-
 
 class ChannelMapperFast(ChannelMapper):
-    """``ChannelMapper``: (N, C, H, W) to (N, D, H, W).
+    """``ChannelMapper`` whose gradient of the weight is products of matrices on CPUs."""
 
-    On CPUs PyTorch is slow with 2048 channels. Without gradients Winograd's formulation takes 0.7
-    of its time, and keeps 25 / 9 of the weight's memory beside it. The gradient of the weight is
-    products of matrices, 0.4 of the time for maps that are channels last (1.1 and 2.7 s for three
-    of 38 x 63 and 512 channels D).
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not _is_on_cpu(x) or not torch.is_grad_enabled():
+            return super().forward(x)
+        return self.activation(_Conv3x3.apply(x, self.weight, self.bias))
+
+
+class WinogradChannelMapper(ChannelMapperFast):
+    """``ChannelMapperFast`` of very many channels, without gradients by Winograd's formulation.
+
+    It keeps 25 / 9 of the weight's memory beside it.
     """
 
     _filters: _Filters | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if (
-            x.device.type != "cpu"
-            or x.dtype not in (torch.float32, torch.float64)
-            or torch.jit.is_tracing()
-            or torch.is_autocast_enabled("cpu")
-        ):
-            return super().forward(x)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or not _is_on_cpu(x):
             self._filters = None
-            return self.activation(_Conv3x3.apply(x, self.weight, self.bias))
-        if self.in_channels < WINOGRAD_CHANNELS:
             return super().forward(x)
         if self._filters is None or not self._filters.are_of(self.weight):
             self._filters = _Filters(self.weight)
         return self.activation(winograd_conv3x3(x, self._filters.filters, self.bias))
+
+
+def _is_on_cpu(x: torch.Tensor) -> bool:
+    """In full precision."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.jit.is_tracing()
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 class _Filters:
@@ -56,18 +63,20 @@ class _Filters:
 class _Conv3x3(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv2d(x, weight, bias, padding=1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x = of_weight = of_bias = None
+        of_x: torch.Tensor | None = None
+        of_weight: torch.Tensor | None = None
+        of_bias: torch.Tensor | None = None
         if ctx.needs_input_grad[0]:
-            of_x = nn.grad.conv2d_input(x.shape, weight, grad, padding=1)
+            of_x = conv2d_input(x.shape, weight, grad, padding=1)
         if ctx.needs_input_grad[1]:
             of_weight = _gradient_of_weight(x, grad)
         if ctx.needs_input_grad[2]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from detectron2.modeling.meta_arch import GeneralizedRCNN
@@ -35,5 +36,5 @@ class ReferenceEncoderFast(ReferenceEncoder):
         encoded = model.roi_heads.encode(features, proposals)
         return encoded, [frame.reference for frame in encoded]
 
-    def join(self, model: GeneralizedRCNN, frames: Sequence[References]) -> References:
+    def join(self, model: GeneralizedRCNN, frames: Sequence[Any]) -> References:
         return References.cat(frames)

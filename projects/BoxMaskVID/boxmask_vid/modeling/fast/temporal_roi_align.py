@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from detectron2.layers import ROIAlign
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ...precision import at_least_float32, without_autocast
@@ -36,16 +37,18 @@ class TemporalROIAlignFast(TemporalROIAlign):
     sampling_ratio: int
 
     # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
-    _AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
+    AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
     # RoI cells that are embedded and mixed together, for the same reason.
-    _CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
+    CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
 
-    def take_pooler(self, roi_align: ROIAlign) -> None:
-        """Interpolate as a RoIAlign does."""
-        self.spatial_scale = roi_align.spatial_scale
-        self.sampling_ratio = roi_align.sampling_ratio
+    @classmethod
+    def replace(cls, paper: nn.Module, roi_align: ROIAlign) -> None:
+        """Make a ``TemporalROIAlign`` one that interpolates as a RoIAlign does."""
+        paper.__class__ = cls
+        paper.spatial_scale = roi_align.spatial_scale
+        paper.sampling_ratio = roi_align.sampling_ratio
 
-    def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:
+    def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:  # type: ignore[override]
         """Key and reference frames in the form that :meth:`forward` takes.
 
         In training without projections: nothing is used twice, and they take most of the memory.
@@ -71,7 +74,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
         kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
         return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
 
-    def forward(
+    def forward(  # type: ignore[override]  # frames in the form of encode
         self,
         roi_features: torch.Tensor,
         boxes: torch.Tensor,
@@ -101,7 +104,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
             precise = cells.to(key.unit.dtype)
             similar = self.most_similar(precise, position, weight, key, references)
             neighbours = _Neighbours(size, cells.device)
-            limit = self._CELLS_AT_ONCE.get(cells.device.type, self._CELLS_AT_ONCE["cuda"])
+            limit = self.CELLS_AT_ONCE.get(cells.device.type, self.CELLS_AT_ONCE["cuda"])
             if self.training:
                 limit = len(cells)  # each part would project the maps again
             step = max(limit // size**2, 1)  # RoIs
@@ -165,7 +168,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
         weight = weight * key.norm.detach()[position]
         rows = SparseRowSum.over_last(position, weight).without_zeros()
         most = max(len(frame.unit) for frame in references)
-        limit = self._AT_ONCE.get(cells.device.type, self._AT_ONCE["cuda"])
+        limit = self.AT_ONCE.get(cells.device.type, self.AT_ONCE["cuda"])
         parts = list(rows.split(max(limit // most, 1)))
         norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
         similar = []
@@ -215,7 +218,9 @@ class TemporalROIAlignFast(TemporalROIAlign):
         projections = frame.conv_projections
         if projections is None:
             projections = self._project(frame.unit * frame.norm[:, None])
-        return rows.of(projections) + at_least_float32(self.embed.bias)
+        embedded = rows.of(projections)
+        assert self.embed.bias is not None
+        return embedded + at_least_float32(self.embed.bias)
 
     def _mix(
         self,

@@ -63,7 +63,7 @@ def _tiles(cells: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return tiles
 
 
-def _sums(cells: Sequence[torch.Tensor], out: Sequence[torch.Tensor]) -> None:
+def _sums(cells: Sequence[torch.Tensor], out: torch.Tensor | Sequence[torch.Tensor]) -> None:
     a, b, c, d = cells
     torch.sub(a, c, out=out[0])
     torch.add(b, c, out=out[1])

@@ -63,8 +63,9 @@ class SelsaAggregator(nn.Module):
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         with without_autocast(query):
-            heads = [self._heads(features) for features in (query, key, value)]
-            attended = F.scaled_dot_product_attention(*heads)
+            attended = F.scaled_dot_product_attention(
+                self._heads(query), self._heads(key), self._heads(value)
+            )
         return attended[0].transpose(0, 1).flatten(1).to(query.dtype)
 
     def _heads(self, features: torch.Tensor) -> torch.Tensor:

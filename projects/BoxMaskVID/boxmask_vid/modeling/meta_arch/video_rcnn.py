@@ -226,9 +226,9 @@ def _select(
 ) -> tuple[ImageList, dict[str, torch.Tensor]]:
     """Some of the frames; those that follow each other without a copy."""
     sizes = [images.image_sizes[row] for row in rows]
-    at = list(rows)
-    if at and at == list(range(at[0], at[-1] + 1)):
-        at = slice(at[0], at[-1] + 1)
+    at: slice | list[int] = list(rows)
+    if rows and list(rows) == list(range(rows[0], rows[-1] + 1)):
+        at = slice(rows[0], rows[-1] + 1)
     return (
         ImageList(images.tensor[at], sizes),
         {name: maps[at] for name, maps in features.items()},

@@ -26,6 +26,8 @@ class VideoRPN(RPN):
     Works on one feature map.
     """
 
+    training: bool
+
     @configurable
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -60,17 +62,17 @@ class VideoRPN(RPN):
         self, anchors: list[Boxes], gt_instances: list[Instances]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """As ``RPN``, for the anchors inside the (unpadded) image; all others are ignored."""
-        anchors = Boxes.cat(anchors)
+        all_anchors = Boxes.cat(anchors)
         labels, matched_boxes = [], []
         for truth in gt_instances:
-            inside = anchors.inside_box(truth.image_size)
+            inside = all_anchors.inside_box(truth.image_size)
             (labels_inside,), (boxes_inside,) = super().label_and_sample_anchors(
-                [anchors[inside]], [truth]
+                [all_anchors[inside]], [truth]
             )
-            labels.append(labels_inside.new_full((len(anchors),), -1))
+            labels.append(labels_inside.new_full((len(all_anchors),), -1))
             labels[-1][inside] = labels_inside
             # any box will do for the others
-            matched_boxes.append(anchors.tensor.to(boxes_inside.dtype, copy=True))
+            matched_boxes.append(all_anchors.tensor.to(boxes_inside.dtype, copy=True))
             matched_boxes[-1][inside] = boxes_inside
         return labels, matched_boxes
 
@@ -111,13 +113,13 @@ class VideoRPN(RPN):
         Raises:
             FloatingPointError: if a prediction is NaN or infinite.
         """
-        (logits,), (deltas,), (anchors,) = pred_objectness_logits, pred_anchor_deltas, anchors
+        (logits,), (deltas,), (boxes_of_map,) = pred_objectness_logits, pred_anchor_deltas, anchors
         topk = self.pre_nms_topk[self.training]
         # a slice, whose length depends on the size of the map in an exported graph, too
         scores, order = (column[:, :topk] for column in logits.sort(dim=1, descending=True))
         chosen = deltas.gather(1, order[:, :, None].expand(-1, -1, 4))
         boxes = self.box2box_transform.apply_deltas(
-            chosen.flatten(0, 1), anchors.tensor[order.flatten()]
+            chosen.flatten(0, 1), boxes_of_map.tensor[order.flatten()]
         ).view(len(order), -1, 4)
         if not (boxes.isfinite().all() and scores.isfinite().all()):
             raise FloatingPointError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -21,6 +22,10 @@ class SelsaBoxHead(FastRCNNConvFCHead, ReferenceBoxHead):
     R key RoIs, M reference RoIs, P pooler size, D FC width. Key and reference RoIs go through the
     same layers; reference RoIs are never aggregated themselves.
     """
+
+    fcs: Sequence[nn.Linear]
+    conv_norm_relus: Sequence[nn.Module]
+    aggregators: Any  # nn.ModuleList of SelsaAggregator
 
     @configurable
     def __init__(self, input_shape: ShapeSpec, *, num_heads: int, **kwargs) -> None:
@@ -54,7 +59,7 @@ class SelsaBoxHead(FastRCNNConvFCHead, ReferenceBoxHead):
 
     def project(self, embedded: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
         """Attention keys and values, (M, D) each, of every stage, for RoIs (M, D)."""
-        stages = [self.aggregators[0].project(embedded)]
+        stages: list[tuple[torch.Tensor, ...]] = [self.aggregators[0].project(embedded)]
         for fc, aggregator in zip(self.fcs[1:], self.aggregators[1:], strict=True):
             embedded = fc(embedded.relu())
             stages.append(aggregator.project(embedded))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -124,7 +125,7 @@ class TemporalROIHeads(StandardROIHeads):
         frames = [EncodedFrame() for _ in proposals]
         rows = [row for row, boxes in enumerate(proposals) if boxes is not None]
         if self.temporal_roi_align is not None:
-            self._encode_maps(maps, proposals, frames)
+            self._encode_maps(self.temporal_roi_align, maps, proposals, frames)
         if self.box_head_uses_references and rows:
             used = maps if len(rows) == len(maps) else maps[rows]
             self._encode_rois(used, [proposals[row] for row in rows], [frames[row] for row in rows])
@@ -132,11 +133,12 @@ class TemporalROIHeads(StandardROIHeads):
 
     def _encode_maps(
         self,
+        temporal_roi_align: TemporalROIAlign,
         maps: torch.Tensor,
         proposals: Sequence[Instances | None],
         frames: Sequence[EncodedFrame],
     ) -> None:
-        encoded = self.temporal_roi_align.encode(maps)
+        encoded = temporal_roi_align.encode(maps)
         for row, (frame, boxes) in enumerate(zip(frames, proposals, strict=True)):
             frame.features = encoded[row]
             if boxes is None:
@@ -146,7 +148,7 @@ class TemporalROIHeads(StandardROIHeads):
                 frame.reference.maps.append(frame.features)
             else:  # without the cells that pad the batch
                 unpadded = maps[row : row + 1, :, :height, :width]
-                frame.reference.maps += self.temporal_roi_align.encode(unpadded)
+                frame.reference.maps += temporal_roi_align.encode(unpadded)
 
     def _encode_rois(
         self,
@@ -186,10 +188,11 @@ class TemporalROIHeads(StandardROIHeads):
         if self.training:
             assert targets is not None, "ground truth is required in training"
             proposals = self.label_and_sample_proposals(proposals, targets)
-            losses = self._forward_box(features, proposals, keys, references)
-            losses.update(self._forward_mask(features, proposals))
-            losses.update(self._forward_keypoint(features, proposals))
-            return proposals, losses
+            return proposals, {
+                **self._forward_box(features, proposals, keys, references),
+                **self._forward_mask(features, proposals),
+                **self._forward_keypoint(features, proposals),
+            }
         instances = self._forward_box(features, proposals, keys, references)
         return self.forward_with_given_boxes(features, instances), {}
 
@@ -199,7 +202,8 @@ class TemporalROIHeads(StandardROIHeads):
         proposals: list[Instances],
         keys: Sequence[EncodedFrame] | None = None,
         references: Sequence[References] | None = None,
-    ) -> dict[str, torch.Tensor] | list[Instances]:
+    ) -> Any:
+        """Losses in training, else detections."""
         maps = [features[name] for name in self.box_in_features]
         if self.uses_references:
             assert keys is not None, "these heads need encoded frames"
@@ -245,9 +249,7 @@ class TemporalROIHeads(StandardROIHeads):
             outputs.append(self.box_head.aggregate(own, reference.attention_kv))
         return torch.cat(outputs)
 
-    def _forward_mask(
-        self, features: dict[str, torch.Tensor], instances: list[Instances]
-    ) -> dict[str, torch.Tensor] | list[Instances]:
+    def _forward_mask(self, features: dict[str, torch.Tensor], instances: list[Instances]) -> Any:
         if not self.training and not self.predict_masks:
             return instances
         return super()._forward_mask(features, instances)

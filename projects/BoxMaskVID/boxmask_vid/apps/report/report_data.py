@@ -1,4 +1,4 @@
-"""All that a report says, computed once."""
+"""Content of a report, computed once."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from .analysis.videos import VideoErrors, errors_by_video
 
 
 @dataclass(frozen=True)
-class Study:
-    """Detections on a ground truth, and what is found out about them when it is asked for.
+class ReportData:
+    """Detections with their ground truth, and results that are computed when they are first used.
 
-    Counts are about detections above the threshold of :attr:`point`; what is measured in AP is
-    about all detections.
+    Counts are of detections above the threshold of :attr:`point`; AP is of all detections.
     """
 
     ground_truth: GroundTruth
     detections: Detections
     file_names: np.ndarray  # (I,) of the images, relative to some root
-    names: tuple[str, str]  # what the two files are called
+    names: tuple[str, str]  # of the two files
 
     @classmethod
-    def read(cls, ground_truth_file: str, detections_file: str) -> Study:
-        """
+    def read(cls, ground_truth_file: str, detections_file: str) -> ReportData:
+        """Read both files.
+
         Raises:
-            InputError: if something in the files cannot be right.
-            FileNotFoundError: if there is no such file.
+            InputError: if a value in the files is invalid.
+            FileNotFoundError: if a file does not exist.
         """
         table = read_vid_json(ground_truth_file)
         truth = GroundTruth.from_table(table)
@@ -58,12 +58,12 @@ class Study:
 
     @property
     def has_tracks(self) -> bool:
-        """Whether any box is of a track; without, motion and stability are unknown."""
+        """Whether any box has a track; without tracks, motion and stability are unknown."""
         return bool((self.ground_truth.tracks >= 0).any())
 
     @property
     def motion_ranges(self) -> tuple[str, ...]:
-        """That can be told apart."""
+        """Motion ranges; only "all" without tracks."""
         return tuple(MOTION_RANGES) if self.has_tracks else ("all",)
 
     @cached_property
@@ -73,17 +73,17 @@ class Study:
 
     @cached_property
     def scores(self) -> Scores:
-        """Of all scorers."""
+        """Scores of all scorers."""
         return score(self.ground_truth, self.detections, motion=self.motion)
 
     @cached_property
     def errors(self) -> Errors:
-        """Of all detections."""
+        """Errors of all detections."""
         return find_errors(self.ground_truth, self.detections)
 
     @cached_property
     def point(self) -> OperatingPoint:
-        """Where F1 is best."""
+        """Operating point with the best F1."""
         return best_operating_point(self.detections, self.errors.matches)
 
     @cached_property
@@ -93,7 +93,7 @@ class Study:
 
     @cached_property
     def confident_errors(self) -> Errors:
-        """Of those."""
+        """Errors of the detections above the threshold."""
         return find_errors(self.ground_truth, self.confident)
 
     @cached_property
@@ -103,12 +103,12 @@ class Study:
 
     @cached_property
     def groups(self) -> dict[str, dict[str, np.ndarray]]:
-        """Of boxes, see :func:`box_groups`."""
+        """Groups of boxes, see :func:`box_groups`."""
         return box_groups(self.ground_truth, self.motion)
 
     @cached_property
     def gains(self) -> dict[tuple[str, str], tuple[int, DeltaAP]]:
-        """Boxes and dAP of each group; ("", "all objects") is first."""
+        """Number of boxes and dAP of each group; ("", "all objects") is first."""
         truth, single = self.ground_truth, ~self.ground_truth.is_crowd
         parts = {("", "all objects"): np.ones(len(truth), dtype=bool)}
         for title, groups in self.groups.items():
@@ -123,17 +123,17 @@ class Study:
 
     @cached_property
     def stability(self) -> TrackStability:
-        """Of detections above the threshold."""
+        """Stability of detections above the threshold."""
         return track_stability(self.ground_truth, self.confident, self.confident_errors.matches)
 
     @cached_property
     def calibration(self) -> Calibration:
-        """Of all detections."""
+        """Calibration of all detections."""
         return calibration(self.detections, self.errors.matches)
 
     @cached_property
     def videos(self) -> VideoErrors:
-        """Of detections above the threshold."""
+        """Errors of detections above the threshold."""
         return errors_by_video(self.ground_truth, self.confident, self.confident_errors)
 
     @cached_property
@@ -147,7 +147,7 @@ class Study:
         return result
 
     def video_name(self, video: int) -> str:
-        """The folder of its frames, or its id."""
+        """Folder of the frames of a video, or its id."""
         images = np.flatnonzero(self.ground_truth.image_videos == video)
         folder = os.path.dirname(self.file_names[images[0]])
         return folder or f"video {self.ground_truth.video_ids[video]}"
