@@ -1,4 +1,4 @@
-"""The set-up script, without the downloads: everything it decides by itself."""
+"""The set-up script without the downloads: all its own decisions."""
 
 import csv
 import importlib.util
@@ -98,7 +98,7 @@ def test_no_network_is_one_sentence_and_no_stamp_is_left(empty_env):
     assert not (empty_env / "boxmask_vid_setup.json").exists()
 
 
-def test_failures_of_pip_are_told_apart():
+def test_failures_of_pip_are_distinguished():
     assert "disk is full" in tool.pip_failure(["OSError: [Errno 28] No space left on device"])
     refused = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"
     assert refused in tool.pip_failure(["note", refused])
@@ -108,7 +108,7 @@ def test_an_environment_that_was_half_made_is_completed(tmp_path):
     env = tmp_path / "env"
     venv.create(env, with_pip=False)  # as after an interruption before pip was there
     python = tool.make_environment(env)
-    assert tool.run_python(python, "import pip", check=False) is not None
+    assert tool.output_of(python, "import pip") is not None
 
 
 def test_a_wheel_that_was_half_written_is_not_taken_for_whole(tmp_path, monkeypatch):
@@ -151,7 +151,7 @@ def test_rewrapped_wheel_is_an_ordinary_one(tmp_path, empty_env):
         record = list(csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode())))
     assert "Name: detectron2\n" in metadata
     assert "Requires-Dist: tqdm\n" in metadata
-    assert all(f"Requires-Dist: {each}" in metadata for each in tool.EXTRA_REQUIREMENTS)
+    assert all(f"Requires-Dist: {needed}" in metadata for needed in tool.EXTRA_REQUIREMENTS)
     assert metadata.endswith("\n\nText: stays")
     assert {row[0] for row in record} == names
     python = empty_env / "bin/python"
@@ -169,7 +169,7 @@ def test_an_official_detectron2_keeps_its_python_and_its_packages(tmp_path, empt
     install_fake(env, "detectron2", "0.6")
     install_fake(env, "torch", "2.3.0")
     monkeypatch.setattr(tool, "PYTHON_VERSION", (3, 9))
-    tool.check_python(env)  # refuses no Python that somebody built Detectron2 for
+    tool.check_python(env)  # accepts any Python that Detectron2 was built for
     calls = []
     monkeypatch.setattr(tool, "NEEDED_GIB", 0)
     monkeypatch.setattr(tool, "pip", lambda *args, **kwargs: calls.append(list(map(str, args))))

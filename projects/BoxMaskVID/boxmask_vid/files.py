@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from .errors import InputError, unwritable
 
 
-def read_json(path: str | Path) -> object:
+def read_json(path: str | Path) -> Any:
     """
     Raises:
         InputError: if it is no JSON.

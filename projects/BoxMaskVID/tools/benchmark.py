@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time, memory and arithmetic per frame, beside the plain formulation; see ``--help``."""
+"""Speed and memory of a model, beside the formulation of the papers; see ``--help``."""
 
 from boxmask_vid.apps.speed.model_speed import argument_parser, run_benchmark
 from boxmask_vid.engine import errors_in_one_line

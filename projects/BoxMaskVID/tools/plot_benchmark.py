@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw what benchmark.py has measured: stages of one file, or a sweep of a config key over many."""
+"""Plot reports of benchmark.py: stages of one, or a sweep of a config key over many."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ if __name__ == "__main__":
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.png")
     args = parser.parse_args()
     with errors_in_one_line():
-        reports = [read_json(each) for each in args.files]
+        reports = [read_json(path) for path in args.files]
         if args.sweep:
             plot_sweep(reports, args.sweep, args.output)
         else:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The main job on synthetic videos: data, training, evaluation, prediction; see ``--help``."""
+"""Data, training, evaluation and detection on synthetic videos; see ``--help``."""
 
 from pathlib import Path
 

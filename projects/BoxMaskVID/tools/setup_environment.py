@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Make an environment in which BoxMaskVID runs, or bring one up to date.
+"""Make or update the virtual environment of BoxMaskVID.
 
     python3 projects/BoxMaskVID/tools/setup_environment.py [--env DIR]
 
 Standard library only, and safe to repeat: a finished environment is recognised in a moment, an
-interrupted run continues. There is no Detectron2 on the Python package index, so a wheel that
-another project published there (see the README) is downloaded, checked against its hash,
-rewrapped as an ordinary pure-Python wheel and installed together with everything else. A
-Detectron2 that is already in the environment is kept, with the packages it was built for.
+interrupted run continues. Detectron2 is not on the Python package index, so a wheel that another
+project published there (see the README) is downloaded, checked against its hash, rewrapped as an
+ordinary pure-Python wheel and installed with everything else. A Detectron2 that is already in the
+environment is kept, with the packages it was built for.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONSTRAINTS = REPOSITORY / "constraints.txt"
 PYTHON_VERSION = (3, 11)
-BUILD_TOOLS = ("setuptools", "wheel")  # what the source packages among the pins build with
+BUILD_TOOLS = ("setuptools", "wheel")  # of the source packages among the pins
 NEEDED_GIB = 9  # torch with its GPU libraries is 5.6 GiB, and pip unpacks next to the old files
 
 UPSTREAM_WHEEL = "sal-detectron2==0.7.2"
@@ -38,7 +38,7 @@ IMPORT_CHECK = "import torch, torchvision, cv2, pycocotools, detectron2, boxmask
 
 
 class SetupError(Exception):
-    """Something the user has to change; the message is one sentence that says what."""
+    """A problem that the user has to fix; the message is one sentence with the remedy."""
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
         "--env",
         type=Path,
         default=Path(os.environ.get("VIRTUAL_ENV") or REPOSITORY / ".venv"),
-        help="virtual environment to make or to complete (default: the active one, else .venv)",
+        help="virtual environment to make or complete (default: the active one, else .venv)",
     )
     try:
         set_up(parser.parse_args().env.absolute())
@@ -71,7 +71,7 @@ def set_up(env: Path) -> None:
     if installed_version(python, "detectron2") in (None, WHEEL_VERSION):
         packages.append(str(detectron2_wheel(python, env / "detectron2_wheel")))
     else:
-        print("setup: Detectron2 is installed already and is kept, with all that is beside it")
+        print("setup: Detectron2 is installed already and is kept, with its packages")
         constraints = constraints_for_missing(python, env / "constraints_for_missing.txt")
     pip(
         *(python, "install", "-c", constraints, "--no-build-isolation", "--use-pep517"),
@@ -85,7 +85,7 @@ def set_up(env: Path) -> None:
 
 
 def fingerprint(env: Path) -> str:
-    """Everything the environment was made from; a change of any of it asks for a new set-up."""
+    """Digests of everything the environment is made from; a change requires a new set-up."""
     sources = [CONSTRAINTS, REPOSITORY / "setup.py", Path(__file__).resolve()]
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
     python = (env / "bin" / "python").resolve()
@@ -111,26 +111,26 @@ def check_python(env: Path) -> None:
 
 def check_disk(env: Path) -> None:
     if any(env.glob("lib/python*/site-packages/torch/version.py")):
-        return  # the large part is there
+        return  # the large part is installed
     place = next(folder for folder in (env, *env.parents) if folder.exists())
     free = shutil.disk_usage(place).free / 2**30
     if free < NEEDED_GIB:
         raise SetupError(
             f"{NEEDED_GIB} GiB of disk are needed, {place} has {free:.1f} GiB free: "
-            "make room, or choose another place with --env DIR (make ENV=DIR ...)."
+            "make room, or choose another folder with --env DIR (make ENV=DIR ...)."
         )
 
 
 def make_environment(env: Path) -> Path:
     python = env / "bin" / "python"
-    if not (python.exists() and run_python(python, "import pip", check=False) is not None):
+    if not python.exists() or output_of(python, "import pip") is None:
         print(f"setup: making the environment {env}", flush=True)
         made = subprocess.run([sys.executable, "-m", "venv", env], capture_output=True, text=True)
         if made.returncode:
             reason = (made.stdout + made.stderr).strip().splitlines() or ["no reason given"]
             raise SetupError(
                 f"'{sys.executable} -m venv {env}' failed ({reason[-1].strip()}): on Debian and "
-                "Ubuntu 'apt install python3.11-venv' brings what it needs."
+                "Ubuntu run 'apt install python3.11-venv' first."
             )
     return python
 
@@ -159,7 +159,7 @@ def rewrap(upstream: Path, wheel: Path) -> None:
     """Write the Python part of ``upstream`` as a pure-Python wheel called ``detectron2``.
 
     Left out: a compiled library for another Python version, and a top-level package ``tools``
-    that would shadow everybody's own. The metadata gains the requirements it lacks.
+    that would shadow other packages of that name. The metadata gains the missing requirements.
     """
     dist_info = f"detectron2-{WHEEL_VERSION}.dist-info"
     records = []
@@ -198,7 +198,7 @@ def rewrapped_metadata(metadata: str) -> bytes:
 
 
 def constraints_for_missing(python: Path, path: Path) -> Path:
-    """Our pins, without those of packages that the environment has in whatever version."""
+    """Write our pins without those of packages that the environment has in any version."""
     listed = run_python(
         python,
         "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))",
@@ -226,14 +226,20 @@ def check_imports(python: Path) -> None:
 
 def installed_version(python: Path, package: str) -> str | None:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    printed = run_python(python, code, check=False)
-    return printed.strip() if printed is not None else None
+    printed = output_of(python, code)
+    return None if printed is None else printed.strip()
 
 
-def run_python(python: Path, code: str, check: bool = True) -> str | None:
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
-    if done.returncode and check:
+def run_python(python: Path, code: str) -> str:
+    printed = output_of(python, code)
+    if printed is None:
         raise SetupError(f"{python} does not run: delete {python.parents[1]} and try again.")
+    return printed
+
+
+def output_of(python: Path, code: str) -> str | None:
+    """Standard output of a program; None if it fails."""
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
     return None if done.returncode else done.stdout
 
 
@@ -242,6 +248,7 @@ def pip(python: Path, *arguments: object, step: str) -> None:
     command = [str(part) for part in (python, "-m", "pip", *arguments)]
     errors = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
         for line in process.stderr:  # progress goes straight to the terminal
             sys.stderr.write(line)
             errors.append(line.strip())
@@ -260,7 +267,7 @@ def pip_failure(errors: list[str]) -> str:
             f"proxy settings) and {again}"
         )
     reason = next((line for line in reversed(errors) if line.startswith("ERROR")), "see above")
-    return f"pip says '{reason}'; mend that and {again}"
+    return f"pip says '{reason}'; fix that and {again}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The ladder: its plan, how commands are run, and a small one from data to tables."""
+"""The ablation: its plan, how commands are run, and a small one from data to tables."""
 
 import json
 import os
@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from boxmask_vid.apps.ablation import presets, synthetic_data
-from boxmask_vid.apps.ablation.ablation import Ladder
+from boxmask_vid.apps.ablation.ablation import Ablation
 from boxmask_vid.apps.ablation.flying_classes import write_flying_classes
-from boxmask_vid.apps.ablation.jobs import Job, JobRunner
 from boxmask_vid.apps.ablation.preset import Evaluation
 from boxmask_vid.apps.ablation.reproduce import write_results
+from boxmask_vid.apps.ablation.runs import Run, RunQueue
 from boxmask_vid.apps.commands import Command
 from boxmask_vid.engine import argument_parser, build_cfg
 from boxmask_vid.errors import InputError
@@ -33,21 +33,21 @@ PRESETS = {
 }
 
 
-def config_of(job: Job):
-    """What train_net.py makes of a command."""
-    args = argument_parser().parse_args(list(map(str, job.command.options)))
+def config_of(run: Run):
+    """The config that train_net.py reads from a command."""
+    args = argument_parser().parse_args(list(map(str, run.command.options)))
     return build_cfg(args.config_file, args.opts)
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_rungs_differ_only_in_what_looks_at_other_frames_and_in_box_masks(name):
-    ladder = Ladder(REPOSITORY, Path("out"), PRESETS[name], seeds=[1])
+def test_variants_differ_only_in_parts_that_look_at_other_frames_and_in_box_masks(name):
+    ablation = Ablation(REPOSITORY, Path("out"), PRESETS[name], seeds=[1])
     configs = {}
-    for model in ladder.preset.rungs:
-        cfg = config_of(ladder.training(model, 1))
+    for model in ablation.preset.variants:
+        cfg = config_of(ablation.training(model, 1))
         assert model.name.startswith("boxmask") == cfg.MODEL.BOXMASK.ENABLED
         assert ("troi" in model.name) == cfg.MODEL.VID.TROI.ENABLED
-        assert (cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN") == model.single_frame
+        assert (cfg.MODEL.ROI_BOX_HEAD.NAME == "FastRCNNConvFCHead") == model.single_frame
         assert (0 if model.single_frame else 2) == cfg.INPUT.VID.TRAIN.NUM_REFERENCES
         configs[model.name] = cfg
     assert list(configs) == list(presets.TITLES)
@@ -64,17 +64,18 @@ def test_rungs_differ_only_in_what_looks_at_other_frames_and_in_box_masks(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_command_has_a_config_and_a_folder_of_its_own(name):
-    ladder = Ladder(REPOSITORY, Path("out"), PRESETS[name], seeds=[1], ablations=True)
-    jobs = list(ladder.plan())
-    assert len({job.folder for job in jobs}) == len(jobs)
-    for job in jobs:
-        cfg = config_of(job)
-        assert job.folder == Path(cfg.OUTPUT_DIR)
-        if job.after is not None:
-            assert job.after in jobs[: jobs.index(job)]
-            start = job.after == ladder.start
-            assert str(ladder.start_weights if start else job.after.result) == cfg.MODEL.WEIGHTS
-    assert {len(each.options) for each in ladder.preset.ablations} <= {0, 2}  # one thing each
+    ablation = Ablation(REPOSITORY, Path("out"), PRESETS[name], seeds=[1], further_variants=True)
+    runs = list(ablation.plan())
+    assert len({run.folder for run in runs}) == len(runs)
+    for run in runs:
+        cfg = config_of(run)
+        assert run.folder == Path(cfg.OUTPUT_DIR)
+        if run.after is not None:
+            assert run.after in runs[: runs.index(run)]
+            start = run.after == ablation.start
+            assert str(ablation.start_weights if start else run.after.result) == cfg.MODEL.WEIGHTS
+    changes = {len(model.options) for model in ablation.preset.further_variants}
+    assert changes <= {0, 2}  # one key and its value
 
 
 def script(folder: Path, text: str) -> Command:
@@ -83,17 +84,17 @@ def script(folder: Path, text: str) -> Command:
     return Command(folder, "script.py", [])
 
 
-def jobs_of(command: Command, output: Path, *names: str) -> list[Job]:
-    """Jobs that wait for each other; the script is told the result that it is to leave."""
+def runs_of(command: Command, output: Path, *names: str) -> list[Run]:
+    """Runs that wait for each other; the option of the script is the result to write."""
     result = []
     for name in names:
         folder = output / name
         words = replace(command, options=[folder / "result"])
-        result.append(Job(words, folder, folder / "result", name, result[-1] if result else None))
+        result.append(Run(words, folder, folder / "result", name, result[-1] if result else None))
     return result
 
 
-def test_jobs_run_in_order_and_only_what_has_not_finished_runs_again(tmp_path, capfd):
+def test_runs_are_in_order_and_only_unfinished_ones_run_again(tmp_path, capfd):
     command = script(
         tmp_path,
         """
@@ -104,17 +105,17 @@ def test_jobs_run_in_order_and_only_what_has_not_finished_runs_again(tmp_path, c
         Path(sys.argv[1]).touch()
         """,
     )
-    jobs = jobs_of(command, tmp_path / "out", "one", "two", "three")
-    JobRunner(2).run(jobs)
+    runs = runs_of(command, tmp_path / "out", "one", "two", "three")
+    RunQueue(2).run(runs)
     assert (tmp_path / "order.txt").read_text().split() == ["one", "two", "three"]
-    assert all(job.cost()["seconds"] > 0 and job.cost()["peak_gib"] > 0 for job in jobs)
-    jobs[1].result.unlink()
-    JobRunner(2).run(jobs)
+    assert all(run.cost()["seconds"] > 0 and run.cost()["peak_gib"] > 0 for run in runs)
+    runs[1].result.unlink()
+    RunQueue(2).run(runs)
     assert (tmp_path / "order.txt").read_text().split()[3:] == ["two"]
     screen = capfd.readouterr().err
     assert "0 of 3 commands have finished before" in screen
     assert "2 of 3 commands have finished before" in screen
-    assert "1 commands left, about 0 minutes" in screen
+    assert "1 command left, about 0 minutes" in screen
 
 
 def test_a_command_that_fails_holds_up_only_those_that_need_it(tmp_path):
@@ -128,11 +129,11 @@ def test_a_command_that_fails_holds_up_only_those_that_need_it(tmp_path):
         Path(sys.argv[1]).touch()
         """,
     )
-    first = jobs_of(command, tmp_path / "out", "bad", "after_bad")
-    second = jobs_of(command, tmp_path / "out", "good", "after_good")
+    first = runs_of(command, tmp_path / "out", "bad", "after_bad")
+    second = runs_of(command, tmp_path / "out", "good", "after_good")
     with pytest.raises(InputError, match=r"1 of 4 commands failed, see .*bad/output.txt"):
-        JobRunner(1).run([*first, *second])
-    assert [job.is_finished for job in (*first, *second)] == [False, False, True, True]
+        RunQueue(1).run([*first, *second])
+    assert [run.is_finished for run in (*first, *second)] == [False, False, True, True]
     assert "no luck" in (tmp_path / "out/bad/output.txt").read_text()
 
 
@@ -150,25 +151,25 @@ def test_an_interruption_ends_what_runs_and_starts_nothing_more(tmp_path):
         signal.pause()
         """,
     )
-    jobs = jobs_of(command, tmp_path / "out", "one", "two")
+    runs = runs_of(command, tmp_path / "out", "one", "two")
     with pytest.raises(KeyboardInterrupt):
-        JobRunner(2).run(jobs)
+        RunQueue(2).run(runs)
     assert (tmp_path / "out/one/stopped").is_file()
     assert not (tmp_path / "out/two").exists()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.fixture(scope="module")
-def ladder(synthetic_root, tmp_path_factory) -> Ladder:
-    """Two rungs, two iterations each."""
+def ablation(synthetic_root, tmp_path_factory) -> Ablation:
+    """Two variants, two iterations each."""
     tree = synthetic_root / "synthetic_vid"
     jsons = {split: tree / f"coco_vid/imagenet_vid_{split}.json" for split in ("train", "val")}
     whole = PRESETS["synthetic"]
     two_iterations = ("SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 1)
     preset = replace(
         whole,
-        rungs=(whole.rungs[0], whole.rungs[-1]),
-        ablations=(),
+        variants=(whole.variants[0], whole.variants[-1]),
+        further_variants=(),
         options=("SOLVER.IMS_PER_BATCH", 2, *two_iterations),
         train=("tiny_train",),
         curve=("tiny_val",),
@@ -181,24 +182,32 @@ def ladder(synthetic_root, tmp_path_factory) -> Ladder:
             (f"tiny_{split}", json_file, tree / "Data/VID") for split, json_file in jsons.items()
         ),
     )
-    output = tmp_path_factory.mktemp("ladder")
-    return Ladder(REPOSITORY, output, preset, seeds=[1], ablations=True, jobs=2, options=SMALLEST)
+    output = tmp_path_factory.mktemp("ablation")
+    return Ablation(
+        REPOSITORY,
+        output,
+        preset,
+        seeds=[1],
+        further_variants=True,
+        at_once=2,
+        options=SMALLEST,
+    )
 
 
-def test_from_data_to_tables_and_plots(ladder):
-    ladder.run()
-    files = write_results(ladder)
-    report = json.loads((ladder.output / "results/ladder.json").read_text())
+def test_from_data_to_tables_and_plots(ablation):
+    ablation.run()
+    files = write_results(ablation)
+    report = json.loads((ablation.output / "results/ablation.json").read_text())
     assert [model["name"] for model in report["models"]] == ["faster_rcnn", "boxmask_selsa_troi"]
     for model in report["models"]:
         value = model["splits"]["all frames"]["AP50"]
         (test,) = (
-            job
-            for job in ladder.plan()
-            if job.folder == ladder.output / f"runs/{model['name']}/seed_1/test"
+            run
+            for run in ablation.plan()
+            if run.folder == ablation.output / f"runs/{model['name']}/seed_1/test"
         )
         ap50 = json.loads(test.result.read_text())["bbox"]["AP50"]
-        assert value["mean"] == pytest.approx(ap50)  # what train_net.py says
+        assert value["mean"] == pytest.approx(ap50)  # printed by train_net.py
         assert value["low"] <= value["mean"] * 1.5 + 1
         assert model["seconds_per_frame"] > 0
         assert 0.1 < model["training_gib"] < 4
@@ -207,19 +216,19 @@ def test_from_data_to_tables_and_plots(ladder):
     assert list(report["modes"]) == ["online"]
     assert len(report["commands"]) == 7
     assert len(report["curves"]["faster_rcnn"][0]["bbox/AP50"]) == 2
-    assert {path.name for path in files} >= {"ladder.md", "ap50.png", "references.png"}
+    assert {path.name for path in files} >= {"ablation.md", "ap50.png", "references.png"}
     for path in files:
         if path.suffix == ".png":
             assert min(cv2.imread(str(path)).shape[:2]) > 300
-    tables = (ladder.output / "results/ladder.md").read_text()
+    tables = (ablation.output / "results/ablation.md").read_text()
     assert "| SELSA + TROI + BoxMask " in tables
 
 
-def test_several_seeds(ladder, tmp_path):
-    """Also where nothing has some motion, so that there is no AP of it."""
-    ladder.run()
-    again = replace(ladder, output=tmp_path, seeds=[1, 2])
-    for source in ladder.output.glob("runs/*/seed_1"):
+def test_several_seeds(ablation, tmp_path):
+    """Also AP of a range of motion that no box has."""
+    ablation.run()
+    again = replace(ablation, output=tmp_path, seeds=[1, 2])
+    for source in ablation.output.glob("runs/*/seed_1"):
         for seed in again.seeds:
             shutil.copytree(source, tmp_path / f"runs/{source.parent.name}/seed_{seed}")
     tables, content, *_ = write_results(again)
@@ -231,18 +240,18 @@ def test_several_seeds(ladder, tmp_path):
     assert " ± 0.0 [" in tables.read_text()
 
 
-def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):
-    common = torch.load(ladder.start_weights)["model"]
+def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ablation):
+    common = torch.load(ablation.start_weights)["model"]
     assert {name.split(".")[0] for name in common} == {"backbone", "proposal_generator"}
-    whole = torch.load(ladder.start.result)["model"]
+    whole = torch.load(ablation.start.result)["model"]
     assert {name for name in whole if "box_head" in name}
-    assert all(torch.equal(whole[name], each) for name, each in common.items())
-    log = (ladder.output / "runs/boxmask_selsa_troi/seed_1/train/output.txt").read_text()
-    assert str(ladder.start_weights) in log
+    assert all(torch.equal(whole[name], tensor) for name, tensor in common.items())
+    log = (ablation.output / "runs/boxmask_selsa_troi/seed_1/train/output.txt").read_text()
+    assert str(ablation.start_weights) in log
 
 
-def test_a_ladder_that_has_finished_runs_nothing(ladder, capfd):
-    ladder.run()
+def test_a_finished_ablation_runs_nothing(ablation, capfd):
+    ablation.run()
     assert "7 of 7 commands have finished before" in capfd.readouterr().err
 
 
@@ -271,7 +280,7 @@ def test_only_what_flies_is_kept(tmp_path):
     source.write_text(json.dumps(content))
     write_flying_classes(source, target)
     kept = json.loads(target.read_text())
-    ids = {section: [each["id"] for each in records] for section, records in kept.items()}
+    ids = {section: [record["id"] for record in records] for section, records in kept.items()}
     assert ids == {"categories": [2], "videos": [2], "images": [20, 21], "annotations": [2]}
     content["annotations"].pop(1)
     source.write_text(json.dumps(content))
@@ -279,13 +288,13 @@ def test_only_what_flies_is_kept(tmp_path):
         write_flying_classes(source, target)
 
 
-def test_data_that_are_not_there_get_a_sentence(tmp_path):
-    tool = [sys.executable, "-W", "ignore", str(PROJECT / "tools/reproduce_ladder.py")]
+def test_missing_data_get_one_sentence(tmp_path):
+    tool = [sys.executable, "-W", "ignore", str(PROJECT / "tools/reproduce_ablation.py")]
     options = ["--preset", "mini_vid", "--data", str(tmp_path), "--output", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
         [*tool, *options], capture_output=True, text=True, env=environment, check=False
     )
     assert done.returncode == 1
-    message = f"error: There is no {tmp_path}/instances_train.json: give the folder"
+    message = f"error: {tmp_path}/instances_train.json not found: give the folder"
     assert done.stderr.strip().splitlines()[-1].startswith(message)

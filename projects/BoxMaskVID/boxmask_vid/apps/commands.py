@@ -15,10 +15,10 @@ class Command:
     """A Python script of the repository with its options.
 
     Attributes:
-        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
-        script: its path in the repository.
-        options: anything with a text.
-        variables: of the environment.
+        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
+        script: path in the repository.
+        options: words of the command line; anything with a text.
+        variables: environment variables.
     """
 
     repository: Path
@@ -28,16 +28,16 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        """What to start from the folder that this process is in."""
+        """The command line for a process that starts in the current folder."""
         return [sys.executable, "-W", "ignore", *self._typed]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of this process, with the variables."""
+        """Environment of this process, with the variables."""
         return {**os.environ, **{name: str(value) for name, value in self.variables.items()}}
 
     def __str__(self) -> str:
-        """For a shell."""
+        """The command line for a shell."""
         variables = [f"{name}={value}" for name, value in self.variables.items()]
         return " ".join([*variables, "python", shlex.join(self._typed)])
 
@@ -46,19 +46,16 @@ class Command:
         return [os.path.relpath(self.repository / self.script), *map(str, self.options)]
 
 
-def synthetic_vid_commands(
-    repository: Path, tree: Path, *, seed: int, **counts: float
-) -> dict[str, Command]:
-    """How a converted tree of synthetic videos is made: titles and commands.
+def synthetic_vid_commands(repository: Path, tree: Path, **settings: float) -> dict[str, Command]:
+    """Titles and commands that make a converted tree of synthetic videos.
 
     Args:
         repository: see :class:`Command`.
-        tree: where.
-        seed: of the videos.
-        counts: other options of ``make_synthetic_vid.py``, e.g. ``val_videos``.
+        tree: folder of the videos.
+        settings: options of ``make_synthetic_vid.py``, e.g. ``seed`` and ``val_videos``.
     """
-    options = [tree, "--seed", seed]
-    for name, value in counts.items():
+    options: list[object] = [tree]
+    for name, value in settings.items():
         options += [f"--{name.replace('_', '-')}", value]
     convert = [tree, "--output", tree / "coco_vid"]
     return {

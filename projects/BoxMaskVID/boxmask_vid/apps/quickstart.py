@@ -1,4 +1,4 @@
-"""The main job on synthetic videos, from nothing to pictures, by the commands that a user types."""
+"""Data, training, evaluation and detection on synthetic videos, by a user's own commands."""
 
 from __future__ import annotations
 
@@ -32,28 +32,29 @@ SHOWN_FPS = 8  # synthetic videos have no clock; slow enough to see a frame
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The options of ``tools/run_demo.py``."""
+    """Options of ``tools/run_demo.py``."""
     parser = argparse.ArgumentParser(
         description="Make synthetic videos, train a small BoxMask on them from scratch, evaluate "
-        "it and show what it finds. About ten minutes on two CPU cores."
+        "it and show its detections. About ten minutes on two CPU cores."
     )
     parser.add_argument("--output", type=Path, default=Path("output/demo"), metavar="DIR")
-    parser.add_argument("--seed", type=int, default=1, help="of the videos and of the training")
+    parser.add_argument("--seed", type=int, default=1, help="seed of videos and training")
     return parser
 
 
 @dataclass
 class Quickstart:
-    """Runs commands of the repository one after the other and keeps their times.
+    """Runs commands of the repository one after the other and takes their times.
 
     Attributes:
-        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
-        output: everything is written below it; a run that was interrupted continues there.
-        seed: of the videos and of the training.
-        videos, frames: how many videos there are in all, and the length of those for training: many
-            short ones, since variety teaches.
-        val_videos, val_frames: how many of them are held out, and their length.
-        options: of the config, for training, evaluation and prediction.
+        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
+        output: folder of everything that is written; an interrupted run continues there.
+        seed: seed of the videos and of the training.
+        videos, frames: number of videos in all, and length of those for training: many short ones,
+            since variety teaches.
+        val_videos, val_frames: number of held-out videos, and their length.
+        options: config options for training, evaluation and prediction.
+        seconds: time of each command that ran.
     """
 
     repository: Path
@@ -67,9 +68,10 @@ class Quickstart:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
-        """
+        """Run all commands and print metrics, times and the files to look at.
+
         Raises:
-            InputError: if a command fails, or the output is that of another seed.
+            InputError: if a command fails, or ``output`` has videos of another seed.
         """
         tree = self._dataset()
         self._train()
@@ -79,7 +81,7 @@ class Quickstart:
         print(self._summary([*self._pictures(tree), *videos]))
 
     def _dataset(self) -> Path:
-        """The converted tree of synthetic videos."""
+        """Make the converted tree of synthetic videos."""
         tree = self.output / "datasets/synthetic_vid"
         seed_file = tree / "seed.txt"
         if seed_file.is_file():  # written last
@@ -114,7 +116,7 @@ class Quickstart:
         self._train_net(title, "--eval-only", *weights, *output, *options)
 
     def _predict(self, tree: Path) -> list[Path]:
-        """Annotated videos of some held-out ones."""
+        """Write annotated videos of some held-out ones."""
         inputs = sorted((tree / "Data/VID/val").iterdir())[:SHOWN_VIDEOS]
         self._command(
             "annotated videos",
@@ -123,7 +125,7 @@ class Quickstart:
             *("--input", *inputs, "--output", self.output / "videos", "--fps", SHOWN_FPS),
             *("--opts", "MODEL.WEIGHTS", self.output / "train/model_final.pth", *self.options),
         )
-        return [self.output / f"videos/{each.name}.mp4" for each in inputs]
+        return [self.output / f"videos/{video.name}.mp4" for video in inputs]
 
     def _pictures(self, tree: Path) -> list[Path]:
         name = "held_out_videos"
@@ -145,7 +147,7 @@ class Quickstart:
         self._run(title, Command(self.repository, script, options, datasets))
 
     def _run(self, title: str, command: Command) -> None:
-        """Its output goes to the screen."""
+        """Run a command; its output goes to the screen."""
         print(f"\n== {title}\n$ {command}", flush=True)
         start = time.perf_counter()
         done = subprocess.run(command.words, env=command.environment, check=False)
@@ -165,9 +167,9 @@ class Quickstart:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lines.append(f"{'in all':32}{sum(self.seconds.values()):16.0f} s")
         lines.append(f"{'largest process':32}{peak:14.1f} GiB")
-        files += [self.output / each / METRICS_FILE for each in EVALUATIONS]
+        files += [self.output / name / METRICS_FILE for name in EVALUATIONS]
         files += [self.output / "train/metrics.json", self.output / "train/model_final.pth"]
-        return "\n".join([*lines, "", "Look at:", *(f"  {each}" for each in files)])
+        return "\n".join([*lines, "", "Look at:", *(f"  {path}" for path in files)])
 
     def _metrics(self, name: str) -> dict[str, float]:
         metrics = json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]

@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""Plot of the course of a training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plot_training(metrics_file: Path, output: Path) -> Path:
         output: PNG to write.
 
     Raises:
-        FileNotFoundError: if there are no metrics.
+        FileNotFoundError: if ``metrics_file`` is missing.
     """
     rows = [json.loads(line) for line in metrics_file.read_text().splitlines()]
     curves: dict[str, list[tuple[int, float]]] = {}

@@ -1,1 +1,1 @@
-"""The ladder of the papers, single frames to BoxMask, trained and measured."""
+"""The ablation of the papers, from single frames to BoxMask, trained and measured."""

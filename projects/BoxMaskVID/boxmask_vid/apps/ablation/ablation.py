@@ -1,4 +1,4 @@
-"""Trainings and tests of a ladder as commands, in one folder."""
+"""Trainings and tests of an ablation as commands, in one folder."""
 
 from __future__ import annotations
 
@@ -14,89 +14,89 @@ from ...engine.launch import METRICS_FILE
 from ...engine.setup import build_cfg
 from ...files import written_whole
 from ..commands import Command
-from .jobs import Job, JobRunner
 from .preset import Evaluation, Model, Preset
+from .runs import Run, RunQueue
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ablation:
     """Models of a preset, each trained with several seeds and tested.
 
     Attributes:
-        repository: where ``projects/BoxMaskVID`` and ``datasets`` are.
-        output: everything is written below it.
-        preset: what is trained and tested.
-        seeds: one training of each model for each.
-        ablations: whether the variants of the preset are trained, with the first seed, and the
-            other ways to choose references are tested.
-        jobs: commands at a time; each gets an equal part of the processors.
-        num_gpus: of each command, if there are any.
-        options: of the config, after those of the preset.
+        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
+        output: folder of everything that is written.
+        preset: models, data sets and tests.
+        seeds: one training of each model per seed.
+        further_variants: also train the preset's further variants, with the first seed, and test
+            the other ways to choose references.
+        at_once: commands at a time; each gets an equal part of the processors.
+        num_gpus: GPUs of each command, if there are any.
+        options: config options after those of the preset.
     """
 
     repository: Path
     output: Path
     preset: Preset
     seeds: Sequence[int] = (1, 2, 3)
-    ablations: bool = False
-    jobs: int = 1
+    further_variants: bool = False
+    at_once: int = 1
     num_gpus: int = 1
     options: Sequence[object] = ()
 
     def run(self) -> None:
-        """
+        """Run all commands that have not finished.
+
         Raises:
             InputError: if commands fail.
         """
-        runner = JobRunner(self.jobs)
+        queue = RunQueue(self.at_once)
         if self.start is not None:
-            runner.run([self.start])
+            queue.run([self.start])
             _write_common_part(self.start.result, self.start_weights)
-        runner.run(list(self.plan()))
+        queue.run(list(self.plan()))
 
-    def plan(self) -> Iterator[Job]:
-        """All commands; a whole ladder of one seed before the next seed."""
+    def plan(self) -> Iterator[Run]:
+        """All commands; all variants with one seed before the next seed."""
         preset = self.preset
         if self.start is not None:
             yield self.start
         for seed in self.seeds:
-            for model in preset.rungs:
+            for model in preset.variants:
                 yield from self._train_and_test(model, seed)
-        variants = [*preset.ablations] if self.ablations else []
-        for model in variants:
-            yield from self._train_and_test(model, self.seeds[0])
+        if self.further_variants:
+            for model in preset.further_variants:
+                yield from self._train_and_test(model, self.seeds[0])
         for seed in self.seeds:
-            for model in preset.rungs:
+            for model in preset.variants:
                 for sweep in preset.sweeps(model):
                     yield self.evaluation(model, seed, sweep)
-            if self.ablations:
+            if self.further_variants:
                 for mode in preset.modes:
-                    yield self.evaluation(preset.rungs[-1], seed, mode)
+                    yield self.evaluation(preset.variants[-1], seed, mode)
 
-    def training(self, model: Model, seed: int) -> Job:
+    def training(self, model: Model, seed: int) -> Run:
         """The command that trains a model."""
         folder = self._folder(model, seed) / "train"
-        options = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
-        options += ["SEED", seed, "OUTPUT_DIR", folder]
+        options: list[object] = ["DATASETS.TRAIN", self.preset.train]
+        options += ["DATASETS.TEST", self.preset.curve, "SEED", seed, "OUTPUT_DIR", folder]
         first = None if model == self.preset.start else self.start
         if first is not None:
             options += ["MODEL.WEIGHTS", self.start_weights]
         command = self._train_net(model, "--resume", options=options)
-        return Job(command, folder, folder / "model_final.pth", f"{model.name} training", first)
+        return Run(command, folder, folder / "model_final.pth", f"{model.name} training", first)
 
     @property
-    def start(self) -> Job | None:
-        """The command that trains what all models start from."""
+    def start(self) -> Run | None:
+        """The training of the model that all others start from."""
         return None if self.preset.start is None else self.training(self.preset.start, 0)
 
     @property
-    def start_weights(self) -> Path | None:
-        """Its backbone and RPN: what all models have in common."""
-        if self.preset.start is None:
-            return None
+    def start_weights(self) -> Path:
+        """Backbone and RPN of that model: the parts that all models have in common."""
+        assert self.preset.start is not None
         return self._folder(self.preset.start, 0) / "backbone_and_rpn.pth"
 
-    def evaluation(self, model: Model, seed: int, evaluation: Evaluation) -> Job:
+    def evaluation(self, model: Model, seed: int, evaluation: Evaluation) -> Run:
         """The command that tests a trained model."""
         folder = self._folder(model, seed) / evaluation.name
         training = self.training(model, seed)
@@ -104,15 +104,15 @@ class Ladder:
         options = [*evaluation.options, *datasets, "OUTPUT_DIR", folder]
         command = self._train_net(model, "--eval-only", "--resume", options=options)
         kind = f"{model.name} {evaluation.name}"
-        return Job(command, folder, folder / METRICS_FILE, kind, training)
+        return Run(command, folder, folder / METRICS_FILE, kind, training)
 
     def num_references(self, model: Model) -> int:
-        """Reference frames at test, where an evaluation says nothing else."""
+        """Number of reference frames in tests that do not set it."""
         options = [*self.preset.options, *model.options, *self.options]
         cfg = build_cfg(get_config_file(model.config), list(map(str, options)))
         return cfg.MODEL.VID.TEST.NUM_REFERENCES
 
-    def _train_and_test(self, model: Model, seed: int) -> Iterator[Job]:
+    def _train_and_test(self, model: Model, seed: int) -> Iterator[Run]:
         yield self.training(model, seed)
         yield self.evaluation(model, seed, self.preset.test)
 
@@ -120,7 +120,7 @@ class Ladder:
         return self.output / f"runs/{model.name}/seed_{seed}"
 
     def _train_net(self, model: Model, *flags: str, options: Sequence[object]) -> Command:
-        registered = []
+        registered: list[object] = []
         for name, json_file, images in self.preset.registered:
             registered += ["--dataset", name, json_file, images]
         gpus = ["--num-gpus", self.num_gpus] if torch.cuda.is_available() else []
@@ -129,15 +129,15 @@ class Ladder:
         scorers = ["TEST.VID.SCORERS", ("coco",), "TEST.VID.BOOTSTRAP_DRAWS", 0]
         words += [*registered, *self.preset.options, *model.options, *self.options]
         words += [*scorers, *options]
-        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        threads = max(1, (os.cpu_count() or 1) // self.at_once)
         script = "projects/BoxMaskVID/train_net.py"
         return Command(self.repository, script, words, {"OMP_NUM_THREADS": threads})
 
 
 def _write_common_part(checkpoint: Path, target: Path) -> None:
-    """Without the box head, which fits single frames only: with it they would be ahead."""
+    """Leave out the box head: it fits single frames, which would give them an advantage."""
     weights = torch.load(checkpoint, map_location="cpu")["model"]
     parts = ("backbone.", "proposal_generator.")
-    common = {name: each for name, each in weights.items() if name.startswith(parts)}
+    common = {name: tensor for name, tensor in weights.items() if name.startswith(parts)}
     with written_whole(target) as unfinished:
         torch.save({"model": common}, unfinished)

@@ -1,7 +1,8 @@
-"""Pictures of what ``tools/reproduce_ladder.py`` has measured."""
+"""Plots of the results of ``tools/reproduce_ablation.py``."""
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import matplotlib
@@ -13,28 +14,28 @@ from matplotlib.axes import Axes
 SETTINGS = {"strengths": "degradation strength", "references": "reference frames at test"}
 
 
-def plot_ladder(report: dict, folder: Path) -> list[Path]:
-    """Draw AP50 of the rungs, what was swept, and the courses of the trainings.
+def plot_ablation(report: dict, folder: Path) -> list[Path]:
+    """Draw AP50 of the variants, the sweeps, and the courses of the trainings.
 
     Args:
-        report: of ``engine.ladder.results``.
-        folder: where the PNGs go.
+        report: see :meth:`Results.report`.
+        folder: place for the PNGs.
 
     Returns:
-        those that were written; a sweep without measurements gets none.
+        paths of the PNGs; a sweep without measurements has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     if report["models"]:
-        written += [_rungs(report, folder / "ap50.png"), _curves(report, folder / "training.png")]
+        written = [_models(report, folder / "ap50.png"), _curves(report, folder / "training.png")]
     for kind, label in SETTINGS.items():
         if report[kind]:
             written.append(_sweep(report, kind, label, folder / f"{kind}.png"))
     return written
 
 
-def _rungs(report: dict, path: Path) -> Path:
-    """Means with the interval of drawn videos, and each seed as a dot."""
+def _models(report: dict, path: Path) -> Path:
+    """Means with the interval of drawn videos; seeds as dots."""
     models = report["models"]
     splits = list(models[0]["splits"])
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
@@ -54,7 +55,7 @@ def _rungs(report: dict, path: Path) -> Path:
     axes.set_yticks(range(len(models)), [model["title"] for model in models])
     axes.invert_yaxis()
     axes.set(xlabel="AP50 in %; dots: seeds, bars: 95 % interval of the mean over drawn videos")
-    axes.xaxis.label.set_size(9)
+    axes.xaxis.label.set_fontsize(9)
     axes.set_xlim(0, 100)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.12), ncols=len(splits), frameon=False)
@@ -73,10 +74,11 @@ def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
             [point["AP50"]["spread"] or 0.0 for point in points],
             fmt="o-" if "boxmask" in name else "s--",
             capsize=3,
-            **labels[name],
+            label=labels[name][0],
+            color=labels[name][1],
         )
     settings = sorted({point["at"] for points in report[kind].values() for point in points})
-    axes.set_xticks(settings, [f"{each:g}" for each in settings])
+    axes.set_xticks(settings, [f"{setting:g}" for setting in settings])
     axes.minorticks_off()
     axes.set(xlabel=label, ylabel="AP50 in %, mean and standard deviation of seeds")
     axes.grid(alpha=0.3)
@@ -85,7 +87,7 @@ def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
 
 
 def _curves(report: dict, path: Path) -> Path:
-    """Mean of the seeds."""
+    """Loss and AP50 over iterations, mean of the seeds."""
     labels = _labels(report)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for name, seeds in report["curves"].items():
@@ -100,22 +102,21 @@ def _curves(report: dict, path: Path) -> Path:
     return _save(figure, path)
 
 
-def _labels(report: dict) -> dict[str, dict[str, str]]:
-    """Of the models: title and colour, the same in all pictures."""
-    return {
-        model["name"]: {"label": model["title"], "color": f"C{number}"}
-        for number, model in enumerate(report["models"])
-    }
+def _labels(report: dict) -> dict[str, tuple[str, str]]:
+    """Title and colour of each model, the same in all plots."""
+    models = report["models"]
+    return {model["name"]: (model["title"], f"C{number}") for number, model in enumerate(models)}
 
 
-def _mean_curve(axes: Axes, curves: list[list], label: dict[str, str]) -> None:
+def _mean_curve(axes: Axes, curves: list[list], label: tuple[str, str]) -> None:
     values: dict[int, list[float]] = {}
     for iteration, value in (point for curve in curves for point in curve):
         values.setdefault(iteration, []).append(value)
-    points = [(at, sum(each) / len(each)) for at, each in sorted(values.items())]
-    if points:
-        marker = "o" if len(points) < 10 else None
-        axes.plot(*zip(*points, strict=True), marker=marker, ms=4, **label)
+    if values:
+        iterations = sorted(values)
+        means = [statistics.fmean(values[iteration]) for iteration in iterations]
+        marker = "o" if len(means) < 10 else None
+        axes.plot(iterations, means, marker=marker, ms=4, label=label[0], color=label[1])
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:

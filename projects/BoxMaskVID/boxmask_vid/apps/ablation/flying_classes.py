@@ -1,4 +1,4 @@
-"""The part of a data set that has some of its classes."""
+"""The part of a data set that shows flying objects."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ def write_flying_classes(source: Path, target: Path) -> None:
     """Write the videos of a COCO-VID JSON that show something that flies, not their images.
 
     Raises:
-        InputError: if there is none.
-        FileNotFoundError: if there is no such file.
+        InputError: if there are no such videos.
+        FileNotFoundError: if the JSON is missing.
     """
     if not source.is_file():
-        raise FileNotFoundError(f"There is no {source}: give the folder of mini_vid with --data.")
+        raise FileNotFoundError(f"{source} not found: give the folder of mini_vid with --data.")
     content = read_json(source)
-    categories = [each for each in content["categories"] if each["name"] in FLYING]
-    ids = {each["id"] for each in categories}
-    annotations = [each for each in content["annotations"] if each["category_id"] in ids]
-    if not annotations:
+    categories = [record for record in content["categories"] if record["name"] in FLYING]
+    ids = {category["id"] for category in categories}
+    boxes = [record for record in content["annotations"] if record["category_id"] in ids]
+    if not boxes:
         raise InputError(f"{source} has no boxes of {', '.join(FLYING)}: give another --data.")
-    shown = {each["image_id"] for each in annotations}
-    videos = {each["video_id"] for each in content["images"] if each["id"] in shown}
+    shown = {box["image_id"] for box in boxes}
+    videos = {image["video_id"] for image in content["images"] if image["id"] in shown}
     write_json(
         target,
         {
             "categories": categories,
-            "videos": [each for each in content["videos"] if each["id"] in videos],
-            "images": [each for each in content["images"] if each["video_id"] in videos],
-            "annotations": annotations,
+            "videos": [video for video in content["videos"] if video["id"] in videos],
+            "images": [image for image in content["images"] if image["video_id"] in videos],
+            "annotations": boxes,
         },
     )

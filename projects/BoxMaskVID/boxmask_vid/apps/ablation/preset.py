@@ -1,4 +1,4 @@
-"""What a ladder trains and on what it is measured."""
+"""Models of an ablation and the data that they are measured on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Model:
-    """One thing to train.
+    """A model to train.
 
     Attributes:
-        name: of its folder.
-        title: for tables.
+        name: name of its folder.
+        title: its name in tables.
         config: file under ``configs/``.
-        options: in which it differs from the config; they hold at test, too.
+        options: config options in training and at test.
         single_frame: whether it never looks at other frames.
     """
 
@@ -28,12 +28,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One way to test what was trained.
+    """A way to test a trained model.
 
     Attributes:
-        name: of its folder.
-        datasets: names.
-        options: in which the test differs from the model's.
+        name: name of its folder.
+        datasets: registered names.
+        options: config options of this test.
     """
 
     name: str
@@ -43,27 +43,27 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Preset:
-    """A ladder.
+    """An ablation: models, data sets and tests.
 
     Attributes:
-        name: as on the command line.
-        rungs: from the bottom up.
-        ablations: variants of rungs.
-        options: of all models.
-        start: what all models are trained from; None for MODEL.WEIGHTS, or from scratch.
-        train: data sets to train on.
-        curve: data sets that are evaluated in the course of a training; none for none.
-        splits: title of a column of the table and the data set that it is measured on; the last one
-            is the one that motion, sweeps and comparisons are about.
+        name: name on the command line.
+        variants: models of the papers, each with one part more than one before it.
+        further_variants: variants with one thing changed.
+        options: config options of all models.
+        start: the model that all others start from; None for MODEL.WEIGHTS, or from scratch.
+        train: data sets for training.
+        curve: data sets that are evaluated in the course of a training; may be empty.
+        splits: title of a column of the table and the data set that it is measured on; motion,
+            sweeps and comparisons are measured on the last one.
         strengths: degradation strength and the data set that has it.
         references: numbers of reference frames to try at test.
-        modes: ways to choose reference frames at test, tried on the last of the rungs.
+        modes: ways to choose reference frames at test, tried on the last of the variants.
         registered: name, JSON and image folder of data sets that are not built in.
     """
 
     name: str
-    rungs: tuple[Model, ...]
-    ablations: tuple[Model, ...]
+    variants: tuple[Model, ...]
+    further_variants: tuple[Model, ...]
     options: tuple[object, ...]
     train: tuple[str, ...]
     curve: tuple[str, ...]
@@ -76,17 +76,20 @@ class Preset:
 
     @property
     def test(self) -> Evaluation:
-        """The one of the table."""
+        """The test of the table."""
         return Evaluation("test", tuple(self.splits.values()))
 
     def sweeps(self, model: Model) -> list[Evaluation]:
-        """Further tests of a rung."""
+        """Further tests of a variant."""
         result = []
         if self.strengths:
             result.append(Evaluation("strengths", tuple(self.strengths.values())))
         if not model.single_frame:
-            key, main = "MODEL.VID.TEST.NUM_REFERENCES", tuple(self.splits.values())[-1:]
-            result += [Evaluation(f"references_{n}", main, (key, n)) for n in self.references]
+            main = tuple(self.splits.values())[-1:]
+            result += [
+                Evaluation(f"references_{number}", main, references_option(number))
+                for number in self.references
+            ]
         return result
 
 

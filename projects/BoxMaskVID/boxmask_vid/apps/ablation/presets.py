@@ -1,7 +1,8 @@
-"""The three ladders."""
+"""The three presets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import synthetic_data
@@ -34,14 +35,14 @@ _CHANGES = {
 
 
 def synthetic(root: Path) -> Preset:
-    """The synthetic benchmark, below ``root``; schedule chosen with single frames only."""
+    """Synthetic videos below ``root``; the schedule was chosen with single frames only."""
     modes = [("adaptive", 6), ("fixed", 6), ("online", 6)]
     return Preset(
         name="synthetic",
-        rungs=_rungs(THIN),
-        ablations=(
+        variants=_variants(THIN),
+        further_variants=(
             _control(THIN, batch=24),
-            *_ablations(
+            *_changed(
                 THIN,
                 {
                     "3 SELSA stages": (_STAGES, 3),
@@ -56,10 +57,10 @@ def synthetic(root: Path) -> Preset:
             *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
         ),
         start=_start(600),
-        train=("ladder_train",),
-        curve=("ladder_val",),
+        train=("ablation_train",),
+        curve=("ablation_val",),
         splits={"clean": "clean", "degraded": "degraded"},
-        strengths={each: f"strength_{each}" for each in synthetic_data.STRENGTHS},
+        strengths={strength: f"strength_{strength}" for strength in synthetic_data.STRENGTHS},
         references=(0, 1, 2, 4, 7, 28),
         modes=tuple(
             Evaluation(
@@ -77,8 +78,8 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
     """Real clips of four flying classes, from scratch."""
     return Preset(
         name="mini_vid",
-        rungs=_rungs(THIN),
-        ablations=(),
+        variants=_variants(THIN),
+        further_variants=(),
         options=(
             *("INPUT.MIN_SIZE_TRAIN", "(192,)", "INPUT.MAX_SIZE_TRAIN", 240),
             *("INPUT.MIN_SIZE_TEST", 192, "INPUT.MAX_SIZE_TEST", 240),
@@ -99,13 +100,13 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
 
 
 def imagenet_vid() -> Preset:
-    """The published configs on the data sets that are built in."""
+    """The published configs on the built-in data sets."""
     stages = {"2 SELSA stages": (_STAGES, 2), **_CHANGES}
     small = Model("small_anchors", "anchors of TROI", FULL.format(f"{TOP}_small_anchors"))
     return Preset(
         name="imagenet_vid",
-        rungs=_rungs(FULL),
-        ablations=(_control(FULL, batch=24), small, *_ablations(FULL, stages)),
+        variants=_variants(FULL),
+        further_variants=(_control(FULL, batch=24), small, *_changed(FULL, stages)),
         options=(),
         train=("imagenet_vid_train", "imagenet_det_30plus1_train"),
         curve=(),
@@ -118,7 +119,7 @@ def imagenet_vid() -> Preset:
     )
 
 
-def _rungs(config: str) -> tuple[Model, ...]:
+def _variants(config: str) -> tuple[Model, ...]:
     return tuple(
         Model(name, title, config.format(name), single_frame="selsa" not in name)
         for name, title in TITLES.items()
@@ -132,22 +133,27 @@ def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:
 
 
 def _start(iterations: int) -> Model:
-    """Single frames, from scratch: what ImageNet is to the published models."""
+    """Single frames, from scratch, in place of the ImageNet weights of the published models."""
     name, schedule = "faster_rcnn", _schedule(iterations, warmup=100)
     options = (*schedule, "TEST.EVAL_PERIOD", iterations // 3)
     return Model("start", TITLES[name], THIN.format(name), options, single_frame=True)
 
 
 def _control(config: str, batch: int) -> Model:
-    """The bottom rung with as many images as the clips of the others have, all of them labelled."""
+    """Single frames with as many images as the clips of the others have, all of them labelled."""
     options = ("SOLVER.IMS_PER_BATCH", batch)
     name = "faster_rcnn"
     title = f"{TITLES[name]}, three times the images"
     return Model("more_images", title, config.format(name), options, single_frame=True)
 
 
-def _ablations(config: str, changes: dict[str, tuple[str, object]]) -> tuple[Model, ...]:
-    """The top rung with one thing changed each; ``changes`` has keys and values of the config."""
+def _changed(config: str, changes: Mapping[str, tuple[str, object]]) -> tuple[Model, ...]:
+    """The full model with one thing changed each.
+
+    Args:
+        config: pattern of config files.
+        changes: title, and key and value of the config.
+    """
     return tuple(
         Model(title.replace(" ", "_"), title, config.format(TOP), change)
         for title, change in changes.items()

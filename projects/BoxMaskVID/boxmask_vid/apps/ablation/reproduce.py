@@ -1,4 +1,4 @@
-"""From nothing to tables and plots: what ``tools/reproduce_ladder.py`` does."""
+"""Data, trainings, tests, tables and plots of ``tools/reproduce_ablation.py``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...evaluation.tables import without_nan
 from ...files import write_json
 from ..commands import Command
 from . import presets, synthetic_data
-from .ablation import Ladder
-from .ablation_plot import plot_ladder
+from .ablation import Ablation
+from .ablation_plot import plot_ablation
 from .flying_classes import write_flying_classes
 from .preset import Preset
 from .results import Results
@@ -23,97 +23,102 @@ PRESETS = ("synthetic", "mini_vid", "imagenet_vid")
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The options of ``tools/reproduce_ladder.py``."""
+    """Options of ``tools/reproduce_ablation.py``."""
     parser = argparse.ArgumentParser(
         description="Train and evaluate single frames, SELSA, SELSA + TROI, and each of them with "
-        "BoxMask, with the same data, backbone, schedule and key frames; tables and plots. What "
-        "was interrupted continues with the same command."
+        "BoxMask, with the same data, backbone, schedule and key frames; write tables and plots. "
+        "The same command continues after an interruption."
     )
     parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each model")
-    parser.add_argument("--output", type=Path, default=Path("output/ladder"), metavar="DIR")
-    parser.add_argument("--ablations", action="store_true", help="also variants of the models")
+    parser.add_argument("--seeds", type=int, default=3, help="number of trainings of each model")
+    parser.add_argument("--output", type=Path, default=Path("output/ablation"), metavar="DIR")
+    parser.add_argument("--ablations", action="store_true", help="also the further variants")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="commands at a time")
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(os.getenv("DETECTRON2_DATASETS", "datasets"), "mini_vid"),
         metavar="DIR",
-        help="with mini_vid: folder with instances_{train,val}.json and frames/ (default: "
+        help="folder of mini_vid, with instances_{train,val}.json and frames/ (default: "
         "$DETECTRON2_DATASETS/mini_vid)",
     )
-    parser.add_argument("--num-gpus", type=int, default=1, help="of each command, if there are any")
+    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each command, if any")
     parser.add_argument(
         "--opts",
         nargs=argparse.REMAINDER,
         default=[],
         metavar="KEY VALUE",
-        help="of the config, for all models, e.g. MODEL.WEIGHTS of a backbone",
+        help="config options of all models, e.g. MODEL.WEIGHTS of a backbone",
     )
     return parser
 
 
 def reproduce(args: argparse.Namespace, repository: Path) -> None:
-    """Make the data, train and test; tables and plots of what has finished, also after Ctrl-C.
+    """Make the data, train, test, and write the results that there are, also after Ctrl-C.
 
     Raises:
-        InputError: if a command fails, or the data are not what they should be.
-        FileNotFoundError: if there are no data.
+        InputError: if a command fails, or the data differ from the expected ones.
+        FileNotFoundError: if files of mini_vid are missing.
         KeyboardInterrupt: if it was interrupted.
     """
-    ladder = Ladder(
+    ablation = Ablation(
         repository,
         args.output,
-        prepare(args, repository),
+        prepare(args.preset, repository, args.output / "datasets", args.data),
         seeds=range(1, args.seeds + 1),
-        ablations=args.ablations,
-        jobs=args.jobs,
+        further_variants=args.ablations,
+        at_once=args.jobs,
         num_gpus=args.num_gpus,
         options=args.opts,
     )
     try:
-        ladder.run()
+        ablation.run()
     finally:
-        print("\n".join(["Look at:", *(f"  {each}" for each in write_results(ladder))]))
+        print("\n".join(["Look at:", *(f"  {path}" for path in write_results(ablation))]))
 
 
-def write_results(ladder: Ladder) -> list[Path]:
-    """Tables and plots of what has finished, into ``output/results``; what was written."""
-    report = Results(ladder).report()
-    folder = ladder.output / "results"
-    pictures = plot_ladder(report, folder)
-    tables = folder / "ladder.md"
+def write_results(ablation: Ablation) -> list[Path]:
+    """Write tables and plots of what has finished into ``output/results``; return their paths."""
+    report = Results(ablation).report()
+    folder = ablation.output / "results"
+    pictures = plot_ablation(report, folder)
+    tables, content = folder / "ablation.md", folder / "ablation.json"
     tables.write_text(markdown(report))
-    write_json(folder / "ladder.json", without_nan(report))
-    return [tables, folder / "ladder.json", *pictures]
+    write_json(content, {key: without_nan(value) for key, value in report.items()})
+    return [tables, content, *pictures]
 
 
-def prepare(args: argparse.Namespace, repository: Path) -> Preset:
-    """Make what the preset trains and is tested on, if it is not there yet.
+def prepare(name: str, repository: Path, root: Path, data: Path) -> Preset:
+    """Make the data of a preset, unless they are there already.
+
+    Args:
+        name: name of the preset.
+        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
+        root: folder for the data.
+        data: folder of mini_vid, for that preset.
 
     Raises:
-        InputError: if a command fails, or the data are not what they should be.
-        FileNotFoundError: if there are no data.
+        InputError: if a command fails, or the data differ from the expected ones.
+        FileNotFoundError: if files of mini_vid are missing.
     """
-    root = args.output / "datasets"
-    if args.preset == "imagenet_vid":
+    if name == "imagenet_vid":
         return presets.imagenet_vid()
-    if args.preset == "mini_vid":
+    if name == "mini_vid":
         for split in ("train", "val"):
-            name = f"instances_{split}.json"
-            write_flying_classes(args.data / name, root / name)
+            file = f"instances_{split}.json"
+            write_flying_classes(data / file, root / file)
         jsons = root / "instances_train.json", root / "instances_val.json"
-        return presets.mini_vid(*jsons, args.data / "frames")
-    for tree, commands in synthetic_data.benchmark_commands(repository, root).items():
+        return presets.mini_vid(*jsons, data / "frames")
+    for tree, commands in synthetic_data.generation_commands(repository, root).items():
         if not (tree / "coco_vid/imagenet_vid_val.json").is_file():  # written last
             for command in commands.values():
-                _run(command)
+                _execute(command)
     synthetic_data.write_key_frames(root)
     synthetic_data.check_annotations(root)
     return presets.synthetic(root)
 
 
-def _run(command: Command) -> None:
+def _execute(command: Command) -> None:
     print(f"$ {command}", flush=True)
     done = subprocess.run(command.words, env=command.environment, check=False)
     if done.returncode:

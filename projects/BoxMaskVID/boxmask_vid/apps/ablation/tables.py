@@ -1,4 +1,4 @@
-"""The results of a ladder as Markdown."""
+"""Results of an ablation as Markdown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tabulate import tabulate
 
 
 def markdown(report: dict) -> str:
-    """Tables of what :meth:`Results.report` returns; AP in percent."""
+    """Tables of :meth:`Results.report`; AP in percent."""
     return "\n\n".join(_sections(report)) + "\n"
 
 
 def _sections(report: dict) -> Iterator[str]:
-    yield f"# Ladder of the preset {report['preset']}"
+    yield f"# Ablation of the preset {report['preset']}"
     yield (
         "AP50 in percent: mean over seeds ± standard deviation of a seed [95 % interval of the "
         "mean in draws of test videos]."
@@ -24,27 +24,27 @@ def _sections(report: dict) -> Iterator[str]:
         yield "Nothing has finished yet."
         return
     splits = list(models[0]["splits"])
-    yield _table(["model", "seeds", *splits], [_accuracy(each, splits) for each in models])
-    yield f"COCO's AP, AP50 by motion ({splits[-1]}), and what it costs:"
+    yield _table(["model", "seeds", *splits], [_accuracy(model, splits) for model in models])
+    yield f"COCO's AP, AP50 by motion ({splits[-1]}), time and memory:"
     motions = [name for name in models[0]["splits"][splits[-1]] if name.startswith("AP50 ")]
     costs = ["s / frame", "training, min", "GiB training", "GiB test"]
     header = ["model", "AP", "AP75", *motions, *costs]
-    yield _table(header, [_details(each, splits[-1], motions) for each in models])
+    yield _table(header, [_details(model, splits[-1], motions) for model in models])
     if report["steps"]:
-        yield "What each part adds, seed by seed:"
-        yield _table(["from", "to", "seeds", *splits], [_step(each) for each in report["steps"]])
+        yield "Gain of each part, seed by seed:"
+        yield _table(["from", "to", "seeds", *splits], [_step(step) for step in report["steps"]])
     if report["ablations"]:
-        yield "Variants, and their difference from the model that they vary, seed by seed:"
+        yield "Further variants, and their difference from the model that they change:"
         rows = [
-            [*_accuracy(each, splits), *_step(each["difference"])[3:]]
-            for each in report["ablations"]
+            [*_accuracy(variant, splits), *_step(variant["difference"])[3:]]
+            for variant in report["ablations"]
         ]
-        yield _table(["variant", "seeds", *splits, *(f"Δ {each}" for each in splits)], rows)
+        yield _table(["variant", "seeds", *splits, *(f"Δ {split}" for split in splits)], rows)
     if report["modes"]:
-        yield "References at test, all frames of the videos, last rung:"
+        yield "References at test, all frames of the videos, last variant:"
         rows = [
-            [name, cell(each["AP50"]), f"{each['seconds_per_frame']:.3f}"]
-            for name, each in report["modes"].items()
+            [name, cell(mode["AP50"]), f"{mode['seconds_per_frame']:.3f}"]
+            for name, mode in report["modes"].items()
         ]
         yield _table(["references", "AP50", "s / frame"], rows)
     for kind, what in (("strengths", "degradation strength"), ("references", "references at test")):

@@ -1,1 +1,1 @@
-"""Time, memory and arithmetic of models, readers, loaders and scorers."""
+"""Time, memory and arithmetic of models, video decoding, data loading and scorers."""

@@ -1,4 +1,4 @@
-"""What a computation costs on any machine: floating-point operations and bytes moved."""
+"""Cost of a computation on any machine: floating-point operations and bytes moved."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _embedding_bag_flop(
 
 
 class CostCounter(TorchDispatchMode):
-    """Counts what runs inside ``with CostCounter() as cost:``.
+    """Counts the operations inside ``with CostCounter() as cost:``.
 
     Attributes:
-        flops: of products, convolutions, attention and weighted gathers; a multiplication and an
-            addition are two.
-        bytes: that operations read and write when nothing stays in a cache between them; of the
-            tables of gathers the rows that are read.
+        flops: operations of products, convolutions, attention and weighted gathers; a
+            multiplication and an addition are two.
+        bytes: bytes that operations read and write when nothing stays in a cache between them; for
+            gathers only the rows that are read.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class CostCounter(TorchDispatchMode):
             read = list(args)
             if func.overloadpacket in _BAG:
                 read[0] = args[0][:1].expand(len(args[1]), -1)
-            tensors = [each for each in tree_leaves((read, out)) if isinstance(each, torch.Tensor)]
-            self.bytes += sum(each.numel() * each.element_size() for each in tensors)
+            leaves = tree_leaves((read, out))
+            tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return out

@@ -1,7 +1,8 @@
-"""Data of the size of ImageNet VID val, to measure the scorers with."""
+"""Time and memory of the scorers on random data of the size of ImageNet VID val."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import multiprocessing
@@ -18,11 +19,42 @@ from pycocotools.cocoeval import COCOeval
 from ...evaluation.detection_file import read_detections, write_detections
 from ...evaluation.detections import Detections
 from ...evaluation.ground_truth import GroundTruth
-from ...evaluation.scores import SCORERS, score
+from ...evaluation.scores import DRAWS, SCORERS, score
 from ...files import write_json
 
+VIDEOS, FRAMES, BOXES = 555, 176_126, 273_505  # of ImageNet VID val
 CLASSES = 30
 WIDTH, HEIGHT = 1280, 720
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Options of ``tools/benchmark_scorers.py``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder for the data (2 GB)")
+    parser.add_argument("--share", type=float, default=1, help="share of ImageNet VID val's size")
+    parser.add_argument("--per-frame", type=int, default=100, help="detections of a frame")
+    parser.add_argument(
+        "--pycocotools", action="store_true", help="run pycocotools instead of our own scorers"
+    )
+    return parser
+
+
+def run_benchmark(args: argparse.Namespace) -> None:
+    """Write random data, and print seconds and memory of scoring them."""
+    frames = round(FRAMES * args.share)
+    write_random_data(
+        args.folder,
+        videos=max(1, round(VIDEOS * args.share)),
+        frames=frames,
+        boxes=round(BOXES * args.share),
+        per_frame=args.per_frame,
+    )
+    print(f"{frames} frames, {args.per_frame} detections each; seconds, peak memory in GB")
+    if args.pycocotools:
+        _print_values("pycocotools", measure(run_pycocotools, args.folder))
+        return
+    for draws in (0, DRAWS):
+        _print_values(f"own, {draws} draws", measure(run_scorers, args.folder, draws))
 
 
 def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> GroundTruth:
@@ -30,9 +62,9 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
 
     Args:
         videos: number of videos.
-        frames: of all videos together.
-        boxes: of all frames together; at most 3 times as many as frames.
-        seed: of all randomness.
+        frames: number of frames of all videos together.
+        boxes: number of boxes of all frames together; at most 3 times as many as frames.
+        seed: seed of all randomness.
     """
     rng = np.random.default_rng(seed)
     lengths = np.full(videos, frames // videos)
@@ -41,16 +73,16 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
     image_frames = np.arange(frames) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     rows = np.sort(rng.choice(3 * frames, boxes, replace=False))  # three tracks in each video
     images, tracks = rows // 3, rows % 3
-    which = image_videos[images] * 3 + tracks
+    objects = image_videos[images] * 3 + tracks
     start = rng.uniform(0, 0.6, (3 * videos, 2)) * (WIDTH, HEIGHT)
     size = rng.uniform(30, 400, (3 * videos, 2))
     speed = rng.normal(0, 1, (3 * videos, 2)) * rng.choice([0.3, 3, 12], (3 * videos, 1))
-    corner = start[which] + speed[which] * image_frames[images][:, None] % (WIDTH / 3)
-    corner = np.clip(corner + rng.normal(0, 1, corner.shape), 0, (WIDTH, HEIGHT) - size[which])
-    places = np.concatenate([corner, size[which]], axis=1).round()
+    corner = start[objects] + speed[objects] * image_frames[images][:, None] % (WIDTH / 3)
+    corner = np.clip(corner + rng.normal(0, 1, corner.shape), 0, (WIDTH, HEIGHT) - size[objects])
+    places = np.concatenate([corner, size[objects]], axis=1).round()
     return GroundTruth(
         category_ids=np.arange(1, CLASSES + 1),
-        class_names=tuple(f"class_{each}" for each in range(CLASSES)),
+        class_names=tuple(f"class_{number}" for number in range(CLASSES)),
         image_ids=np.arange(1, frames + 1),
         image_videos=image_videos,
         image_frames=image_frames,
@@ -58,7 +90,7 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
         video_ids=np.arange(1, videos + 1),
         ids=np.arange(1, boxes + 1),
         images=images,
-        classes=rng.integers(0, CLASSES, 3 * videos)[which],
+        classes=rng.integers(0, CLASSES, 3 * videos)[objects],
         tracks=tracks,
         boxes=places,
         areas=places[:, 2] * places[:, 3],
@@ -70,12 +102,12 @@ def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> 
 def random_detections(
     ground_truth: GroundTruth, per_frame: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """As a detector gives them: half around objects (a third of those with a wrong class).
+    """Detections like a detector's: half around objects (a third of those with a wrong class).
 
     Args:
-        ground_truth: from :func:`random_ground_truth`.
+        ground_truth: result of :func:`random_ground_truth`.
         per_frame: detections of each frame.
-        seed: of all randomness.
+        seed: seed of all randomness.
 
     Returns:
         images, classes, scores, boxes, ordered by image; see :meth:`Detections.ordered`.
@@ -101,7 +133,9 @@ def random_detections(
     return images, classes, scores.round(6), boxes.round(2)
 
 
-def write_benchmark(folder: Path, *, videos: int, frames: int, boxes: int, per_frame: int) -> None:
+def write_random_data(
+    folder: Path, *, videos: int, frames: int, boxes: int, per_frame: int
+) -> None:
     """Write ``gt.json`` and ``detections.json`` of random data."""
     truth = random_ground_truth(videos, frames, boxes)
     write_json(folder / "gt.json", coco_vid(truth))
@@ -110,31 +144,40 @@ def write_benchmark(folder: Path, *, videos: int, frames: int, boxes: int, per_f
 
 
 def coco_vid(truth: GroundTruth) -> dict:
-    """A COCO-VID JSON."""
-    frames = truth.image_ids, truth.video_ids[truth.image_videos], truth.image_frames
-    boxes = truth.ids, truth.image_ids[truth.images], truth.category_ids[truth.classes]
-    boxes = (*boxes, truth.tracks, truth.areas, truth.is_crowd.astype(int), truth.boxes)
-    frame_keys = "id", "video_id", "frame_id"
-    box_keys = "id", "image_id", "category_id", "instance_id", "area", "iscrowd", "bbox"
+    """Content of a COCO-VID JSON."""
+    frames = {
+        "id": truth.image_ids,
+        "video_id": truth.video_ids[truth.image_videos],
+        "frame_id": truth.image_frames,
+    }
+    boxes = {
+        "id": truth.ids,
+        "image_id": truth.image_ids[truth.images],
+        "category_id": truth.category_ids[truth.classes],
+        "instance_id": truth.tracks,
+        "area": truth.areas,
+        "iscrowd": truth.is_crowd.astype(int),
+        "bbox": truth.boxes,
+    }
     names = zip(truth.category_ids.tolist(), truth.class_names, strict=True)
     size = {"height": HEIGHT, "width": WIDTH, "file_name": "none.jpg"}
     return {
         "categories": [{"id": number, "name": name} for number, name in names],
         "videos": [{"id": number, "name": str(number)} for number in truth.video_ids.tolist()],
-        "images": [size | record for record in _records(frame_keys, frames)],
-        "annotations": _records(box_keys, boxes),
+        "images": [size | record for record in _records(frames)],
+        "annotations": _records(boxes),
     }
 
 
 def measure(function: Callable[..., dict], *args: object) -> dict:
-    """What a function returns, with the peak memory (GB) of a process of its own."""
+    """Result of a function, with the peak memory (``GB``) of a process of its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_with_memory, function, *args).result()
 
 
 def run_scorers(folder: Path, draws: int) -> dict[str, float]:
-    """Seconds of reading and of each scorer, with ``draws`` of videos."""
+    """Seconds of reading and of each scorer, with a number of draws of videos."""
     start = time.perf_counter()
     truth = GroundTruth.read(str(folder / "gt.json"))
     detections = read_detections(folder / "detections.json", truth)
@@ -147,7 +190,7 @@ def run_scorers(folder: Path, draws: int) -> dict[str, float]:
 
 
 def run_pycocotools(folder: Path) -> dict[str, float]:
-    """Seconds of reading and of scoring."""
+    """Seconds of reading and of scoring with pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         start = time.perf_counter()
         truth = COCO(str(folder / "gt.json"))
@@ -159,9 +202,13 @@ def run_pycocotools(folder: Path) -> dict[str, float]:
         return {"reading": read - start, "coco": time.perf_counter() - read}
 
 
-def _records(keys: tuple[str, ...], columns: tuple[np.ndarray, ...]) -> list[dict]:
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [dict(zip(keys, row, strict=True)) for row in rows]
+def _records(columns: dict[str, np.ndarray]) -> list[dict]:
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _print_values(name: str, values: dict[str, float]) -> None:
+    print(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in values.items()))
 
 
 def _with_memory(function: Callable[..., dict], *args: object) -> dict:

@@ -1,4 +1,4 @@
-"""Pictures of what ``tools/benchmark.py`` has measured."""
+"""Plots of the reports of ``tools/benchmark.py``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ...errors import InputError
 
 
 def plot_stages(report: dict, path: Path) -> None:
-    """Seconds per frame by stage, the plain formulation beside ours.
+    """Draw seconds per frame by stage, the formulation of the papers beside ours.
 
     Args:
-        report: of one benchmark with the plain formulation.
+        report: see :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
         path: PNG to write.
     """
-    names = [name for name in ("plain", "ours", "single_frame") if name in report["stages"]]
+    names = [name for name in ("paper", "ours", "single_frame") if name in report["stages"]]
     stages = list(dict.fromkeys(key for name in names for key in report["stages"][name]))
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     bottom = [0.0] * len(names)
     for stage in stages:
         seconds = [report["stages"][name].get(stage, 0.0) for name in names]
         axes.bar(names, seconds, bottom=bottom, label=stage)
-        bottom = [low + each for low, each in zip(bottom, seconds, strict=True)]
+        bottom = [low + height for low, height in zip(bottom, seconds, strict=True)]
     axes.set_ylabel("seconds per frame")
     axes.legend()
     figure.savefig(path, dpi=110)
@@ -35,15 +35,15 @@ def plot_stages(report: dict, path: Path) -> None:
 
 
 def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
-    """Time and memory against a setting, e.g. the number of references.
+    """Draw time and memory against a setting, e.g. the number of references.
 
     Args:
-        reports: of one benchmark for each value.
-        key: of the config, given on the command line of each of them.
+        reports: one for each value.
+        key: config key, given on the command line of each of them.
         path: PNG to write.
 
     Raises:
-        InputError: if a report does not have the key.
+        InputError: if a report lacks the key.
     """
     if any(key not in report["opts"] for report in reports):
         raise InputError(f"A benchmark was run without {key}: give it to each of them.")
@@ -52,9 +52,9 @@ def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
     for measured, label, axis in zip(
         ("seconds", "peak_gib"), ("seconds per frame", "peak memory, GiB"), axes, strict=True
     ):
-        for name in ("plain", "ours"):
+        for name in ("paper", "ours"):
             if name in reports[0]:
-                axis.plot(values, [each[name][measured] for each in reports], "o-", label=name)
+                axis.plot(values, [report[name][measured] for report in reports], "o-", label=name)
         axis.set(xlabel=key, ylabel=label, ylim=(0, None))
         axis.legend()
     figure.savefig(path, dpi=110)

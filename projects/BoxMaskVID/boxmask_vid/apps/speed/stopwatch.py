@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from detectron2.modeling.meta_arch import GeneralizedRCNN
 
+TIMED_METHODS = ("forward", "encode", "embed", "project", "aggregate")
+
 
 class Stopwatch:
-    """Takes the time of a model's stages, frame by frame.
+    """Measures the time of a model's stages, frame by frame.
 
-    ``backbone``, ``rpn``, ``roi_align``, ``troi``, ``box_head`` and ``mask_head`` are what the
-    modules of these names take, ``rest`` is everything else.
+    ``backbone``, ``rpn``, ``roi_align``, ``troi``, ``box_head`` and ``mask_head`` are the times of
+    the modules of these names, ``rest`` is everything else.
     """
 
     def __init__(self, model: GeneralizedRCNN) -> None:
@@ -28,18 +30,17 @@ class Stopwatch:
             "backbone": model.backbone,
             "rpn": model.proposal_generator,
             "roi_align": heads.box_pooler,
-            "troi": getattr(heads, "temporal_roi_align", None),
+            "troi": heads.temporal_roi_align,
             "box_head": heads.box_head,
             "mask_head": heads.mask_head if heads.mask_on else None,
         }
         for stage, module in stages.items():
-            for name in ("forward", "encode", "embed", "project", "aggregate"):
-                method = getattr(module, name, None)
-                if method is not None and not isinstance(method, torch.nn.Module):
-                    setattr(module, name, self._timed(stage, method))
+            for name in TIMED_METHODS:
+                if hasattr(type(module), name):  # submodules belong to the object, not to its class
+                    setattr(module, name, self._timed(stage, getattr(module, name)))
 
     def lap(self, run: Callable[[], Any]) -> dict[str, float]:
-        """Seconds of a run: ``total`` and those of each stage."""
+        """Seconds of a run: ``total``, and of each stage."""
         self._seconds.clear()
         start = self._now()
         run()

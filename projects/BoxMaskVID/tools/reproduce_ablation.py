@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train and measure the ladder of the papers, single frames to BoxMask; see ``--help``."""
+"""Train and measure single frames, SELSA, TROI and BoxMask; see ``--help``."""
 
 from pathlib import Path
 

@@ -1,0 +1,163 @@
+"""Commands that run several at a time, each in a folder that records whether it has finished."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from statistics import mean
+
+from ...errors import InputError
+from ...files import read_json, write_json
+from ..commands import Command
+
+COST_FILE = "cost.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command and the files that it leaves.
+
+    Attributes:
+        command: script and options.
+        folder: place of its output and of its cost.
+        result: the file that exists when it has finished.
+        kind: runs of a kind take about as long as each other.
+        after: a run that must have finished before.
+    """
+
+    command: Command
+    folder: Path
+    result: Path
+    kind: str
+    after: Run | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.result.is_file() and (self.folder / COST_FILE).is_file()
+
+    @property
+    def is_ready(self) -> bool:
+        return self.after is None or self.after.is_finished
+
+    @property
+    def log_file(self) -> Path:
+        """The file that the command prints to."""
+        return self.folder / "output.txt"
+
+    def cost(self) -> dict[str, float]:
+        """``seconds`` from start to end, ``peak_gib`` of its largest process."""
+        return read_json(self.folder / COST_FILE)
+
+
+@dataclass
+class RunQueue:
+    """Executes runs, ``at_once`` at a time; a run that has finished is left alone.
+
+    Ctrl-C (or SIGTERM) is passed on once to the running commands, which write a checkpoint and end;
+    waiting ones stay unfinished.
+    """
+
+    at_once: int
+    _running: dict[int, tuple[Run, float]] = field(default_factory=dict)  # process: run, start
+
+    def run(self, runs: Sequence[Run]) -> None:
+        """Execute all that have not finished, in order where one needs another.
+
+        Raises:
+            InputError: if commands fail; the others ran.
+            KeyboardInterrupt: if it was interrupted.
+        """
+        waiting = [run for run in runs if not run.is_finished]
+        _say(f"{len(runs) - len(waiting)} of {len(runs)} commands have finished before.")
+        failed = []
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            while True:
+                ready = (run for run in waiting.copy() if run.is_ready)
+                for run in islice(ready, self.at_once - len(self._running)):
+                    waiting.remove(run)
+                    self._start(run)
+                if not self._running:
+                    break
+                run, succeeded = self._wait()
+                if not succeeded:
+                    failed.append(run)
+                left = [*waiting, *(run for run, _ in self._running.values())]
+                commands = "command" if len(left) == 1 else "commands"
+                _say(f"{len(left)} {commands} left{time_left(left, runs, self.at_once)}.")
+        except KeyboardInterrupt:
+            self._stop()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+        if failed:
+            logs = ", ".join(str(run.log_file) for run in failed)
+            raise InputError(f"{len(failed)} of {len(runs)} commands failed, see {logs}.")
+
+    def _start(self, run: Run) -> None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with run.log_file.open("a") as log:
+            log.write(f"$ {run.command}\n")
+            log.flush()
+            process = subprocess.Popen(
+                run.command.words,
+                env=run.command.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C comes from here, once
+            )
+        self._running[process.pid] = run, time.perf_counter()
+        _say(f"{run.kind}: {run.log_file}")
+
+    def _wait(self) -> tuple[Run, bool]:
+        """A run whose command has ended, and whether it succeeded."""
+        while True:
+            pid, status, usage = os.wait4(-1, 0)
+            if pid in self._running:
+                break
+        run, start = self._running.pop(pid)
+        _add_cost(run, time.perf_counter() - start, usage.ru_maxrss)
+        return run, status == 0
+
+    def _stop(self) -> None:
+        for pid in self._running:
+            os.kill(pid, signal.SIGTERM)
+        _say("stopping: trainings write a checkpoint first")
+        while self._running:
+            self._wait()
+
+
+def time_left(waiting: Sequence[Run], runs: Sequence[Run], at_once: int) -> str:
+    """An estimate from runs of the same kinds that have finished; empty without any."""
+    seconds: dict[str, list[float]] = {}
+    for run in runs:
+        if run.is_finished:
+            seconds.setdefault(run.kind, []).append(run.cost()["seconds"])
+    if not seconds or not waiting:
+        return ""
+    usual = mean(map(mean, seconds.values()))
+    total = sum(mean(seconds.get(run.kind, [usual])) for run in waiting)
+    return f", about {total / at_once / 60:.0f} minutes"
+
+
+def _add_cost(run: Run, seconds: float, max_rss: int) -> None:
+    path = run.folder / COST_FILE
+    earlier = run.cost() if path.is_file() else {"seconds": 0.0, "peak_gib": 0.0}
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = max(earlier["peak_gib"], max_rss * unit / 2**30)
+    write_json(path, {"seconds": earlier["seconds"] + seconds, "peak_gib": peak})
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
