@@ -138,7 +138,7 @@ def test_no_references_wanted(cfg):
 
 def test_reference_draws_follow_the_seed(cfg, record):
     mapper = VIDDatasetMapper(cfg, True)
-    drawn = {tuple(mapper.sample_train(3, 6, random.Random(seed))) for seed in range(30)}
+    drawn = {tuple(mapper.training_sampler(3, 6, random.Random(seed))) for seed in range(30)}
     assert drawn == {(a, b) for a in range(3) for b in (4, 5)}
 
 
