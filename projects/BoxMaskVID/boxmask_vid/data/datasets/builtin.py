@@ -7,7 +7,7 @@ import os
 from detectron2.data.datasets import register_coco_instances
 
 from .imagenet_vid_categories import CLASS_NAMES
-from .vid_json import register_vid_instances
+from .registration import register_vid_instances
 
 # name: (JSON, image root)
 VIDEO_DATASETS = {
