@@ -77,9 +77,10 @@ def content_violations(columns: VIDColumns) -> Iterator[Violations]:
     for rule in (
         _empty_lists,
         _repeated_ids,
-        _unknown_ids,
+        _unknown_videos,
         _frame_numbers,
         _file_names,
+        _unknown_images_and_categories,
         _boxes,
         _optional_fields,
     ):
@@ -185,9 +186,12 @@ def _repeated_ids_of(section: str, ids: np.ndarray) -> Violations:
     return Violations("repeated ids", section, rows, offender, None if can_be_loaded else sentence)
 
 
-def _unknown_ids(columns: VIDColumns) -> Iterator[Violations]:
+def _unknown_videos(columns: VIDColumns) -> Iterator[Violations]:
     unknown = ~np.isin(columns.numbers("images", "video_id"), columns.numbers("videos", "id"))
     yield _unknown(columns, "unknown video", unknown, "add the video")
+
+
+def _unknown_images_and_categories(columns: VIDColumns) -> Iterator[Violations]:
     remedy = "correct it, or add what is missing"
     yield _unknown(columns, "unknown image", columns.image_rows < 0, remedy)
     used, known = columns.numbers("annotations", "category_id"), columns.numbers("categories", "id")
@@ -236,23 +240,26 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
         count = ((videos == videos[row]) & (frames == frames[row])).sum()
         return f"video {videos[row]}: frame {frames[row]}, {count} times"
 
-    def gap(row: int) -> tuple[int, int]:
-        """The first number that a video lacks, and the one in its place."""
-        numbers = np.unique(frames[videos == videos[row]])
-        expected = np.arange(len(numbers))
-        return np.setdiff1d(expected, numbers)[0], numbers[numbers != expected][0]
+    def gap(row: int) -> str:
+        return f"video {videos[row]}: no frame {_first_gap(frames[videos == videos[row]])[0]}"
+
+    def gap_sentence(row: int) -> str:
+        missing, found = _first_gap(frames[videos == videos[row]])
+        problem = f"lacks {missing}, next is" if found > missing else "has"
+        return f"video {videos[row]} {problem} frame_id {found}: {remedy}."
 
     yield Violations(
         *("frame_id repeats", "images", sorted(repeats), repeat),
         lambda row: f"video {videos[row]} repeats frame_id {frames[row]}: {remedy}.",
     )
-    yield Violations(
-        *("frame_id gaps", "images", sorted(gaps)),
-        lambda row: f"video {videos[row]}: no frame {gap(row)[0]}",
-        lambda row: (
-            f"video {videos[row]} lacks {gap(row)[0]}, next is frame_id {gap(row)[1]}: {remedy}."
-        ),
-    )
+    yield Violations("frame_id gaps", "images", sorted(gaps), gap, gap_sentence)
+
+
+def _first_gap(frames: np.ndarray) -> tuple[int, int]:
+    """The first number that the frames of a video lack, and the first that is out of place."""
+    numbers = np.unique(frames)
+    expected = np.arange(len(numbers))
+    return np.setdiff1d(expected, numbers)[0], numbers[numbers != expected][0]
 
 
 def _file_names(columns: VIDColumns) -> Iterator[Violations]:
