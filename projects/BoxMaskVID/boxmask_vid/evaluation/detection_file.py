@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..files import written_whole
 from ..progress import progress
 from .detections import Detections, result_columns
 from .ground_truth import GroundTruth
@@ -45,11 +45,9 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
 
 def write_detections(path: Path, detections: Detections, ground_truth: GroundTruth) -> None:
     """Write a JSON list of COCO results, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
     columns = detections.columns(ground_truth)
     starts = range(0, len(detections), PORTION)
-    with open(unfinished, "w", encoding="utf-8") as file:
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         file.write("[")
         for start in progress(starts, total=len(starts), what="portion"):
             part = [column[start : start + PORTION].tolist() for column in columns]
@@ -59,7 +57,6 @@ def write_detections(path: Path, detections: Detections, ground_truth: GroundTru
             ]
             file.write((",\n" if start else "") + json.dumps(records)[1:-1])
         file.write("]\n")
-    os.replace(unfinished, path)
 
 
 def _portions(path: Path) -> Iterator[list]:

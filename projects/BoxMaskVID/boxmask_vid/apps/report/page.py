@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from ...files import written_whole
 from . import sections
 from .html import Html, element
 from .study import Study
@@ -88,7 +88,5 @@ def report_html(study: Study, images: Path | None) -> str:
 def write_report(path: Path, study: Study, images: Path | None) -> None:
     """Write :func:`report_html` to a file, whole or not at all."""
     content = report_html(study, images)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(content, encoding="utf-8")
-    os.replace(unfinished, path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(content, encoding="utf-8")
