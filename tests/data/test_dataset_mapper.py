@@ -174,7 +174,7 @@ class TestImagesThatCannotBeUsed:
 
     def test_missing(self, cfg, moved):
         Path(moved["file_name"]).unlink()
-        self.spoil(cfg, moved, "There is no image")
+        self.spoil(cfg, moved, r"Image .* not found: check the image root")
 
     def test_truncated(self, cfg, moved):
         path = Path(moved["file_name"])

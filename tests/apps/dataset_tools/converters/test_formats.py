@@ -382,7 +382,7 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
         [20, 14, 20, 16],
     ]
     assert [each["occluded"] for each in content["annotations"]] == [1, 1, 0]
-    assert "1 shapes that are no boxes left out" in capsys.readouterr().out
+    assert "1 shapes that are not boxes left out" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("unlabelled", "keys"), [("reference", [0, 3]), ("empty", [0, 1, 2, 3])])
@@ -395,7 +395,7 @@ def test_frames_without_label_file(tmp_path, capsys, unlabelled, keys):
     records = load_vid_json(str(tmp_path / "out/converted.json"), str(root))
     assert [r["frame_index"] for r in records if r["video_id"] == 1] == keys
     assert len(content["images"]) == 7
-    said = "2 frames without label file serve as reference frames only" in capsys.readouterr().out
+    said = "2 frames without a label file serve as reference frames only" in capsys.readouterr().out
     assert said == (unlabelled == "reference")
 
 
@@ -417,7 +417,7 @@ def test_labels_of_a_video_file_that_count_from_1(tmp_path):
         for index in reversed(range(len(frames))):
             (root / video / f"{index:06d}.txt").rename(root / video / f"{video}_{index + 1}.txt")
     kwargs = {"root": tmp_path / "videos", "video_files": True}
-    with pytest.raises(InputError, match=r"first frame is taken to be number 0 \(--first-frame\)"):
+    with pytest.raises(InputError, match=r"first frame counts as number 0 \(--first-frame\)"):
         convert(root, "yolo", **kwargs)
     content = convert(root, "yolo", first_number=1, **kwargs)
     assert boxes_of(content) == truth(content)
@@ -437,7 +437,7 @@ def test_the_script_and_the_order_of_classes(tmp_path):
     assert f"train_net.py --dataset NAME out.json {root}" in done.stdout
     done = subprocess.run([*command, "--classes", "dog"], **kwargs)
     assert done.returncode == 1
-    assert "object 2: class 'cat' is none of dog" in done.stderr
+    assert "object 2: class 'cat' is not one of dog" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -477,11 +477,11 @@ def no_video(root: Path) -> dict:
 
 
 MEDIA = {
-    no_folder: ("voc", r"There is no folder .*clip_b with the images of the video of"),
-    no_images: ("voc", r"The folder .*clip_b has no images"),
+    no_folder: ("voc", r"Folder .*clip_b with the images of the video of .*: check --images"),
+    no_images: ("voc", r"Folder .*clip_b has no images"),
     an_image_less: ("voc", r"clip_a annotates frame 000003, which clip_a with its 3 frames"),
-    a_broken_image: ("voc", r"The image .*clip_a/000003.jpg cannot be read"),
-    no_video: ("voc", r"There is no video file .*clip_a.mp4 \(or .avi"),
+    a_broken_image: ("voc", r"Image .*clip_a/000003.jpg cannot be read"),
+    no_video: ("voc", r"Video file .*clip_a.mp4 \(or .avi.* not found: check --videos"),
 }
 
 
@@ -498,7 +498,7 @@ def test_images_that_are_not_there_get_a_sentence(tmp_path, make):
 def test_a_listed_image_that_is_missing_gets_a_sentence(tmp_path):
     write_images(tmp_path)
     (tmp_path / "clip_b/000001.jpg").unlink()
-    with pytest.raises(InputError, match=r"There is no image .*clip_b/000001.jpg"):
+    with pytest.raises(InputError, match=r"Image .*clip_b/000001.jpg not found"):
         convert(write_youtube_vis(tmp_path), "youtube-vis")
 
 
@@ -508,7 +508,7 @@ def test_two_videos_of_one_name_get_a_sentence(tmp_path):
     write_cvat(tmp_path / "xml")
     text = (tmp_path / "xml/clip_a.xml").read_text()
     (tmp_path / "xml/again.xml").write_text(text)
-    with pytest.raises(InputError, match="There are two videos of the name 'clip_a'"):
+    with pytest.raises(InputError, match="Two videos have the name 'clip_a'"):
         convert(tmp_path / "xml", "cvat", root=tmp_path)
 
 

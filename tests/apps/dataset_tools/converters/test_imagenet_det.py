@@ -99,8 +99,8 @@ def no_stills(root: Path) -> None:
 
 
 BROKEN = {
-    no_image: r"There is no image .*a.JPEG: bring it",
-    no_annotation: r"There is no annotation .*b.xml: bring it",
+    no_image: r"Image .*a.JPEG not found: download it",
+    no_annotation: r"Annotation .*b.xml not found: download it",
     another_list: r"row 1: 'n02084071_1 1' is not 'train/<image> 1'",
     a_list_of_videos: r"row 1: 'train/a/s 1 0 4' is not a name and 1 numbers",
     no_object: r"has no object of the classes of VID",

@@ -221,7 +221,7 @@ BROKEN = {
     frame_beyond: r"VID_train_15frames.txt, row 1: frame 3 of a video of 3 frames",
     other_columns: r"VID_train_15frames.txt, row 2: 'train/a/s 1' is not a name and 3 numbers",
     gap: r"has 2 frames but no 000001.JPEG",
-    no_xml: r"There is no annotation .*000001.xml",
+    no_xml: r"Annotation .*000001.xml not found",
     not_xml: r"000000.xml is not an annotation of ILSVRC",
     unknown_class: r"000000.xml has an object of class 'n00000001', which is none of the 30",
     no_images: r"val/t has no frames",

@@ -24,7 +24,7 @@ def register_vid_instances(
 
     Args:
         name: name for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
-        metadata: anything to add to the metadata.
+        metadata: other entries for the metadata.
         json_file: COCO-VID JSON.
         image_root: folder that its file names are relative to.
         key_frames_only: see :func:`load_vid_json`.
@@ -46,7 +46,7 @@ def load_vid_json(
     *,
     key_frames_only: bool | None = None,
 ) -> list[dict]:
-    """Frames in Detectron2's format, ordered by video and frame.
+    """Load frames in Detectron2's format, ordered by video and frame.
 
     Args:
         json_file: COCO-VID JSON.
@@ -57,12 +57,12 @@ def load_vid_json(
             are any, else all.
 
     Returns:
-        one dict for each frame: file_name, image_id, height, width, dataset_name, video_id,
+        a dict per frame: file_name, image_id, height, width, dataset_name, video_id,
         frame_index, annotations [{bbox, bbox_mode, category_id, track_id, iscrowd}]. Boxes less
         than a pixel wide or high are left out; the scorers count them.
 
     Raises:
-        InputError: if something in the file cannot be right.
+        InputError: if the file breaks a rule of the format.
         FileNotFoundError: if there is no such file.
     """
     table = read_vid_json(json_file)
@@ -80,7 +80,7 @@ def is_of_videos(dataset_name: str) -> bool:
 
 
 def video_index(dataset_name: str) -> VideoIndex:
-    """All frames of a registered data set, keyed by (dataset_name, video_id); empty for others."""
+    """Index all frames of registered videos by (dataset_name, video_id); empty for still images."""
     metadata = MetadataCatalog.get(dataset_name)
     if not is_of_videos(dataset_name):
         return VideoIndex({})
@@ -95,7 +95,7 @@ def video_index(dataset_name: str) -> VideoIndex:
 
 
 def class_names(dataset_name: str) -> list[str]:
-    """Classes of a registered data set, without building its records if that can be avoided.
+    """Names of the classes of a registered data set; its records are built only if needed.
 
     Raises:
         KeyError: if it is not registered.

@@ -1,4 +1,4 @@
-"""COCO-VID JSON, the exchange format: what it must look like, and its way into Detectron2.
+"""COCO-VID JSON, the exchange format.
 
 ``categories`` {id, name}; ``videos`` {id, name}; ``images`` {id, video_id, frame_id (0 .. N-1
 inside its video), file_name, width, height, is_vid_train_frame}; ``annotations`` {id, image_id,
@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VIDTable:
-    """A checked COCO-VID JSON in columns; frames ordered by video and frame number.
+    """A valid COCO-VID JSON in columns; frames ordered by video and frame number.
 
-    N frames, A annotations. ``annotation_ends[i]`` is where the annotations of frame ``i`` end;
-    those of a frame are in the order of the file.
+    N frames, A annotations. Those of frame ``i`` end before row ``annotation_ends[i]``; they are in
+    the order of the file.
     """
 
     category_ids: np.ndarray  # sorted
@@ -48,16 +48,16 @@ class VIDTable:
     annotation_ids: np.ndarray  # (A,) as in the file: they may repeat
     boxes: np.ndarray  # (A, 4) x, y, w, h
     areas: np.ndarray  # (A,) w * h where none is given
-    classes: np.ndarray  # (A,) position of the category
+    classes: np.ndarray  # (A,) position of the category in category_ids
     tracks: np.ndarray  # (A,) -1 where none is given
     is_crowd: np.ndarray
-    occluded: np.ndarray  # (A,) 0 or 1, -1 where nothing is said
+    occluded: np.ndarray  # (A,) 0 or 1, -1 where none is given
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def record(self, row: int, image_root: str, dataset_name: str | None) -> dict:
-        """A frame as a dict in Detectron2's format."""
+        """Build the dict of a frame in Detectron2's format."""
         first = self.annotation_ends[row - 1] if row else 0
         height, width = self.sizes[row].tolist()
         return {
@@ -70,30 +70,30 @@ class VIDTable:
             "frame_index": int(self.frame_ids[row]),
             "annotations": [
                 {
-                    "bbox": self.boxes[each].tolist(),
+                    "bbox": self.boxes[box].tolist(),
                     "bbox_mode": BoxMode.XYWH_ABS,
-                    "category_id": int(self.classes[each]),
-                    "track_id": int(self.tracks[each]),
-                    "iscrowd": int(self.is_crowd[each]),
+                    "category_id": int(self.classes[box]),
+                    "track_id": int(self.tracks[box]),
+                    "iscrowd": int(self.is_crowd[box]),
                 }
-                for each in range(first, self.annotation_ends[row])
-                if (self.boxes[each, 2:] >= 1).all()
+                for box in range(first, self.annotation_ends[row])
+                if (self.boxes[box, 2:] >= 1).all()
             ],
         }
 
 
 def read_vid_json(json_file: str) -> VIDTable:
-    """Read and check a COCO-VID JSON; reading the same file again costs nothing.
+    """Read and check a COCO-VID JSON; a file that has not changed is read once.
 
     Raises:
-        InputError: if something in the file cannot be right.
+        InputError: if the file breaks a rule of the format.
         FileNotFoundError: if there is no such file.
     """
     path = PathManager.get_local_path(json_file)
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"There is no annotation file {json_file}: check the path it is registered with (the "
-            "built-in data sets lie under $DETECTRON2_DATASETS, see datasets/README.md)."
+            f"Annotation file {json_file} not found: check the path that is registered (built-in "
+            "data sets are under $DETECTRON2_DATASETS, see datasets/README.md)."
         )
     return _read(path, os.stat(path).st_mtime_ns)
 
@@ -103,10 +103,10 @@ def vid_table(content: object, source: str) -> VIDTable:
 
     Args:
         content: the decoded JSON.
-        source: what error messages call it, e.g. the file name.
+        source: name for error messages, such as the file name.
 
     Raises:
-        InputError: if something in it cannot be right.
+        InputError: if it breaks a rule of the format.
     """
     columns = VIDColumns(content)
     for violations in chain(form_violations(columns), content_violations(columns)):

@@ -24,10 +24,10 @@ Box = tuple[int, int, tuple[float, float, float, float]]
 def read_mot_challenge(source: Path) -> Labels:
     """Read rows ``frame, id, x, y, width, height, flag, class, visibility``.
 
-    Frames and pixels count from 1. Rows with flag 1 are objects of their class. Of those with flag 0, people of the classes
-    :data:`IGNORED_PEOPLE` become ignore regions of pedestrians, objects of the other classes that
-    have flag 1 somewhere ignore regions of their own class; the rest (cars, occluders) is left out.
-    A file ``gt/labels.txt``, which CVAT writes, names other classes, one per line.
+    Frames and pixels count from 1. Rows with flag 1 are objects of their class. Rows with flag 0
+    become ignore regions: people of :data:`IGNORED_PEOPLE` of the class pedestrian, others of their
+    own class if it has flag 1 somewhere; the rest (cars, occluders) is left out. A file
+    ``gt/labels.txt``, which CVAT writes, names other classes, one per line.
 
     Args:
         source: a sequence, or a folder of sequences.
