@@ -56,7 +56,7 @@ def test_the_file_appears_when_it_is_complete(tmp_path):
         writer.write(frames(1)[0])
         assert not path.exists()
     assert open_frames(path).length == 1
-    assert [each.name for each in path.parent.iterdir()] == ["v.mp4"]
+    assert [file.name for file in path.parent.iterdir()] == ["v.mp4"]
 
 
 def test_an_interruption_keeps_what_was_written(tmp_path):
@@ -302,7 +302,7 @@ def test_a_list_of_videos_shows_none_of_them(tmp_path, name, content):
     listing = tmp_path / name
     listing.write_text(content.format("v.ts"))
     with av.open(str(listing)) as container:  # FFmpeg itself would
-        assert len([each for each in container.demux(video=0) if each.size]) == 4
+        assert sum(bool(packet.size) for packet in container.demux(video=0)) == 4
     with pytest.raises(InputError, match="is not a video"):
         open_frames(listing)
 

@@ -79,9 +79,9 @@ def write_youtube_vis(root: Path, *, with_masks: bool = False) -> Path:
         "annotations": [],
     }
     for number, frames in enumerate(TRUTH.values(), start=5):
-        for track in {(label, track) for each in frames for label, track, *_ in each}:
+        for track in {(label, track) for boxes in frames for label, track, *_ in boxes}:
             boxes = [
-                next((list(b[2:]) for b in each if (b[0], b[1]) == track), None) for each in frames
+                next((list(box[2:]) for box in given if box[:2] == track), None) for given in frames
             ]
             annotation = {
                 "id": len(content["annotations"]) + 1,
@@ -136,8 +136,8 @@ def write_mot(root: Path) -> Path:
         (root / video / "gt/labels.txt").write_text("\n".join(CLASSES) + "\n")
         rows = [
             f"{index + 1},{track},{x + 1},{y + 1},{w},{h},1,{CLASSES.index(label) + 1},1.0"
-            for index, each in enumerate(frames)
-            for label, track, x, y, w, h in each
+            for index, given in enumerate(frames)
+            for label, track, x, y, w, h in given
         ]
         (root / video / "gt/gt.txt").write_text("\n".join(rows) + "\n")
     return root
@@ -146,12 +146,12 @@ def write_mot(root: Path) -> Path:
 def write_voc(root: Path) -> Path:
     for video, frames in TRUTH.items():
         (root / video).mkdir(parents=True, exist_ok=True)
-        for index, each in enumerate(frames):
+        for index, given in enumerate(frames):
             objects = "".join(
                 f"<object><name>{label}</name><trackid>{track}</trackid><difficult>0</difficult>"
                 f"<bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin><xmax>{x + w}</xmax>"
                 f"<ymax>{y + h}</ymax></bndbox></object>"
-                for label, track, x, y, w, h in each
+                for label, track, x, y, w, h in given
             )
             (root / video / f"{index:06d}.xml").write_text(f"<annotation>{objects}</annotation>")
     return root
@@ -160,11 +160,11 @@ def write_voc(root: Path) -> Path:
 def write_yolo(root: Path) -> Path:
     for video, frames in TRUTH.items():
         (root / video).mkdir(parents=True, exist_ok=True)
-        for index, each in enumerate(frames):
+        for index, given in enumerate(frames):
             lines = [
                 f"{CLASSES.index(label)} {(x + w / 2) / WIDTH} {(y + h / 2) / HEIGHT} {w / WIDTH} "
                 f"{h / HEIGHT} {track}"
-                for label, track, x, y, w, h in each
+                for label, track, x, y, w, h in given
             ]
             (root / video / f"{index:06d}.txt").write_text("\n".join(lines))
     (root / "classes.txt").write_text("\n".join(CLASSES))
@@ -174,8 +174,8 @@ def write_yolo(root: Path) -> Path:
 def write_cvat(root: Path) -> Path:
     for video, frames in TRUTH.items():
         tracks = {}
-        for index, each in enumerate(frames):
-            for label, track, x, y, w, h in each:
+        for index, given in enumerate(frames):
+            for label, track, x, y, w, h in given:
                 tracks.setdefault((label, track), {})[index] = (x, y, x + w, y + h)
         nodes = []
         for (label, track), boxes in tracks.items():
@@ -210,11 +210,11 @@ def write_cvat(root: Path) -> Path:
 def write_epic_kitchens(root: Path) -> Path:
     rows = ["noun_class,noun,participant_id,video_id,frame,bounding_boxes"]
     for video, frames in TRUTH.items():
-        for index, each in enumerate(frames):
-            for label in dict.fromkeys([b[0] for b in each] or ["cat"]):
+        for index, given in enumerate(frames):
+            for label in dict.fromkeys([box[0] for box in given] or ["cat"]):
                 boxes = [
                     (y * 1080 // HEIGHT, x * 1920 // WIDTH, h * 1080 // HEIGHT, w * 1920 // WIDTH)
-                    for name, _, x, y, w, h in each
+                    for name, _, x, y, w, h in given
                     if name == label
                 ]
                 rows.append(f'{CLASSES.index(label)},{label},P01,{video},{index:06d},"{boxes}"')
@@ -242,19 +242,19 @@ IMAGES = {
 
 def boxes_of(content: dict, *, tracks: bool = True) -> dict:
     """In the form of ``TRUTH``; tracks renumbered in each video by their first appearance."""
-    names = {each["id"]: each["name"] for each in content["categories"]}
-    videos = {each["id"]: each["name"] for each in content["videos"]}
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    videos = {video["id"]: video["name"] for video in content["videos"]}
     frames = {name: [] for name in videos.values()}
     places = {}
     for image in content["images"]:
         assert image["frame_id"] == len(frames[videos[image["video_id"]]])
         places[image["id"]] = []
         frames[videos[image["video_id"]]].append(places[image["id"]])
-    for each in content["annotations"]:
-        track = each["instance_id"] if tracks else None
-        box = tuple(round(value, 6) for value in each["bbox"])
-        places[each["image_id"]].append((names[each["category_id"]], track, *box))
-    return {name: [frozenset(boxes) for boxes in each] for name, each in frames.items()}
+    for annotation in content["annotations"]:
+        track = annotation["instance_id"] if tracks else None
+        box = tuple(round(value, 6) for value in annotation["bbox"])
+        places[annotation["image_id"]].append((names[annotation["category_id"]], track, *box))
+    return {name: [frozenset(boxes) for boxes in given] for name, given in frames.items()}
 
 
 def truth(content: dict, *, tracks: bool = True) -> dict:
@@ -299,7 +299,7 @@ def test_round_trip_and_training(tmp_path, format, media):
     content = json.loads((tmp_path / "out.json").read_text())
     tracks = format != "epic-kitchens"
     assert boxes_of(content, tracks=tracks) == truth(content, tracks=tracks)
-    assert [each["name"] for each in content["categories"]] == CLASSES
+    assert [category["name"] for category in content["categories"]] == CLASSES
     records = load_vid_json(str(tmp_path / "out.json"), str(root))
     assert len(records) == 7
     train(tmp_path, root)
@@ -321,7 +321,7 @@ def train(folder: Path, root: Path) -> None:
             "INPUT.MAX_SIZE_TRAIN": 96,
             "OUTPUT_DIR": folder / "train",
         }
-        opts = [str(each) for pair in options.items() for each in pair]
+        opts = [str(word) for pair in options.items() for word in pair]
         trainer = Trainer(build_cfg(CONFIG, [*SMALLEST, *opts]))
         trainer.train()
         losses = trainer.storage.histories()["total_loss"].values()
@@ -357,7 +357,7 @@ def test_ignore_regions_of_the_motchallenge(tmp_path):
     )
     (root / "clip_b/gt/gt.txt").write_text("1,1,11,13,30,24,1,-1,-1,-1\n")  # as MOT15 has it
     content = convert(root, "mot")
-    assert [each["name"] for each in content["categories"]] == ["pedestrian"]
+    assert [category["name"] for category in content["categories"]] == ["pedestrian"]
     found = [(e["image_id"], tuple(e["bbox"]), e["iscrowd"]) for e in content["annotations"]]
     assert found == [(1, (10, 12, 30, 24), 0), (1, (40, 12, 30, 24), 1), (5, (10, 12, 30, 24), 0)]
 
@@ -376,12 +376,12 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
         '<polygon frame="0" points="1,1;2,2;3,1"/></track></annotations>'
     )
     content = convert(path, "cvat")
-    assert [each["bbox"] for each in content["annotations"]] == [
+    assert [annotation["bbox"] for annotation in content["annotations"]] == [
         [10, 10, 10, 10],
         [15, 12, 15, 13],
         [20, 14, 20, 16],
     ]
-    assert [each["occluded"] for each in content["annotations"]] == [1, 1, 0]
+    assert [annotation["occluded"] for annotation in content["annotations"]] == [1, 1, 0]
     assert "1 shapes that are not boxes left out" in capsys.readouterr().out
 
 
@@ -406,7 +406,7 @@ def test_frame_10_comes_after_frame_9(tmp_path):
         cv2.imwrite(str(tmp_path / f"labels/v/f{index}.png"), np.zeros((64, 96, 3), np.uint8))
         (tmp_path / f"labels/v/f{index}.txt").write_text(f"0 0.5 0.5 0.5 0.{index:02d}")
     content = convert(tmp_path / "labels", "yolo")
-    heights = [each["bbox"][3] for each in content["annotations"]]
+    heights = [annotation["bbox"][3] for annotation in content["annotations"]]
     assert heights == pytest.approx([64 * share for share in (0.08, 0.09, 0.10, 0.11)])
 
 
@@ -432,7 +432,7 @@ def test_the_script_and_the_order_of_classes(tmp_path):
     done = subprocess.run([*command, "--classes", "dog", "cat"], **kwargs)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out.json").read_text())
-    assert [each["name"] for each in content["categories"]] == ["dog", "cat"]
+    assert [category["name"] for category in content["categories"]] == ["dog", "cat"]
     assert "out.json: 2 videos, 7 frames" in done.stdout
     assert f"train_net.py --dataset NAME out.json {root}" in done.stdout
     done = subprocess.run([*command, "--classes", "dog"], **kwargs)
