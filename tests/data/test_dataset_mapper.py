@@ -147,7 +147,7 @@ def test_reference_draws_follow_the_seed(cfg, record):
     [
         ("INPUT.VID.TRAIN.NUM_REFERENCES", 3, "INPUT.VID.TRAIN.NUM_REFERENCES is 3.*even"),
         ("MODEL.VID.TEST.NUM_REFERENCES", -1, "MODEL.VID.TEST.NUM_REFERENCES is -1"),
-        ("INPUT.MIN_SIZE_TRAIN_SAMPLING", "range", "knows only 'choice'"),
+        ("INPUT.MIN_SIZE_TRAIN_SAMPLING", "range", "supports only 'choice'"),
     ],
 )
 def test_values_that_cannot_be(cfg, key: str, value: object, message: str):

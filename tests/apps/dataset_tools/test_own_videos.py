@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from converters.test_formats import write_videos, write_yolo
 
 from boxmask_vid.video import open_frames
+from support.annotation_formats import write_videos, write_yolo
 from support.paths import REPOSITORY
 
 

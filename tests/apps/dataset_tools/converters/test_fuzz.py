@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_formats import IMAGES, WRITERS, write_images
 
 from boxmask_vid.apps.dataset_tools.checks import check_content, fix_content
 from boxmask_vid.apps.dataset_tools.converters.convert import FORMATS, convert_to_coco_vid
@@ -18,6 +17,7 @@ from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import train_videos,
 from boxmask_vid.data import load_vid_json
 from boxmask_vid.errors import InputError
 from boxmask_vid.files import read_json, write_json
+from support.annotation_formats import IMAGES, WRITERS, write_images
 from support.ilsvrc import OBJECT, XML, write_list, write_tree
 
 MUTATIONS = 2000

@@ -109,7 +109,7 @@ def test_the_full_val_set_is_compared_with_its_known_counts():
     ]
     content = {"categories": categories, "annotations": annotations}
     assert len(annotations) == 273505
-    assert compare_with_known_counts(content).startswith("all 273505 boxes, class by class")
+    assert compare_with_known_counts(content).startswith("all 273505 boxes agree, class by class")
     annotations.pop()
     assert compare_with_known_counts(content).endswith("of val: c30 6909 instead of 6910")
 
@@ -223,7 +223,7 @@ BROKEN = {
     gap: r"has 2 frames but no 000001.JPEG",
     no_xml: r"Annotation .*000001.xml not found",
     not_xml: r"000000.xml is not an annotation of ILSVRC",
-    unknown_class: r"000000.xml has an object of class 'n00000001', which is none of the 30",
+    unknown_class: r"000000.xml has an object of class 'n00000001', which is not one of the 30",
     no_images: r"val/t has no frames",
     nothing: r"has no folder 'Data': give the root of the ILSVRC tree",
     no_videos: r"has no videos: there must be",

@@ -88,7 +88,7 @@ def content_violations(columns: VIDColumns) -> Iterator[Violations]:
 
 
 def describe(section: str, record: dict) -> str:
-    """A record in a sentence: its id, and what else helps to find it."""
+    """Name a record in a sentence: its id, and fields that help to find it."""
     one = {"categories": "category"}.get(section, section[:-1])
     details = [f"{one} {record.get('id', 'without id')}"]
     details += [f"{key} {record[key]}" for key in ("file_name", "image_id") if key in record]
@@ -256,7 +256,7 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
 
 
 def _first_gap(frames: np.ndarray) -> tuple[int, int]:
-    """The first number that the frames of a video lack, and the first that is out of place."""
+    """Find the first number that the frames of a video lack, and the first out of place."""
     numbers = np.unique(frames)
     expected = np.arange(len(numbers))
     return np.setdiff1d(expected, numbers)[0], numbers[numbers != expected][0]
