@@ -30,7 +30,7 @@ def check_vid_json(
 
     Args:
         json_file: COCO-VID JSON.
-        images: image root; None to leave the images alone.
+        images: image root; None to skip the image files.
         others: JSONs of other splits, which must not share its videos.
         decode: decode every image; otherwise only their headers are read.
         report: JSON to write the findings to.

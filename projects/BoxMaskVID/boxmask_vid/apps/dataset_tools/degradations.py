@@ -1,7 +1,7 @@
 """Degradations of video frames: motion blur, defocus, noise, darkness and lost colour.
 
-They are drawn frame by frame. The place of an object stays visible, what identifies its class gets
-lost, so that a frame is hard alone and easy with its neighbours.
+They are drawn frame by frame. The place of an object stays visible while the features of its class
+are lost, so that a frame is hard alone and easy with its neighbours.
 """
 
 from __future__ import annotations

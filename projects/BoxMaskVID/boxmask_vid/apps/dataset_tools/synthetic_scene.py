@@ -56,7 +56,7 @@ class SceneBox:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object and its path through the video; positions in pixels, a row per frame."""
+    """Object and its path through the video; positions in pixels, a row per frame."""
 
     label: int
     paint: np.ndarray  # (PATCH, PATCH, 3) uint8
@@ -68,11 +68,11 @@ class _Object:
 
 @dataclass
 class _VisibleObject:
-    """An object on a frame, with the part of it that is not hidden."""
+    """Object on a frame, with the part of it that is not hidden."""
 
     label: int
     whole: np.ndarray  # (HEIGHT, WIDTH) alpha
-    seen: np.ndarray  # (HEIGHT, WIDTH) alpha of what is not hidden
+    seen: np.ndarray  # (HEIGHT, WIDTH) alpha of the part that is not hidden
 
 
 def render_video(

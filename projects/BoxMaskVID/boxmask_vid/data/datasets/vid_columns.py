@@ -130,10 +130,10 @@ class VIDColumns:
         try:  # NumPy also reads numbers that are written as text
             return np.asarray(values, dtype=np.float64).reshape(len(values), 4), is_box
         except (TypeError, ValueError, OverflowError):
-            rows = [
-                _floats(value if ok else "none") for value, ok in zip(values, is_box, strict=True)
-            ]
-            return np.array(rows), is_box
+            boxes = np.full((len(values), 4), np.nan)
+            for row in np.flatnonzero(is_box):
+                boxes[row] = _floats(values[row])
+            return boxes, is_box
 
 
 def is_whole_number(value: object) -> bool:

@@ -133,7 +133,7 @@ def _read(path: str, modified: int) -> VIDTable:
 
 
 def _table(columns: VIDColumns) -> VIDTable:
-    """Columns without violations, ordered."""
+    """Order columns that have no violations."""
     order, by_id = columns.frame_order, np.argsort(columns.numbers("categories", "id"))
     category_ids = columns.numbers("categories", "id")[by_id]
     names = columns.values("categories", "name")

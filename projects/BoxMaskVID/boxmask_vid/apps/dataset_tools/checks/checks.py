@@ -1,4 +1,4 @@
-"""Checks of a COCO-VID JSON: the rules of the format, and what else may spoil a training."""
+"""Checks of a COCO-VID JSON: the rules of the format, and other faults that spoil a training."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def check_content(
     decode: bool = True,
     others: Iterable[tuple[str, object]] = (),
 ) -> CheckReport:
-    """Check a COCO-VID JSON beyond what training must refuse.
+    """Find all faults of a COCO-VID JSON.
 
     Args:
         content: the decoded JSON.
-        image_root: folder that its file names are relative to; None to leave the images alone.
+        image_root: folder that its file names are relative to; None to skip the image files.
         decode: decode every image; otherwise only their headers are read.
         others: names and contents of other splits.
 

@@ -10,7 +10,7 @@ from .report import CheckReport
 
 
 def fix_content(content: dict, report: CheckReport) -> tuple[dict, list[str]]:
-    """Fix what has one possible answer; classes, sizes and repeated image ids are left to people.
+    """Fix faults with one possible answer; classes, sizes and repeated image ids stay.
 
     Args:
         content: a COCO-VID JSON with all its lists and fields.

@@ -44,7 +44,7 @@ def check_images(columns: VIDColumns, root: Path, decode: bool, report: CheckRep
 
 
 def _image_problem(job: tuple[str | None, int, int, bool]) -> tuple[str, str] | None:
-    """The check that an image fails, and a description of the image."""
+    """Find the check that an image fails, and describe the image; None if it is right."""
     path, width, height, decode = job
     if path is None:
         return "missing images", "an image without file_name"

@@ -21,7 +21,7 @@ NOT_BOXES = "shapes that are not boxes"
 def read_cvat_video(source: Path) -> Labels:
     """Read the boxes of tracks; between the given boxes they are interpolated as CVAT does.
 
-    The video is named after the video file that the task was made from, else after the task.
+    The video is named after the video file that the task was made from, or after the task.
 
     Args:
         source: an XML file, or a folder of XML files.
