@@ -234,7 +234,7 @@ MISTAKES = {
     "no json": (
         (),
         ("--dataset", "mine", "no.json", "images"),
-        r"There is no annotation file no.json",
+        r"Annotation file no.json not found",
         ("DATASETS.TRAIN", "('mine',)"),
     ),
 }
@@ -275,7 +275,7 @@ def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
             *("--num-gpus", str(processes), "--dist-url", "auto"),
         ),
     )
-    assert re.match(r"error: There is no image \S+/gone/\S+ \(frame of video \d+ in mine\)", last)
+    assert re.match(r"error: Image \S+/gone/\S+ \(frame of video \d+ in mine\) not found", last)
 
 
 def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tmp_path):
@@ -285,7 +285,7 @@ def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tm
         *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()"),
         flags=spoilt(synthetic_root, tmp_path, lambda content: content["annotations"].clear()),
     )
-    assert last.startswith("error: There is no frame to train on in mine")
+    assert last.startswith("error: No frame to train on in mine")
 
 
 def test_training_does_not_start_from_foreign_weights(environment, tmp_path):

@@ -1,4 +1,4 @@
-"""Annotation files that are there whole or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .errors import InputError, unwritable
 
 
 def read_json(path: str | Path) -> Any:
-    """
+    """Read a JSON file.
+
     Raises:
-        InputError: if it is no JSON.
+        InputError: if it is not JSON.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -25,12 +26,12 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write ``content``, whole or not at all.
+    """Write a JSON file, whole or not at all.
 
-    Records of lists get a line each, so that no text of the whole content is built in memory.
+    Records of lists get a line each, so that the text of the whole content is never in memory.
 
     Raises:
-        InputError: if there is no room or no right to write.
+        InputError: if the disk is full or the file may not be written.
     """
     with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         _write_sections(file, content)
@@ -38,10 +39,12 @@ def write_json(path: Path, content: dict) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which is moved there when that is done.
+    """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
+
+    After an error the file that was at ``path`` is still there, and the unfinished one is removed.
 
     Raises:
-        InputError: if there is no room or no right to write.
+        InputError: if the disk is full or the file may not be written.
     """
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
@@ -51,7 +54,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):  # it is not there, or what would be its folder is none
+        with suppress(OSError):  # it does not exist, or its parent is not a folder
             unfinished.unlink()
 
 

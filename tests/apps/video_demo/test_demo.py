@@ -165,7 +165,7 @@ def test_masks_are_drawn_on_request(weights, clip, tmp_path):
 def test_one_broken_input_does_not_stop_the_others(weights, clip, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    with pytest.raises(InputError, match=r"text\.mp4 is no video"):
+    with pytest.raises(InputError, match=r"text\.mp4 is not a video"):
         run(weights, "--input", text, clip, "--output", tmp_path / "out")
     with VideoFile(tmp_path / "out/clip.mp4") as video:
         assert len(video) == FRAMES

@@ -166,10 +166,11 @@ def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_p
 @needs_chromium
 def test_what_is_no_video_gets_a_sentence(page, tmp_path, files):
     text = tmp_path / "text.mp4"
-    text.write_text("this is no video")
+    text.write_text("this is not a video")
     detect(page, text)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text("The file text.mp4 is no video that FFmpeg can read.")
+    sentence = "The file text.mp4 is not a video that FFmpeg can read: check the file."
+    expect(alert).to_have_text(sentence)
     expect(page.locator("video")).to_be_hidden()
     assert not list(files.glob("boxmask_vid_*/*/upload"))
 

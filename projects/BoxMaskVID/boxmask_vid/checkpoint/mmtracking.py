@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..files import written_whole
 
 NUM_ASPECT_RATIOS = 3  # of the anchors in all checkpoints of mmtracking
 
@@ -143,10 +143,8 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             f"The checkpoint {source} is not one of this config: {'; '.join(problems)}. Use the "
             "config that it was trained with."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    torch.save({"model": converted}, unfinished)
-    os.replace(unfinished, target)
+    with written_whole(target) as unfinished:
+        torch.save({"model": converted}, unfinished)
     return len(converted)
 
 
