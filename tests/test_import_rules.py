@@ -8,7 +8,7 @@ import pytest
 from support.paths import PROJECT
 
 PACKAGE = PROJECT / "boxmask_vid"
-GROUND_FLOOR = ("config", "errors", "files", "parallel", "progress")
+GROUND_FLOOR = ("config", "errors", "files", "json_lines", "parallel", "progress")
 ROOMS = (
     *GROUND_FLOOR,
     "structures",

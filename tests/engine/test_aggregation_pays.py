@@ -90,7 +90,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
         "OUTPUT_DIR": str(output),
     }
     config = str(CONFIGS / f"SyntheticVID/{kind}_thin_R_50_DC5.yaml")
-    cfg = build_cfg(config, [each for pair in options.items() for each in pair])
+    cfg = build_cfg(config, [word for pair in options.items() for word in pair])
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()
