@@ -1,4 +1,4 @@
-"""Aggregation pays: where a frame does not tell a class, other frames of the video do."""
+"""Aggregation pays: where a frame does not show the class, other frames of the video do."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
     return json.loads(rows[-1])["bbox/AP50"]
 
 
-def test_references_tell_what_a_frame_does_not(videos, tmp_path):
+def test_references_show_what_a_frame_does_not(videos, tmp_path):
     alone = ap50(videos, "faster_rcnn", 1, tmp_path)
     for kind in ("selsa", "selsa_troi"):
         together = ap50(videos, kind, 1, tmp_path)

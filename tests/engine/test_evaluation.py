@@ -35,7 +35,7 @@ def config(weights: Path, output: Path, name: str) -> CfgNode:
 
 @pytest.fixture(scope="module")
 def whole(weights, synthetic_datasets, tmp_path_factory) -> Path:
-    """The output of an evaluation without interruption."""
+    """Output of an evaluation without interruption."""
     output = tmp_path_factory.mktemp("whole")
     evaluate(config(weights, output, synthetic_datasets[1]))
     return output
@@ -54,7 +54,7 @@ def frames(path: Path) -> list[int]:
 
 
 def interrupted(whole: Path, output: Path, num_frames: int) -> Path:
-    """What an evaluation leaves that is killed in the middle of a line."""
+    """Leave the files of an evaluation that was killed in the middle of a line."""
     shutil.copytree(folder(whole), folder(output), ignore=shutil.ignore_patterns(RESULTS))
     (left,) = logs(output)
     lines = left.read_text().splitlines(keepends=True)

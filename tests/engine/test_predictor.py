@@ -211,7 +211,7 @@ def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--input", "x.mp4", "--output", "y.mp4"], "error: There are no weights"),
+        (["--input", "x.mp4", "--output", "y.mp4"], "error: MODEL.WEIGHTS is empty"),
         (
             ["--input", "x.mp4", "--output", "y.mp4", "--opts", "MODEL.WEIGHTS", "{weights}"],
             "error: There is no video file or image folder x.mp4",

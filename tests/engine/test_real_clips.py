@@ -32,7 +32,7 @@ def clips(shared, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(shared, clips, tmp_path_factory) -> Path:
-    """The output of the training."""
+    """Output of the training."""
     output = tmp_path_factory.mktemp("real")
     period = ITERATIONS // 3
     train_net(

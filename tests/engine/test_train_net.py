@@ -1,4 +1,4 @@
-"""The main command as a user runs it, in processes of its own."""
+"""``train_net.py`` as a user runs it, in separate processes."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def run(environment: dict, *args, check: bool = True, **kwargs) -> subprocess.Co
 
 
 def sentence(environment: dict, *args, **kwargs) -> str:
-    """The last line on the screen of a command that must fail."""
+    """Last line on the screen of a command that must fail."""
     done = run(environment, *args, check=False, **kwargs)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -262,7 +262,7 @@ def test_mistakes_get_one_sentence_and_no_traceback(environment, tmp_path, name:
 
 
 def spoilt(synthetic_root: Path, folder: Path, change) -> tuple[str, ...]:
-    """The option that registers the training videos as "mine", with a change to the JSON."""
+    """Option that registers the training videos as "mine", with a change to the JSON."""
     tree = synthetic_root / "synthetic_vid"
     content = json.loads((tree / "coco_vid/imagenet_vid_train.json").read_text())
     change(content)

@@ -75,7 +75,7 @@ def test_references_count():
 
 
 def test_a_stream_needs_no_second_look_at_its_frames():
-    """What detect gives as own_* is what encode gives."""
+    """The outputs own_* of detect are those of encode."""
     functions = exported("boxmask")[1]["onnx"]
     *frames, key = video(SIZES[0])
     memory = functions["encode"]([frames[0]])

@@ -106,7 +106,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, address):
-    """The page, which requests nothing but from its server, and raises no error."""
+    """Page that requests everything from its own server and raises no error."""
     page = browser.new_page()
     page.add_init_script(LISTEN)
     asked, errors = [], []
@@ -179,7 +179,7 @@ def test_a_file_that_is_not_a_video_gets_a_sentence(page, tmp_path, files):
 def test_too_large_a_video_is_not_sent(page, clip):
     page.evaluate("Object.defineProperty(File.prototype, 'size', {get: () => 2 ** 31})")
     detect(page, clip)
-    sentence = "The video has 2048.0 MiB; at most 1024.0 MiB are taken."
+    sentence = "The video has 2048.0 MiB; at most 1024.0 MiB are allowed."
     expect(page.get_by_role("alert")).to_have_text(sentence)
 
 

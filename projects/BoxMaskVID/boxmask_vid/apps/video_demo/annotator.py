@@ -199,7 +199,7 @@ def _drawn(
     instances: Instances,
     tracks: list[int] | None,
 ) -> np.ndarray:
-    """The frame with its detections, BGR; a track has the same colour in all frames."""
+    """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
     if tracks is not None:
         colors = colormap(rgb=True, maximum=1)
         instances.set("COLOR", [colors[track % len(colors)] for track in tracks])

@@ -1,4 +1,4 @@
-"""The command ``demo.py``: annotate videos and write their detections to files."""
+"""Command ``demo.py``: annotate videos and write their detections to files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The options of ``demo.py``."""
+    """Options of ``demo.py``."""
     parser = argparse.ArgumentParser(
         description="Detect objects in videos, draw them and write them to files. Several inputs "
         "go to folders, one file for each."
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     _check_options(args)
     cfg = build_cfg(args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
-        raise InputError("There are no weights: add '--opts MODEL.WEIGHTS FILE'.")
+        raise InputError("MODEL.WEIGHTS is empty: add '--opts MODEL.WEIGHTS FILE'.")
     options = AnnotationOptions(
         args.threshold, args.online, args.tracks, args.fps, args.show, args.resume
     )
