@@ -71,7 +71,10 @@ def _write_sections(file: TextIO, content: dict) -> None:
 
 
 class GrowingFile:
-    """Text file of which every piece is on disk when :meth:`write` returns."""
+    """Text file of which every piece is on disk when :meth:`write` returns.
+
+    All methods raise ``InputError`` if there is no room or no right to write.
+    """
 
     def __init__(self, path: Path, *, append: bool = False, shown: Path | None = None) -> None:
         """
@@ -79,9 +82,6 @@ class GrowingFile:
             path: the file.
             append: keep what the file contains.
             shown: the path that messages name, if it is not ``path``.
-
-        Raises:
-            InputError: if there is no room or no right to write.
         """
         self._shown = shown or path
         try:
@@ -91,10 +91,7 @@ class GrowingFile:
             raise unwritable(self._shown, error) from error
 
     def write(self, text: str) -> None:
-        """
-        Raises:
-            InputError: if there is no room.
-        """
+        """Append a piece of text."""
         try:
             self._file.write(text)
             self._file.flush()
@@ -102,10 +99,7 @@ class GrowingFile:
             raise unwritable(self._shown, error) from error
 
     def close(self) -> None:
-        """
-        Raises:
-            InputError: if there is no room.
-        """
+        """Close the file."""
         try:
             self._file.close()
         except OSError as error:

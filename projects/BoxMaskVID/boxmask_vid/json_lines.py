@@ -26,10 +26,7 @@ class JsonLinesLog(GrowingFile):
         Args:
             path: the log.
             provenance: everything that its records depend on.
-            keep: number of records to keep that the log begins with; what follows is cut off.
-
-        Raises:
-            InputError: if there is no room or no right to write.
+            keep: number of records at its start to keep; what follows them is cut off.
         """
         super().__init__(path, append=keep > 0)
         if keep:
@@ -40,10 +37,7 @@ class JsonLinesLog(GrowingFile):
         write_json(_provenance_file(path), dict(provenance))
 
     def append(self, record: Mapping[str, object]) -> None:
-        """
-        Raises:
-            InputError: if there is no room.
-        """
+        """Add a record."""
         self.write(json.dumps(record) + "\n")
 
 

@@ -52,11 +52,7 @@ class DetectionLog:
         self._log = JsonLinesLog(self.path, provenance)
 
     def append(self, frame: FrameDetections) -> None:
-        """Add a frame; it is on disk when this returns.
-
-        Raises:
-            InputError: if there is no room.
-        """
+        """Add a frame; it is on disk when this returns."""
         self._log.append(
             {
                 "image_id": frame.image_id,

@@ -109,7 +109,7 @@ def _load_onnx(content: bytes) -> Function:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence warnings: about Python numbers in a trace (the command checks it), and TorchScript."""
+    """Silence warnings: of Python numbers in a trace (the command checks it) and of TorchScript."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -147,10 +147,10 @@ class Annotator:
         return records
 
     def _provenance(self, task: VideoTask) -> dict[str, str]:
-        options = {"threshold": self._options.threshold, "tracks": self._options.tracks}
         return {
             **self._model_provenance,
-            **{f"--{name}": repr(value) for name, value in options.items()},
+            "--threshold": repr(self._options.threshold),
+            "--tracks": repr(self._options.tracks),
             "--input": str(Path(task.input).resolve()),
         }
 

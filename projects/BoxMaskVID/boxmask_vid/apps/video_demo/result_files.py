@@ -89,22 +89,12 @@ class CsvFile(GrowingFile):
     COLUMNS = ("frame", "time", "track", "class", "score", "x1", "y1", "x2", "y2")
 
     def __init__(self, path: Path) -> None:
-        """
-        Args:
-            path: the file.
-
-        Raises:
-            InputError: if there is no room or no right to write.
-        """
         super().__init__(path)
         self._rows = csv.writer(self, lineterminator="\n")
         self._rows.writerow(self.COLUMNS)
 
     def append(self, record: dict) -> None:
-        """
-        Raises:
-            InputError: if there is no room.
-        """
+        """Add the detections of a record."""
         for row in record["detections"]:
             start = record["frame"], record["time"], row["track"], row["class"], row["score"]
             self._rows.writerow([*start, *row["box"]])
@@ -117,14 +107,6 @@ class CocoFile(GrowingFile):
     """
 
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        """
-        Args:
-            path: the file.
-            class_names: names of the classes.
-
-        Raises:
-            InputError: if there is no room or no right to write.
-        """
         self._whole = written_whole(path)
         self._unfinished = self._whole.__enter__()
         super().__init__(self._unfinished, shown=path)
@@ -132,10 +114,7 @@ class CocoFile(GrowingFile):
         self._valid = 0  # characters, all of one byte, up to the end of the last detection
 
     def append(self, record: dict) -> None:
-        """
-        Raises:
-            InputError: if there is no room.
-        """
+        """Add the detections of a record."""
         for row in record["detections"]:
             x1, y1, x2, y2 = row["box"]
             result = {
