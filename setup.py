@@ -22,6 +22,7 @@ setup(
     package_dir={"": PROJECT, "boxmask_vid.configs": "configs"},
     package_data={
         "boxmask_vid.configs": ["*.yaml", "*/*.yaml"],
+        "boxmask_vid.apps.report": ["templates/*"],
         "boxmask_vid.apps.video_demo": ["page/*"],
     },
     install_requires=[
@@ -33,6 +34,7 @@ setup(
         "opencv-python-headless>=4.5",
         "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
         "iopath>=0.1.9",
+        "jinja2>=3.0",  # the page of tools/analyze_detections.py
     ],
     extras_require={
         # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written

@@ -17,6 +17,7 @@ import boxmask_vid  # noqa: E402, F401
 from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import convert_imagenet_vid  # noqa: E402
 from boxmask_vid.apps.dataset_tools.synthetic import make_synthetic_vid  # noqa: E402
 from boxmask_vid.data import register_vid_instances  # noqa: E402
+from support.float64 import keep_float64  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared() -> Path:
     """The folder beside the repository with golden cases and real clips."""
     return SHARED
+
+
+@pytest.fixture
+def float64_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detectron2 without its conversion of boxes to float32, for models in float64."""
+    keep_float64(monkeypatch)
 
 
 @pytest.fixture(scope="session")

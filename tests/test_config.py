@@ -12,7 +12,7 @@ DEMO = "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 def test_config_file_by_name():
     assert get_config_file(DEMO) == str(CONFIGS / DEMO)
     with pytest.raises(
-        FileNotFoundError, match=r"No config 'selsa\.yaml' .*selsa_R_50_DC5_7e\.yaml"
+        FileNotFoundError, match=r"Config 'selsa\.yaml' not found .*selsa_R_50_DC5_7e\.yaml"
     ):
         get_config_file("selsa.yaml")
 

@@ -8,7 +8,15 @@ import pytest
 from support.paths import PROJECT
 
 PACKAGE = PROJECT / "boxmask_vid"
-GROUND_FLOOR = ("config", "errors", "files", "json_lines", "parallel", "progress")
+GROUND_FLOOR = (
+    "config",
+    "errors",
+    "files",
+    "json_lines",
+    "parallel",
+    "precision",
+    "progress",
+)
 ROOMS = (
     *GROUND_FLOOR,
     "structures",
@@ -91,16 +99,36 @@ def _is_module(name: str) -> bool:
 
 
 def test_layers_are_plain_torch():
-    for module in (PACKAGE / "modeling/layers").rglob("*.py"):
-        used = {name.split(".")[0] for name in imports(module)} - {"__future__"}
-        assert used <= {
-            "torch",
-            "torchvision",
-            "fvcore",
-            "math",
-            "collections",
-            "dataclasses",
-            "boxmask_vid",
-        }
-        own = {name for name in imports(module) if name.startswith("boxmask_vid")}
-        assert all(name.startswith("boxmask_vid.modeling.layers") for name in own)
+    modules = list((PACKAGE / "modeling/layers").rglob("*.py"))
+    assert modules
+    for module in modules:
+        used = {name.split(".")[0] for name in imports(module)} - {"__future__", "boxmask_vid"}
+        assert used <= {"torch", "torchvision", "fvcore", "math", "collections", "dataclasses"}
+        own = {name for name in imports(module) if name.startswith("boxmask_vid.")}
+        allowed = ("boxmask_vid.modeling.layers", "boxmask_vid.precision")
+        assert all(name.startswith(allowed) for name in own)
+
+
+MODELING = ("layers", "backbone", "proposal_generator", "roi_heads", "fast", "meta_arch")
+
+
+@pytest.mark.parametrize("part", MODELING)
+def test_parts_of_the_model_import_only_parts_before_them(part: str):
+    later = MODELING[MODELING.index(part) + 1 :]
+    wrong = {
+        (str(module.relative_to(PACKAGE)), name)
+        for module in (PACKAGE / "modeling" / part).rglob("*.py")
+        for name in imports(module)
+        for other in later
+        if name == f"boxmask_vid.modeling.{other}"
+        or name.startswith(f"boxmask_vid.modeling.{other}.")
+    }
+    assert not wrong
+
+
+def test_only_fast_modules_ask_for_devices_tracing_and_scripting():
+    asked = ("device.type", "is_tracing", "is_scripting", "is_cuda", "is_autocast_enabled")
+    modules = [m for m in (PACKAGE / "modeling").rglob("*.py") if "fast" not in m.parts]
+    assert modules
+    wrong = {(m.name, word) for m in modules for word in asked if word in m.read_text()}
+    assert not wrong

@@ -44,9 +44,10 @@ def test_the_wheel_holds_all_modules_and_all_configs_and_nothing_else(wheel):
     configs = {
         f"boxmask_vid/configs/{path.relative_to(CONFIGS)}" for path in CONFIGS.rglob("*.yaml")
     }
-    page = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("boxmask_vid/apps/video_demo/page/*")}
-    assert len(page) == 3
-    assert names == modules | configs | page
+    apps = PROJECT / "boxmask_vid/apps"
+    pages = [*apps.glob("video_demo/page/*"), *apps.glob("report/templates/*")]
+    assert len(pages) == 3 + 2
+    assert names == modules | configs | {str(path.relative_to(PROJECT)) for path in pages}
     assert not any(name.endswith("top_level.txt") and "tools" in name for name in names)
 
 

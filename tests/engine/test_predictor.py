@@ -68,10 +68,10 @@ def test_a_video_is_detected_as_the_evaluation_does(cfg, video, mode):
 def test_a_stream_is_detected_as_the_online_evaluation_does(cfg, video, memory, lookahead):
     predictor = VideoPredictor(cfg)
     frames = [cv2.imread(record["file_name"]) for record in video]
-    stream = predictor.predict_stream(iter(frames), lookahead=lookahead, memory=memory)
+    stream = predictor.predict_stream(iter(frames), lookahead=lookahead, policy=memory)
     opts = {
         "MODEL.VID.TEST.REFERENCES": "online",
-        "MODEL.VID.TEST.ONLINE.MEMORY": memory,
+        "MODEL.VID.TEST.ONLINE.POLICY": memory,
         "MODEL.VID.TEST.ONLINE.LOOKAHEAD": lookahead,
         "DATASETS.TEST": cfg.DATASETS.TEST,
     }

@@ -58,7 +58,7 @@ def test_memory_is_flat(tmp_path, kind, memory, lookahead, frames):
     noise = np.random.default_rng(0)
     size = WIDTH, WIDTH, 3
     camera = (noise.integers(0, 256, size, np.uint8) for _ in range(frames))
-    stream = predictor.predict_stream(camera, memory=memory, lookahead=lookahead)
+    stream = predictor.predict_stream(camera, policy=memory, lookahead=lookahead)
     for found in islice(stream, frames // 20):
         assert len(found["instances"])
     early = in_use()

@@ -24,8 +24,8 @@ def data(seed: int, videos: int = 4) -> tuple[dict, list[dict]]:
     """With a different score for each detection."""
     content, results = random_vid(seed, videos=videos)
     scores = np.random.default_rng(seed).permutation(len(results)) + 1
-    for each, value in zip(results, scores.tolist(), strict=True):
-        each["score"] = value / 1000
+    for result, value in zip(results, scores.tolist(), strict=True):
+        result["score"] = value / 1000
     return content, results
 
 
@@ -37,20 +37,20 @@ def repeated(content: dict, results: list[dict], times: np.ndarray) -> tuple[dic
         for copy in range(number):
             video_id = video["id"] + 100 * copy
             drawn["videos"].append({**video, "id": video_id})
-            ids = {each["id"]: each["id"] + 10_000 * copy for each in content["images"]}
-            mine = [each for each in content["images"] if each["video_id"] == video["id"]]
-            names = {each["id"] for each in mine}
+            ids = {image["id"]: image["id"] + 10_000 * copy for image in content["images"]}
+            mine = [image for image in content["images"] if image["video_id"] == video["id"]]
+            names = {image["id"] for image in mine}
             drawn["images"] += [
-                {**each, "id": ids[each["id"]], "video_id": video_id} for each in mine
+                {**image, "id": ids[image["id"]], "video_id": video_id} for image in mine
             ]
             for source, target in (
                 (content["annotations"], drawn["annotations"]),
                 (results, found),
             ):
                 target += [
-                    {**each, "image_id": ids[each["image_id"]]}
-                    for each in source
-                    if each["image_id"] in names
+                    {**row, "image_id": ids[row["image_id"]]}
+                    for row in source
+                    if row["image_id"] in names
                 ]
     return drawn, found
 
@@ -98,16 +98,16 @@ def test_the_interval_is_of_the_middle_95_percent():
 def test_detections_do_not_differ_from_themselves_and_do_from_much_better_ones():
     content, results = data(6, videos=12)
     truth = GroundTruth.from_coco(content)
-    perfect = [{**each, "score": 0.5} for each in content["annotations"]]
+    perfect = [{**annotation, "score": 0.5} for annotation in content["annotations"]]
     of_results, of_perfect = (
-        score(truth, Detections.from_coco(each, truth), draws=200) for each in (results, perfect)
+        score(truth, Detections.from_coco(found, truth), draws=200) for found in (results, perfect)
     )
     same = compare(of_results, of_results)
-    assert not any(each.is_clear for each in same)
-    defined = [each for each in same if not np.isnan(each.first)]
+    assert not any(comparison.is_clear for comparison in same)
+    defined = [comparison for comparison in same if not np.isnan(comparison.first)]
     assert defined
-    assert all(each.low == each.high == 0 for each in defined)
-    better = {each.metric: each for each in compare(of_results, of_perfect)}
+    assert all(comparison.low == comparison.high == 0 for comparison in defined)
+    better = {comparison.metric: comparison for comparison in compare(of_results, of_perfect)}
     headline = better[Metric("coco", "all", "AP50")]
     assert headline.is_clear
     assert 0 < headline.low <= headline.high

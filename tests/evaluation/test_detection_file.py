@@ -31,8 +31,8 @@ def test_files_are_read_whatever_the_size_of_blocks(data, tmp_path, monkeypatch,
     truth, results = data
     monkeypatch.setattr(detection_file, "BLOCK", block)
     monkeypatch.setattr(detection_file, "PORTION", 10)
-    for each in results[::3]:  # as pycocotools writes masks: nested, with brackets in strings
-        each["segmentation"] = {"size": [9, 9], "counts": "a}, {]\\"}
+    for result in results[::3]:  # as pycocotools writes masks: nested, with brackets in strings
+        result["segmentation"] = {"size": [9, 9], "counts": "a}, {]\\"}
     path = tmp_path / "found.json"
     path.write_text(json.dumps(results, indent=indent) + "\n")
     assert_equal(read_detections(path, truth), Detections.from_coco(results, truth))
@@ -54,7 +54,7 @@ def test_what_is_written_is_read(data, tmp_path, monkeypatch):
         (*detections.boxes.T, detections.scores, detections.images, detections.classes)
     )
     np.testing.assert_array_equal(again.boxes[order], detections.boxes[other])
-    assert [each.name for each in path.parent.iterdir()] == ["found.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["found.json"]
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ]\n"])
@@ -82,7 +82,7 @@ GOOD = '{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1}'
         ("[3]", "detection 0 is 3, not a COCO result"),
     ],
 )
-def test_what_is_no_list_of_results_is_named(data, tmp_path, text, sentence):
+def test_a_file_of_another_format_is_named(data, tmp_path, text, sentence):
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"bad\.json") as error:
@@ -101,5 +101,5 @@ def test_the_number_of_a_bad_detection_counts_through_portions(data, tmp_path, m
 
 
 def test_no_file(data, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no file of detections .*none\.json"):
+    with pytest.raises(FileNotFoundError, match=r"File of detections .*none\.json not found"):
         read_detections(tmp_path / "none.json", data[0])

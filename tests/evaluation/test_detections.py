@@ -49,7 +49,7 @@ def test_order_is_class_score_image_and_then_as_given(truth):
         ({"bbox": None}, "detection 1 has bbox None"),
     ],
 )
-def test_what_cannot_be_is_named(truth, changes, sentence):
+def test_invalid_values_are_named(truth, changes, sentence):
     good = {**GOOD, "image_id": int(truth.image_ids[0])}
     with pytest.raises(InputError, match=r"own\.json") as error:
         Detections.from_coco([good, {**good, **changes}], truth, "own.json")
@@ -64,7 +64,7 @@ def test_a_missing_field_is_named(truth, field):
         Detections.from_coco([bad], truth)
 
 
-def test_what_is_no_result_is_shown(truth):
+def test_a_record_of_another_type_is_shown(truth):
     with pytest.raises(InputError, match="detection 0 is 7, not a COCO result"):
         Detections.from_coco([7], truth)
 

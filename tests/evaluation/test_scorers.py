@@ -12,9 +12,8 @@ from boxmask_vid.evaluation.average_precision import (
 from boxmask_vid.evaluation.coco import AREA_RANGES, CocoMatching
 from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
-from boxmask_vid.evaluation.ilsvrc import match_ilsvrc
-from boxmask_vid.evaluation.mega import match_mega
 from boxmask_vid.evaluation.motion import MOTION_RANGES, motion_iou
+from boxmask_vid.evaluation.motion_scorers import match_ilsvrc, match_mega
 from support.plain_scorers import plain_ilsvrc, plain_mega, plain_motion, pycocotools_precision
 from support.random_vid import random_vid
 
@@ -37,7 +36,7 @@ def test_golden_cases(shared, case):
     )
     truth, detections = read(content, results)
     motion = motion_iou(truth)
-    wanted = [expected["motion_iou"][str(each)] for each in truth.ids]
+    wanted = [expected["motion_iou"][str(number)] for number in truth.ids]
     np.testing.assert_allclose(motion, wanted, rtol=0, atol=1e-9)
     for name, match in MATCHERS.items():
         for motion_range, matches in match(truth, detections, motion):
@@ -59,19 +58,19 @@ def test_motion_iou_is_that_of_the_plain_form(seed):
     content, _ = random_vid(seed)
     truth = GroundTruth.from_coco(content)
     plain = dict(zip((a["id"] for a in content["annotations"]), plain_motion(content), strict=True))
-    np.testing.assert_allclose(motion_iou(truth), [plain[each] for each in truth.ids], atol=1e-12)
+    np.testing.assert_allclose(motion_iou(truth), [plain[i] for i in truth.ids], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", MATCHERS)
 @pytest.mark.parametrize("seed", range(30))
 def test_motion_scorers_are_those_of_the_plain_form(name, seed):
     content, results = random_vid(seed)
-    results.sort(key=lambda each: each["image_id"])
+    results.sort(key=lambda result: result["image_id"])
     truth, detections = read(content, results)
     for motion_range, matches in MATCHERS[name](truth, detections, motion_iou(truth)):
         plain = PLAIN[name](content, results, *MOTION_RANGES[motion_range])
         values = average_precisions(matches, detections, truth, all_points)
-        wanted = np.array([plain[each] for each in truth.category_ids], dtype=float)
+        wanted = np.array([plain[category] for category in truth.category_ids], dtype=float)
         np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-9, err_msg=motion_range)
 
 
@@ -104,8 +103,8 @@ def test_coco_counts_100_detections_of_a_class_in_a_frame():
         }
         for _ in range(250)
     ]
-    for each in content["annotations"]:
-        results.append({**each, "score": float(rng.uniform(0, 0.5))})
+    for annotation in content["annotations"]:
+        results.append({**annotation, "score": float(rng.uniform(0, 0.5))})
     truth, detections = read(content, results)
     precision = pycocotools_precision(content, results)[0, :, :, 0].mean(axis=0)
     matches = next(CocoMatching(truth, detections).motion(motion_iou(truth), "all"))

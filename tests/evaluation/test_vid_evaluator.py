@@ -39,7 +39,7 @@ def score(name: str, detections: list[Instances], records: list[dict], output=No
 def test_perfect_detections_score_100_and_results_are_saved(synthetic_datasets, tmp_path):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)
-    results = score(name, [perfect(each) for each in records], records, tmp_path)["bbox"]
+    results = score(name, [perfect(record) for record in records], records, tmp_path)["bbox"]
     assert results["AP"] == results["AP50"] == results["AP75"] == pytest.approx(100)
     present = {a["category_id"] for r in records for a in r["annotations"]}
     for label, class_name in enumerate(MetadataCatalog.get(name).thing_classes):
@@ -70,7 +70,7 @@ def test_ids_from_zero_repeated_ids_and_no_areas_do_not_change_the_score(tmp_pat
     name = f"own_ids_{first_id}"
     register_vid_instances(name, {}, str(path), str(tmp_path))
     records = DatasetCatalog.get(name)
-    results = score(name, [perfect(each) for each in records], records)
+    results = score(name, [perfect(record) for record in records], records)
     assert results["bbox"]["AP"] == pytest.approx(100)
 
 
@@ -94,7 +94,7 @@ def test_class_numbers_are_per_class(synthetic_datasets):
 def test_csv_and_verification_work(synthetic_datasets, caplog):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)
-    results = score(name, [perfect(each) for each in records], records)
+    results = score(name, [perfect(record) for record in records], records)
     print_csv_format(results)
     assert verify_results(
         small_cfg("selsa", "TEST.EXPECTED_RESULTS", "[['bbox', 'AP50', 100, 0.1]]"), results
@@ -108,14 +108,14 @@ def test_csv_and_verification_work(synthetic_datasets, caplog):
 def test_only_frames_that_were_read_count(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)[:3]
-    results = score(name, [perfect(each) for each in records], records)["bbox"]
+    results = score(name, [perfect(record) for record in records], records)["bbox"]
     assert results["AP50"] == pytest.approx(100)
 
 
 def test_predicted_masks_are_not_scored(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)[:2]
-    detections = [perfect(each) for each in records]
+    detections = [perfect(record) for record in records]
     for found in detections:
         found.pred_masks = torch.zeros(len(found), 192, 256, dtype=torch.bool)
     assert "segm" not in score(name, detections, records)
@@ -156,7 +156,7 @@ def test_crowds_are_ignored(tmp_path):
 def test_keys_are_those_of_the_documentation(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)
-    results = score(name, [perfect(each) for each in records], records)
+    results = score(name, [perfect(record) for record in records], records)
     classes = MetadataCatalog.get(name).thing_classes
     assert list(results) == ["bbox", "ilsvrc", "mega"]
     ranges = ["", "_slow", "_medium", "_fast"]
@@ -169,7 +169,7 @@ def test_keys_are_those_of_the_documentation(synthetic_datasets):
         drawn = [f"AP50{motion}" for motion in ranges] + (["AP", "AP75"] if task == "bbox" else [])
         ends = [f"{key}_{end}" for key in drawn for end in ("low", "high")]
         areas = ["APs", "APm", "APl"] if task == "bbox" else []
-        of_class = [f"{key}-{each}" for key in (*keys, *areas) for each in classes]
+        of_class = [f"{key}-{label}" for key in (*keys, *areas) for label in classes]
         assert sorted(results[task]) == sorted([*keys, *ends, *areas, *of_class])
         assert all(type(value) is float for value in results[task].values())
     assert list(results["bbox"])[:6] == ["AP", "AP50", "AP75", "APs", "APm", "APl"]
@@ -182,9 +182,9 @@ def test_keys_are_those_of_the_documentation(synthetic_datasets):
 def test_motion_is_that_of_whole_tracks_when_some_frames_are_read(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)
-    every = score(name, [perfect(each) for each in records], records)["ilsvrc"]
+    every = score(name, [perfect(record) for record in records], records)["ilsvrc"]
     one_frame = records[:1]
-    results = score(name, [perfect(each) for each in one_frame], one_frame)["ilsvrc"]
+    results = score(name, [perfect(record) for record in one_frame], one_frame)["ilsvrc"]
     fast = [key for key in ("AP50_medium", "AP50_fast") if not np.isnan(every[key])]
     assert any(not np.isnan(results[key]) for key in fast)
 
@@ -192,7 +192,7 @@ def test_motion_is_that_of_whole_tracks_when_some_frames_are_read(synthetic_data
 def test_no_detections_score_0(synthetic_datasets):
     name = synthetic_datasets[1]
     records = DatasetCatalog.get(name)
-    results = score(name, [perfect(each)[:0] for each in records], records)
+    results = score(name, [perfect(record)[:0] for record in records], records)
     assert results["bbox"]["AP50"] == results["ilsvrc"]["AP50"] == results["mega"]["AP50"] == 0
 
 
@@ -221,19 +221,19 @@ def test_many_classes_are_in_the_order_of_their_ids(tmp_path):
     evaluator = VIDEvaluator("with_gaps", draws=0)
     evaluator.reset()
     for record in records:
-        mine = [each for each in results if each["image_id"] == record["image_id"]]
-        boxes = torch.tensor([each["bbox"] for each in mine]).reshape(-1, 4).float()
+        mine = [result for result in results if result["image_id"] == record["image_id"]]
+        boxes = torch.tensor([result["bbox"] for result in mine]).reshape(-1, 4).float()
         boxes[:, 2:] += boxes[:, :2]
         found = Instances(
             (record["height"], record["width"]),
             pred_boxes=Boxes(boxes),
-            scores=torch.tensor([each["score"] for each in mine]),
-            pred_classes=torch.tensor([numbers[each["category_id"]] for each in mine]).long(),
+            scores=torch.tensor([result["score"] for result in mine]),
+            pred_classes=torch.tensor([numbers[result["category_id"]] for result in mine]).long(),
         )
         evaluator.process([record], [{"instances": found}])
     values = evaluator.evaluate()["bbox"]
     precision = pycocotools_precision(content, results)
-    for each, category in enumerate(content["categories"]):
-        of_class = precision[0, :, each, 0]
+    for label, category in enumerate(content["categories"]):
+        of_class = precision[0, :, label, 0]
         wanted = np.nan if (of_class < 0).all() else 100 * of_class.mean()
         assert values[f"AP50-{category['name']}"] == pytest.approx(wanted, abs=1e-4, nan_ok=True)

@@ -43,7 +43,8 @@ def test_config_builds_the_model_that_its_name_says(path):
     assert (heads.temporal_roi_align is not None) == ("troi" in path.stem)
     assert heads.mask_on == ("boxmask" in path.stem)
     assert not cfg.MODEL.MASK_ON
-    assert type(model).__name__ == ("VideoRCNN" if "selsa" in path.stem else "GeneralizedRCNN")
+    assert heads.uses_references == ("selsa" in path.stem)
+    assert type(model.backbone).__name__ == "ChannelMappedBackboneFast"
     if path.parent.name == "ImageNetVID":
         assert stages == (3 if "troi" in path.stem else 2 if "selsa" in path.stem else 0)
         depth = sum(len(stage) for stage in model.backbone.bottom_up.stages)

@@ -6,7 +6,7 @@ from support.small import small_model
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:
-    return [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
+    return [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
 
 
 def test_stride_16_and_dilation():
@@ -43,11 +43,3 @@ def test_statistics_are_learnt_unless_frozen():
 def test_another_dilation_is_refused():
     with pytest.raises(ValueError, match="RES5_DILATION must be 2"):
         small_model("selsa", "MODEL.RESNETS.RES5_DILATION", "1")
-
-
-def test_maps_and_weights_are_channels_last_on_cpus():
-    backbone = small_model("selsa").backbone.train()
-    maps = backbone(torch.randn(2, 3, 64, 96))["c5"]
-    convs = backbone.channel_mapper, *(block.conv2 for block in backbone.bottom_up.res5)
-    for each in (maps, *(conv.weight for conv in convs)):
-        assert each.is_contiguous(memory_format=torch.channels_last)

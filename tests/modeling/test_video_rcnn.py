@@ -2,6 +2,8 @@ import copy
 
 import pytest
 import torch
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.utils.events import EventStorage
 
 from support.small import KINDS, clip, frame, image, small_model, truth
@@ -92,25 +94,19 @@ def test_detection_without_proposals(kind: str):
 
 @pytest.mark.parametrize("kind", VIDEO_KINDS)
 def test_padding_of_a_batch_does_not_reach_the_references(kind: str):
-    """A clip gives (nearly) the same losses alone and beside a larger one.
-
-    Convolutions see zeros beyond the border in either case; only their bias spreads a little
-    further in the larger canvas, so the comparison is with a network without it.
-    """
-    model = small_model(kind).double().eval()
-    small, large = frame(0, 1, references=2, height=64, width=64), frame(0, 2, references=2)
-    for sample in (small, large):
-        sample["image"] = sample["image"].double()
-        sample["reference_images"] = [each.double() for each in sample["reference_images"]]
-    frames, rows = model._frames([small, large])
-    images = model._images(frames)
-    features = model.backbone(images.tensor)
-    proposals, _ = model.proposal_generator(images, features)
-    together = model._encode(features, proposals)
-    for row in rows[0]:
-        assert [each.size for each in together[row].reference.maps] in ([(4, 4)], [])
+    model = small_model(kind)
+    detect(model, frame(0, 1, references=2, height=64, width=64), frame(0, 2, references=2))
+    expected = {1: (4, 4), 2: (4, 6)} if model.roi_heads.temporal_roi_align else {}
+    sizes = {
+        (video, features.size)
+        for video, references in model.reference_memory.videos.items()
+        for reference in references
+        for features in reference.maps
+    }
+    assert sizes == set(expected.items())
 
 
+@pytest.mark.usefixtures("float64_boxes")
 @pytest.mark.parametrize("kind", VIDEO_KINDS)
 def test_references_are_remembered_and_matter(kind: str):
     model = small_model(kind).double()  # batches of another size round differently in float32
@@ -132,6 +128,7 @@ def test_a_still_image_in_between_leaves_the_video_alone():
     detect(model, frame(1))
 
 
+@pytest.mark.usefixtures("float64_boxes")
 def test_videos_in_lockstep_have_their_own_references():
     model = small_model("troi").double()
     first = [frame(0, video, references=2) for video in "ab"]
@@ -173,28 +170,28 @@ def test_an_image_alone_is_its_own_reference():
     (alone,) = detect(model, sample)
     (explicit,) = detect(model, {**sample, "reference_images": []})
     assert torch.equal(alone.scores, explicit.scores)
-    assert not model.reference_memory._frames
+    assert not model.reference_memory.videos
 
 
 def test_an_image_given_several_times_is_encoded_once():
     model = small_model("troi")
     picture = image()
-    frames, rows = model._frames(
-        [{"image": picture, "reference_images": [picture, picture]}, clip(references=1)]
-    )
-    assert len(frames) == 3
-    assert rows == [[0, 0], [2]]
+    encoded = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
+    still = {"image": picture, "height": 64, "width": 96}
+    detect(model, {**still, "reference_images": [picture, picture]}, frame(0, references=1))
+    assert sum(encoded) == 3
 
 
 def test_gradient_reaches_the_backbone_through_references():
     model = small_model("troi").train()
     batch = [clip()]
-    references = [each.float().requires_grad_() for each in batch[0]["reference_images"]]
+    references = [image.float().requires_grad_() for image in batch[0]["reference_images"]]
     batch[0]["reference_images"] = references
     with EventStorage():
         losses = model(batch)
     losses["loss_cls"].backward()
-    assert all(each.grad.abs().sum() > 0 for each in references)
+    assert all(image.grad.abs().sum() > 0 for image in references)
 
 
 def test_predicted_masks_on_request():
@@ -204,15 +201,6 @@ def test_predicted_masks_on_request():
     (found,) = detect(small_model("boxmask", "MODEL.BOXMASK.PREDICT_MASKS", "True"), sample)
     assert found.pred_masks.shape == (len(found), 64, 96)
     torch.testing.assert_close(found.scores, without.scores)
-
-
-def test_float64_stays_float64():
-    model = small_model("boxmask").double()
-    sample = frame(0, references=2)
-    sample["image"] = sample["image"].double()
-    sample["reference_images"] = [each.double() for each in sample["reference_images"]]
-    (found,) = detect(model, sample)
-    assert found.pred_boxes.tensor.dtype == found.scores.dtype == torch.float64
 
 
 def test_bfloat16_autocast_trains_and_detects():
@@ -264,3 +252,43 @@ def test_truth_is_not_changed_by_training():
     train_step(model, batch)
     assert torch.equal(batch[0]["instances"].gt_boxes.tensor, before.gt_boxes.tensor)
     assert truth().image_size == before.image_size
+
+
+@BACKBONE_REGISTRY.register()
+class TwoMaps(Backbone):
+    """Maps of stride 8 and 16."""
+
+    def __init__(self, cfg, input_shape):
+        super().__init__()
+        self.fine = torch.nn.Conv2d(3, 8, 8, stride=8)
+        self.coarse = torch.nn.Conv2d(3, 16, 16, stride=16)
+
+    def forward(self, images):
+        return {"fine": self.fine(images), "coarse": self.coarse(images)}
+
+    def output_shape(self):
+        return {
+            "fine": ShapeSpec(channels=8, stride=8),
+            "coarse": ShapeSpec(channels=16, stride=16),
+        }
+
+
+@pytest.mark.parametrize("accelerated", [True, False])
+@pytest.mark.parametrize("feature", ["fine", "coarse"])
+def test_of_several_maps_the_named_one_is_used(feature: str, accelerated: bool):
+    named = f"('{feature}',)"
+    model = small_model(
+        "troi",
+        *("MODEL.BACKBONE.NAME", "TwoMaps", "MODEL.VID.ACCELERATE", accelerated),
+        *("MODEL.RPN.IN_FEATURES", named, "MODEL.ROI_HEADS.IN_FEATURES", named),
+    )
+    assert model.roi_heads.map_stride == {"fine": 8, "coarse": 16}[feature]
+    (found,) = detect(model, frame(0, references=2))
+    assert found.pred_boxes.tensor.isfinite().all()
+
+
+def test_a_map_that_the_backbone_lacks_gets_a_sentence():
+    with pytest.raises(
+        ValueError, match=r"IN_FEATURES is \['c5'\], the backbone has \['fine', 'coarse'\]"
+    ):
+        small_model("troi", "MODEL.BACKBONE.NAME", "TwoMaps", "MODEL.RPN.IN_FEATURES", "('fine',)")

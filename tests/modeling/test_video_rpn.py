@@ -1,10 +1,9 @@
 import pytest
 import torch
 from detectron2.modeling.matcher import Matcher
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import Boxes, ImageList
 from detectron2.utils.events import EventStorage
 
-from boxmask_vid.structures import PreciseBoxes
 from support.small import image, small_model, truth
 
 
@@ -14,7 +13,7 @@ def model():
 
 
 def encoded(model, *images: torch.Tensor) -> tuple[ImageList, dict]:
-    batch = model.preprocess_image([{"image": each} for each in images])
+    batch = model.preprocess_image([{"image": image} for image in images])
     return batch, model.backbone(batch.tensor)
 
 
@@ -42,14 +41,14 @@ def test_no_gradient_flows_into_proposals(model):
 
 def test_only_anchors_inside_the_image_are_labelled(model):
     rpn = model.proposal_generator
-    anchors = PreciseBoxes(torch.tensor([[-1.0, 0, 30, 30], [0, 0, 30, 30], [40, 0, 64.0, 30]]))
+    anchors = Boxes(torch.tensor([[-1.0, 0, 30, 30], [0, 0, 30, 30], [40, 0, 64.0, 30]]))
     labels, _ = rpn.label_and_sample_anchors([anchors], [truth(64, 64, boxes=((0, 0, 30, 30),))])
     # the first is as good but sticks out; the third touches the right edge and is out as well
     assert labels[0].tolist() == [-1, 1, -1]
 
 
 def test_the_best_anchor_of_a_truth_is_the_best_inside_one(model):
-    anchors = PreciseBoxes(torch.tensor([[-4.0, 0, 26, 30], [6.0, 0, 36, 30], [40.0, 40, 60, 60]]))
+    anchors = Boxes(torch.tensor([[-4.0, 0, 26, 30], [6.0, 0, 36, 30], [40.0, 40, 60, 60]]))
     (labels,), (boxes,) = model.proposal_generator.label_and_sample_anchors(
         [anchors], [truth(64, 64, boxes=((0, 0, 30, 30),))]
     )
@@ -59,7 +58,7 @@ def test_the_best_anchor_of_a_truth_is_the_best_inside_one(model):
 
 def test_losses_are_divided_by_the_anchors_sampled(model):
     rpn = model.proposal_generator
-    anchors = [PreciseBoxes(torch.tensor([[0.0, 0, 30, 30], [32, 32, 62, 62], [0, 32, 30, 62]]))]
+    anchors = [Boxes(torch.tensor([[0.0, 0, 30, 30], [32, 32, 62, 62], [0, 32, 30, 62]]))]
     labels = [torch.tensor([1, 0, 0]), torch.tensor([-1, 0, -1])]
     with EventStorage():
         losses = rpn.losses(
@@ -99,14 +98,5 @@ def test_detectron2s_matcher_differs_where_the_reference_does(model):
 
 
 def test_more_than_one_map_is_refused():
-    with pytest.raises(ValueError, match="IN_FEATURES is one map"):
+    with pytest.raises(ValueError, match="works on one feature map"):
         small_model("selsa", "MODEL.RPN.IN_FEATURES", "('c5', 'c5')")
-
-
-def test_float64_model_has_float64_proposals():
-    double = small_model("selsa").double().eval()
-    images, features = encoded(double, image().double())
-    (proposals,) = double.proposal_generator.propose(images, features)
-    assert proposals.proposal_boxes.tensor.dtype == torch.float64
-    assert isinstance(proposals, Instances)
-    assert isinstance(proposals.proposal_boxes, Boxes)

@@ -6,6 +6,7 @@ cells are the most similar, and the comparison in float64 is strict.
 
 import copy
 import types
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from torchvision.ops import box_iou
 from boxmask_vid.checkpoint import VIDCheckpointer, convert_checkpoint, convert_mmtracking
 from boxmask_vid.engine import build_cfg
 from boxmask_vid.engine.optimizer import build_vid_optimizer
+from boxmask_vid.modeling import ReferenceMemory
+from boxmask_vid.references import FixedReferences
 from boxmask_vid.structures import BoxMasks
 from support.golden import by_size_first
 from support.paths import REPOSITORY
@@ -57,21 +60,27 @@ def images(e2e) -> torch.Tensor:
     return torch.from_numpy(video["img"])[:, :, :height, :width]
 
 
-def untrained(name: str, mode: str = "adaptive") -> torch.nn.Module:
+def untrained(name: str, *opts: object) -> torch.nn.Module:
     config = REPOSITORY / f"tests/data/parity/{name}_tiny.yaml"
-    return build_model(build_cfg(str(config), ["MODEL.VID.TEST.REFERENCES", mode]))
+    return build_model(build_cfg(str(config), list(opts)))
 
 
-def load(name: str, checkpoints: dict, mode: str = "adaptive") -> torch.nn.Module:
-    """A tiny model that takes normalised images."""
-    model = untrained(name, mode)
-    VIDCheckpointer(model, require_all=True).load(checkpoints[name])
-    model.pixel_mean.zero_()
-    model.pixel_std.fill_(1)
-    return model.eval()
+@pytest.fixture(scope="module", params=[True, False], ids=["accelerated", "papers"])
+def load(request, checkpoints) -> Callable[..., torch.nn.Module]:
+    """Loads a tiny model that takes normalised images."""
+
+    def load(name: str, mode: str = "adaptive") -> torch.nn.Module:
+        options = ["MODEL.VID.TEST.REFERENCES", mode, "MODEL.VID.ACCELERATE", request.param]
+        model = untrained(name, *options)
+        VIDCheckpointer(model, require_all=True).load(checkpoints[name])
+        model.pixel_mean.zero_()
+        model.pixel_std.fill_(1)
+        return model.eval()
+
+    return load
 
 
-def detect(model, images, golden: dict, sampler: str, window: int | None = None, after=None):
+def detect(model, images, golden: dict, sampler: str, window: int | None = None):
     """Detections of each frame, references as recorded."""
     found = []
     for index in range(FRAMES):
@@ -81,21 +90,19 @@ def detect(model, images, golden: dict, sampler: str, window: int | None = None,
         sample = {"image": images[index], "height": HEIGHT, "width": WIDTH}
         sample |= {"video_id": 1, "frame_index": index}
         if references:
-            sample["reference_images"] = [images[each] for each in references]
+            sample["reference_images"] = [images[reference] for reference in references]
         with torch.no_grad():
             found.append(model([sample])[0]["instances"])
-        if after:
-            after(index, images[index])
     return found
 
 
-def encoded(model, image: torch.Tensor):
-    """A frame as a reference."""
-    with torch.no_grad():
-        frames = model.preprocess_image([{"image": image}])
-        features = model.backbone(frames.tensor)
-        proposals, _ = model.proposal_generator(frames, features)
-        return model._encode(features, proposals)[0].reference
+class OverwritingReferences(FixedReferences):
+    """Keeps the key frame in the middle of the window for good, as the reference does."""
+
+    def references_for(self, key, new):
+        references = super().references_for(key, new)
+        self.kept = references
+        return references
 
 
 def recorded(golden: dict, sampler: str, index: int) -> tuple[torch.Tensor, ...]:
@@ -103,11 +110,12 @@ def recorded(golden: dict, sampler: str, index: int) -> tuple[torch.Tensor, ...]
     return tuple(torch.from_numpy(golden[f"{sampler}/{index}/{key}"]) for key in keys)
 
 
+@pytest.mark.usefixtures("float64_boxes")
 @pytest.mark.parametrize("name", NAMES)
-def test_float64_gives_the_same_boxes_scores_and_order(name, e2e, images, checkpoints):
+def test_float64_gives_the_same_boxes_scores_and_order(name, e2e, images, load):
     expected = np.load(e2e / f"{name}_test_f64.npz")
     references = np.load(e2e / f"{name}_test.npz")
-    model = load(name, checkpoints).double()
+    model = load(name).double()
     found = detect(model, images.double(), references, "adaptive")
     worst_box = worst_score = 0.0
     for index, each in enumerate(found):
@@ -139,15 +147,15 @@ def compare_float32(name: str, found: list, golden: dict, sampler: str, frames: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_float32_with_references_all_over_the_video(name, e2e, images, checkpoints):
+def test_float32_with_references_all_over_the_video(name, e2e, images, load):
     expected = np.load(e2e / f"{name}_test.npz")
-    found = detect(load(name, checkpoints), images, expected, "adaptive")
+    found = detect(load(name), images, expected, "adaptive")
     compare_float32(name, found, expected, "adaptive", FRAMES)
 
 
 @pytest.mark.parametrize("sampler", FIXED)
 @pytest.mark.parametrize("name", NAMES)
-def test_float32_with_a_sliding_window(name, sampler, e2e, images, checkpoints):
+def test_float32_with_a_sliding_window(name, sampler, e2e, images, load):
     """The first window is recorded with one frame too many, which the reference never looks at.
 
     With a stride the reference overwrites the middle of its window with the key frame, for good
@@ -155,14 +163,10 @@ def test_float32_with_a_sliding_window(name, sampler, e2e, images, checkpoints):
     """
     expected = np.load(e2e / f"{name}_test.npz")
     reach = FIXED[sampler]
-    model = load(name, checkpoints, "fixed")
-
-    def overwrite(index: int, image: torch.Tensor) -> None:
-        window = model.reference_memory._frames[1]
-        window[reach] = encoded(model, image)
-
-    after = overwrite if sampler == "fix_r3_s2" else None
-    found = detect(model, images, expected, sampler, 2 * reach + 1, after)
+    model = load(name, "fixed")
+    if sampler == "fix_r3_s2":
+        model.reference_memory = ReferenceMemory(OverwritingReferences(2 * reach, stride=2))
+    found = detect(model, images, expected, sampler, 2 * reach + 1)
     compare_float32(name, found, expected, sampler, FRAMES)
 
 
@@ -293,16 +297,16 @@ class TrainingStep:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def step_in_float32(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
-    return run_step(request.param, e2e, checkpoints, torch.float32)
+def step_in_float32(request, e2e, load) -> tuple[str, TrainingStep]:
+    return run_step(request.param, e2e, load, torch.float32)
 
 
 def run_step(
-    name: str, e2e, checkpoints, dtype: torch.dtype, rounding: int | None = None
+    name: str, e2e, load, dtype: torch.dtype, rounding: int | None = None
 ) -> tuple[str, TrainingStep]:
     """A training step; ``rounding`` is the seed of noise on images and recorded features."""
     recorded = dict(np.load(e2e / f"{name}_train.npz"))
-    model = load(name, checkpoints)
+    model = load(name)
     if rounding is not None:
         generator = torch.Generator().manual_seed(rounding)
 
@@ -329,9 +333,10 @@ def worst(pairs: dict[str, tuple[float, float]], floor: float = 0.0) -> tuple[fl
     )
 
 
+@pytest.mark.usefixtures("float64_boxes")
 @pytest.mark.parametrize("name", NAMES)
-def test_losses_in_float64(name, e2e, checkpoints):
-    _, step = run_step(name, e2e, checkpoints, torch.float64)
+def test_losses_in_float64(name, e2e, load):
+    _, step = run_step(name, e2e, load, torch.float64)
     assert step.labels_agree == [True, True]
     difference, of = worst(step.losses)
     print(f"{name} float64: losses differ by {difference:.1e} at most ({of})")
@@ -347,7 +352,7 @@ def test_losses_in_float32(step_in_float32):
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def gradients(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
+def gradients(request, e2e, load) -> tuple[str, TrainingStep]:
     """The step in float32 that rounds as the reference did, or the nearest one.
 
     Two reference cells that are equally similar to a RoI cell but for rounding move the gradients
@@ -356,7 +361,7 @@ def gradients(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
     """
     nearest = None
     for seed in range(ROUNDINGS):
-        name, step = run_step(request.param, e2e, checkpoints, torch.float32, rounding=seed)
+        name, step = run_step(request.param, e2e, load, torch.float32, rounding=seed)
         difference = worst(step.gradient_norms(), ROUNDING)
         nearest = min(nearest or (difference, step), (difference, step), key=lambda each: each[0])
         if difference[0] <= 1e-4:

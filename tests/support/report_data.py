@@ -1,4 +1,4 @@
-"""Detections as of a mediocre detector."""
+"""Detections of an imaginary, mediocre detector."""
 
 from __future__ import annotations
 

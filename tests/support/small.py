@@ -22,7 +22,7 @@ SMALLEST = [
 ]
 KINDS = {
     "faster_rcnn": [
-        *("MODEL.META_ARCHITECTURE", "GeneralizedRCNN", "INPUT.VID.TRAIN.NUM_REFERENCES", "0"),
+        *("INPUT.VID.TRAIN.NUM_REFERENCES", "0"),
         *("MODEL.ROI_BOX_HEAD.NAME", "FastRCNNConvFCHead", "MODEL.VID.TROI.ENABLED", "False"),
         *("MODEL.BOXMASK.ENABLED", "False"),
     ],
@@ -31,7 +31,7 @@ KINDS = {
     "boxmask": [],
     "boxmask_selsa": ["MODEL.VID.TROI.ENABLED", "False"],
     "boxmask_faster_rcnn": [
-        *("MODEL.META_ARCHITECTURE", "GeneralizedRCNN", "INPUT.VID.TRAIN.NUM_REFERENCES", "0"),
+        *("INPUT.VID.TRAIN.NUM_REFERENCES", "0"),
         *("MODEL.ROI_BOX_HEAD.NAME", "FastRCNNConvFCHead", "MODEL.VID.TROI.ENABLED", "False"),
     ],
 }

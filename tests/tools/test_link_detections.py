@@ -35,7 +35,7 @@ def run(monkeypatch, *words):
 )
 def test_scores_before_and_after_are_shown(files, tmp_path, monkeypatch, capsys, options):
     truth, detections = files
-    options = [truth if each == "GT" else each for each in options]
+    options = [truth if option == "GT" else option for option in options]
     output = tmp_path / "new/linked.json"
     run(monkeypatch, "--gt", truth, "--detections", detections, "--output", output, *options)
     shown = capsys.readouterr().out
@@ -46,11 +46,12 @@ def test_scores_before_and_after_are_shown(files, tmp_path, monkeypatch, capsys,
     before = json.loads((tmp_path / "det.json").read_text())
     after = json.loads(output.read_text())
     assert set(after[0]) == set(before[0])
-    assert sorted(each["score"] for each in after) != sorted(each["score"] for each in before)
+    old, new = (sorted(result["score"] for result in results) for results in (before, after))
+    assert old != new
 
 
 def test_bad_input_gets_one_sentence(files, tmp_path, monkeypatch):
     missing = tmp_path / "none.json"
     words = ["--gt", files[0], "--detections", missing, "--output", missing, "--method", "repp"]
-    with pytest.raises(SystemExit, match=r"no file of detections .*none\.json"):
+    with pytest.raises(SystemExit, match=r"File of detections .*none\.json not found"):
         run(monkeypatch, *words)

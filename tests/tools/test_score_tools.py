@@ -35,7 +35,8 @@ def test_golden_metrics(shared, tmp_path):
     assert f"Wrote {output}" in done.stdout
     metrics = json.loads(output.read_text())
     expected = json.loads((case / "expected.json").read_text())
-    names = [each["name"] for each in json.loads((case / "gt.json").read_text())["categories"]]
+    categories = json.loads((case / "gt.json").read_text())["categories"]
+    names = [category["name"] for category in categories]
     assert set(metrics) == {"coco", "ilsvrc", "mega"}
     assert metrics["coco"] == pytest.approx(expected["coco"], abs=1e-6)
     for scorer in ("ilsvrc", "mega"):

@@ -29,7 +29,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
 
 
 def names_of_classes(cfg: CN) -> list[str]:
-    """What a model calls its classes: ``MODEL.VID.CLASS_NAMES``, or numbers where that is empty."""
+    """Class names of a model: ``MODEL.VID.CLASS_NAMES``, or numbers where that is empty."""
     numbered = [f"class {index}" for index in range(cfg.MODEL.ROI_HEADS.NUM_CLASSES)]
     return list(cfg.MODEL.VID.CLASS_NAMES) or numbered
 
@@ -41,16 +41,18 @@ def get_config_file(name: str) -> str:
         name: path under ``configs/``, e.g. "ImageNetVID/selsa_R_50_DC5_7e.yaml".
 
     Raises:
-        FileNotFoundError: if there is none of that name; the message lists those there are.
+        FileNotFoundError: if no config has that name; the message lists all names.
     """
     package = Path(__file__).resolve().parent
     # inside the package when installed from a wheel, else at the top of the repository
     folders = [package / "configs", package.parents[2] / "configs"]
-    folder = next(each for each in folders if each.is_dir())
+    folder = next(path for path in folders if path.is_dir())
     path = folder / name
     if not path.is_file():
-        known = sorted(str(each.relative_to(folder)) for each in folder.rglob("*.yaml"))
-        raise FileNotFoundError(f"No config '{name}' under {folder}; there are: {', '.join(known)}")
+        known = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yaml"))
+        raise FileNotFoundError(
+            f"Config '{name}' not found under {folder}: use one of {', '.join(known)}."
+        )
     return str(path)
 
 
@@ -75,6 +77,9 @@ def _add_input_keys(cfg: CN) -> None:
 
 def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID = CN()
+    # Modules that compute the papers' equations faster, at equal output (modeling/fast). False for
+    # the formulation of the papers.
+    cfg.MODEL.VID.ACCELERATE = True
     # Names of the classes, for people. A training fills them in from its data set, so that the
     # config.yaml that it leaves says what its checkpoints detect.
     cfg.MODEL.VID.CLASS_NAMES = ()
@@ -101,20 +106,22 @@ def _add_model_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TROI.NUM_HEADS = 4
 
     cfg.MODEL.VID.TEST = CN()
-    # Reference frames of a video at test: "adaptive" (NUM_REFERENCES frames spread evenly over the
-    # video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of the key frame, every
-    # STRIDE-th one) or "online" (at most NUM_REFERENCES frames of the past, as in a live stream).
+    # Reference policy at test, one of boxmask_vid.references: "adaptive" (NUM_REFERENCES frames
+    # spread evenly over the video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of
+    # the key frame, every STRIDE-th one) or "online" (at most NUM_REFERENCES frames of the past, as
+    # in a live stream).
     # 0 references: the key frame is its own reference.
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
     # Reference frames that are encoded together: more of them take more memory when a video begins.
+    # With ACCELERATE False all of them are.
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
 
     cfg.MODEL.VID.TEST.ONLINE = CN()
-    # What is kept of the past: "reservoir" (a uniform sample of all of it) or "sliding" (the newest
-    # frames, every STRIDE-th one).
-    cfg.MODEL.VID.TEST.ONLINE.MEMORY = "reservoir"
+    # Frames of the past that are kept: "reservoir" (a uniform sample of all of it) or "sliding"
+    # (the newest frames, every STRIDE-th one).
+    cfg.MODEL.VID.TEST.ONLINE.POLICY = "reservoir"
     # Future frames that serve as references, too; detections come that many frames later.
     cfg.MODEL.VID.TEST.ONLINE.LOOKAHEAD = 0
 
@@ -136,7 +143,7 @@ def _add_model_keys(cfg: CN) -> None:
 
 def _add_test_keys(cfg: CN) -> None:
     cfg.TEST.VID = CN()
-    # Which scorers run: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
+    # Scorers: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
     cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")
     # Draws of videos for the 95 % intervals; 0 for none.
     cfg.TEST.VID.BOOTSTRAP_DRAWS = 1000

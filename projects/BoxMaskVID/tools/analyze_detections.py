@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write an error analysis of any detector's COCO results as one HTML page, to open in a browser."""
+"""Write an error analysis of any detector's COCO results as one HTML page."""
 
 import argparse
 from pathlib import Path
 
-from boxmask_vid.apps.report import Study, write_report
+from boxmask_vid.apps.report import ReportData, write_report
 from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, required=True, metavar="report.html")
     args = parser.parse_args()
     with errors_in_one_line():
-        write_report(args.output, Study.read(args.gt, args.detections), args.images)
+        write_report(args.output, ReportData.read(args.gt, args.detections), args.images)
         print(f"Wrote {args.output}")

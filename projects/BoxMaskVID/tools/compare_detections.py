@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say whether two sets of detections differ by more than the choice of videos explains."""
+"""Compare two sets of detections: a difference, or only the choice of videos?"""
 
 import argparse
 
@@ -11,7 +11,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
     parser.add_argument("detections", nargs=2, metavar=("A.json", "B.json"), help="COCO results")
-    parser.add_argument("--scorer", nargs="+", choices=SCORERS, default=SCORERS)
+    parser.add_argument(
+        "--scorer", nargs="+", choices=SCORERS, default=SCORERS, help="default: all"
+    )
     args = parser.parse_args()
     with errors_in_one_line():
         ground_truth = GroundTruth.read(args.gt)

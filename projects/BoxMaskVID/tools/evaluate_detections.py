@@ -14,10 +14,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
     parser.add_argument("--detections", required=True, metavar="DET.json", help="COCO results")
-    parser.add_argument("--scorer", nargs="+", choices=SCORERS, default=SCORERS)
-    parser.add_argument("--output", type=Path, metavar="metrics.json", help="values from 0 to 1")
     parser.add_argument(
-        "--draws", type=int, default=DRAWS, help="of videos, for 95 %% intervals; 0 for none"
+        "--scorer", nargs="+", choices=SCORERS, default=SCORERS, help="default: all"
+    )
+    parser.add_argument("--output", type=Path, metavar="metrics.json", help="scores, from 0 to 1")
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help="draws of videos for 95 %% intervals; 0: none"
     )
     args = parser.parse_args()
     with errors_in_one_line():

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from converters.test_formats import write_videos, write_yolo
 
 from boxmask_vid.video import open_frames
 from support.paths import REPOSITORY
+from tests.apps.dataset_tools.converters.test_formats import write_videos, write_yolo
 
 
 def commands() -> list[str]:

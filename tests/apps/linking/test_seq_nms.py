@@ -7,7 +7,7 @@ NONE = np.zeros(0)
 
 
 def iou(one, other):
-    """Of two boxes x, y, w, h, the plain way."""
+    """IoU of two boxes x, y, w, h."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     common = max(width, 0) * max(height, 0)
@@ -17,23 +17,23 @@ def iou(one, other):
 def every_path(left, start, frames, boxes):
     """All paths of linked boxes that begin at ``start``."""
     ways = [
-        each
-        for each in left
-        if frames[each] == frames[start] + 1 and iou(boxes[start], boxes[each]) > 0.5
+        box
+        for box in left
+        if frames[box] == frames[start] + 1 and iou(boxes[start], boxes[box]) > 0.5
     ]
     return [[start]] + [
-        [start, *rest] for each in ways for rest in every_path(left, each, frames, boxes)
+        [start, *rest] for way in ways for rest in every_path(left, way, frames, boxes)
     ]
 
 
 def plain_seq_nms(frames, boxes, scores, classes, score_of):
-    """By looking at every path there is."""
+    """Seq-NMS by exhaustive search."""
     rescored = {}
     for label in set(classes.tolist()):
         left = set(np.flatnonzero(classes == label).tolist())
         while left:
-            paths = [path for each in left for path in every_path(left, each, frames, boxes)]
-            path = max(paths, key=lambda each: sum(scores[box] for box in each))
+            paths = [path for start in left for path in every_path(left, start, frames, boxes)]
+            path = max(paths, key=lambda path: sum(scores[box] for box in path))
             for box in path:
                 rescored[box] = score_of(scores[path])
                 left -= {
@@ -43,7 +43,7 @@ def plain_seq_nms(frames, boxes, scores, classes, score_of):
                     and (other == box or iou(boxes[box], boxes[other]) > 0.3)
                 }
     kept = sorted(rescored)
-    return np.array(kept), np.array([rescored[each] for each in kept])
+    return np.array(kept), np.array([rescored[box] for box in kept])
 
 
 def crowd(seed, *, frames=5, count=4, classes=2, size=25.0):
@@ -58,7 +58,7 @@ def crowd(seed, *, frames=5, count=4, classes=2, size=25.0):
 
 
 @pytest.mark.parametrize(("rescoring", "score_of"), [("average", np.mean), ("max", np.max)])
-def test_agrees_with_looking_at_every_path(rescoring, score_of):
+def test_agrees_with_exhaustive_search(rescoring, score_of):
     longest = 0
     for seed in range(40):
         video = crowd(seed)

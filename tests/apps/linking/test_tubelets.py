@@ -104,10 +104,10 @@ def plain_objects(rows):
     frames = {}
     for frame, box, score, label in sorted(rows, key=lambda row: -row[2]):
         objects = frames.setdefault(frame, [])
-        for each in objects:
-            top = next(iter(each.values()))[1]
-            if overlap(top, box) >= 0.7 and label not in each:
-                each[label] = (score, box)
+        for found in objects:
+            top = next(iter(found.values()))[1]
+            if overlap(top, box) >= 0.7 and label not in found:
+                found[label] = (score, box)
                 break
         else:
             objects.append({label: (score, box)})
@@ -122,13 +122,13 @@ def overlap(one, other):
 
 
 def plain_probability(one, other, labels):
-    box, next_box = (next(iter(each.values()))[1] for each in (one, other))
+    box, next_box = (next(iter(item.values()))[1] for item in (one, other))
     size = (np.sqrt(box[2] * box[3]) + np.sqrt(next_box[2] * next_box[3])) / 2
     distance = np.hypot(
         *(next_box[i] + next_box[i + 2] / 2 - box[i] - box[i + 2] / 2 for i in (0, 1))
     )
     ratio = sum(abs(np.log(box[i] / next_box[i])) for i in (2, 3))
-    left, right = (np.array([each.get(i, (0,))[0] for i in labels]) for each in (one, other))
+    left, right = (np.array([item.get(i, (0,))[0] for i in labels]) for item in (one, other))
     cosine = left @ right / np.linalg.norm(left) / np.linalg.norm(right)
     total = 6 * overlap(box, next_box) - 4 * distance / size - 2 * ratio + 3 * cosine - 2
     return 1 / (1 + np.exp(-total))
@@ -139,7 +139,7 @@ def plain_tubelets(rows, labels):
     frames = plain_objects(rows)
     tubelets = []
     for frame in sorted(frames):
-        ends = [each for each in tubelets if each[-1][0] == frame - 1]
+        ends = [tubelet for tubelet in tubelets if tubelet[-1][0] == frame - 1]
         pairs = [
             (plain_probability(end[-1][1], new, labels), end, new)
             for end in ends
@@ -155,10 +155,10 @@ def plain_tubelets(rows, labels):
     found = []
     for tubelet in tubelets:
         for label in labels:
-            score = sum(each.get(label, (0,))[0] for _, each in tubelet) / len(tubelet)
-            for frame, each in tubelet:
+            score = sum(item.get(label, (0,))[0] for _, item in tubelet) / len(tubelet)
+            for frame, item in tubelet:
                 if score >= 1e-4:
-                    box = each.get(label, next(iter(each.values())))[1]
+                    box = item.get(label, next(iter(item.values())))[1]
                     found.append((frame, label, round(score, 9), *np.round(box, 6)))
     return sorted(found)
 

@@ -27,7 +27,7 @@ def test_videos_do_not_know_of_each_other(link):
     apart = []
     for video in content["videos"]:
         images = {i["id"] for i in content["images"] if i["video_id"] == video["id"]}
-        part = [each for each in results if each["image_id"] in images]
+        part = [result for result in results if result["image_id"] in images]
         apart += rows_of(truth, link(truth, Detections.from_coco(part, truth)))
     assert together == sorted(apart)
     assert together != rows_of(truth, Detections.from_coco(results, truth))
@@ -38,7 +38,7 @@ def test_frames_are_those_of_the_ground_truth_whatever_the_image_ids():
     truth = GroundTruth.from_coco(content)
     frame_of = {image["id"]: image["frame_id"] for image in content["images"]}
     detections = Detections.from_coco(results, truth)
-    frames = np.array([frame_of[each] for each in truth.image_ids[detections.images]])
+    frames = np.array([frame_of[image] for image in truth.image_ids[detections.images]])
     kept, scores = seq_nms(frames, detections.boxes, detections.scores, detections.classes)
     expected = [
         [truth.image_ids[detections.images[row]], truth.category_ids[detections.classes[row]]]

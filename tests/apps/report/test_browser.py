@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from boxmask_vid.apps.report import Study, write_report
+from boxmask_vid.apps.report import ReportData, write_report
 from support.report_data import made_up_detections
 
 CHROMIUM = shutil.which("chromium")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 WIDTH, HEIGHT = 1200, 7000
 # what a browser knows once everything is loaded
 MEASURE = """<script>addEventListener("load", () => {
-  const bad = [...document.images].filter(each => !(each.complete && each.naturalWidth > 0));
+  const bad = [...document.images].filter(image => !(image.complete && image.naturalWidth > 0));
   const seen = {images: document.images.length, bad: bad.length,
     pictures: document.querySelectorAll("figure svg image").length,
     overflow: document.documentElement.scrollWidth - innerWidth,
@@ -29,7 +29,7 @@ MEASURE = """<script>addEventListener("load", () => {
 
 
 def chromium(folder, *options):
-    """Runs it, without a profile of the user; its output."""
+    """Output of a run without the profile of the user."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120)
@@ -43,8 +43,8 @@ def report(synthetic_root, tmp_path_factory):
     tree = synthetic_root / "synthetic_vid"
     truth = tree / "coco_vid/imagenet_vid_val.json"
     (folder / "det.json").write_text(json.dumps(made_up_detections(json.loads(truth.read_text()))))
-    study = Study.read(str(truth), str(folder / "det.json"))
-    write_report(folder / "report.html", study, tree / "Data/VID")
+    data = ReportData.read(str(truth), str(folder / "det.json"))
+    write_report(folder / "report.html", data, tree / "Data/VID")
     return folder / "report.html"
 
 

@@ -20,6 +20,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import InputError
+from ..references import build_reference_policy
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
 
@@ -81,8 +82,8 @@ def build_vid_test_loader(
         finished: image ids; videos of which all frames are among them are left out.
 
     Raises:
-        InputError: if ``MODEL.VID.TEST.REFERENCES`` is not "adaptive" and frames of a video are
-            left out.
+        InputError: if the policy ``MODEL.VID.TEST.REFERENCES`` needs every frame and frames of a
+            video are left out.
     """
     records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
     first_frames = _first_frames(records)
@@ -91,7 +92,7 @@ def build_vid_test_loader(
         cfg.defrost()
         cfg.DATASETS.TEST = (dataset_name,)  # the only videos that are indexed
         mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
-    if cfg.MODEL.VID.TEST.REFERENCES != "adaptive":
+    if build_reference_policy(cfg).needs_every_frame:
         _check_complete(records, mapper, dataset_name, cfg.MODEL.VID.TEST.REFERENCES)
     return build_detection_test_loader(
         records,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,22 +15,11 @@ from detectron2.structures import BoxMode, Instances
 from fvcore.transforms.transform import TransformList
 
 from ..errors import InputError
+from ..references import BilateralUniformSampler, ReferencePolicy, build_reference_policy
 from ..structures import BoxMasks
 from .datasets import video_index
-from .reference_sampler import (
-    adaptive_stride,
-    bilateral_uniform,
-    fixed_stride_step,
-    fixed_stride_window,
-    online_lookahead,
-)
 from .transforms import ResizeToFit
 from .video_index import VideoIndex
-
-# (frame_index, length of the video, rng) -> frames to load
-TrainSampler = Callable[[int, int, random.Random], list[int]]
-# (frame_index, length of the video, is this the first frame read) -> frames to load, None for none
-TestSampler = Callable[[int, int, bool], "list[int] | None"]
 
 
 class VIDDatasetMapper(DatasetMapper):
@@ -49,9 +37,8 @@ class VIDDatasetMapper(DatasetMapper):
         is_train: bool,
         *,
         video_index: VideoIndex,
-        sample_train: TrainSampler,
-        sample_test: TestSampler,
-        num_references: int,
+        training_sampler: BilateralUniformSampler,
+        reference_policy: ReferencePolicy,
         use_box_masks: bool,
         size_divisibility: int,
         first_frames: dict | None = None,
@@ -61,8 +48,8 @@ class VIDDatasetMapper(DatasetMapper):
         Args:
             is_train: training or test.
             video_index: all frames of all videos, keyed by (dataset_name, video_id).
-            sample_train, sample_test: which references to load.
-            num_references: references of a still image in training.
+            training_sampler: references of a key frame in training; a still image has as many.
+            reference_policy: references to load at test.
             use_box_masks: fill ground-truth boxes as ``gt_masks``.
             size_divisibility: images are padded to a multiple of this, in pixels.
             first_frames: at test, the first frame that is read of each video, if it is not 0.
@@ -70,9 +57,8 @@ class VIDDatasetMapper(DatasetMapper):
         """
         super().__init__(is_train, **kwargs)
         self.video_index = video_index
-        self.sample_train = sample_train
-        self.sample_test = sample_test
-        self.num_references = num_references
+        self.training_sampler = training_sampler
+        self.reference_policy = reference_policy
         self.use_box_masks = use_box_masks
         self.size_divisibility = size_divisibility
         self.first_frames = first_frames or {}
@@ -89,9 +75,8 @@ class VIDDatasetMapper(DatasetMapper):
         return {
             **ret,
             "video_index": VideoIndex.merge([video_index(name) for name in names]),
-            "sample_train": build_train_sampler(cfg),
-            "sample_test": build_test_sampler(cfg),
-            "num_references": cfg.INPUT.VID.TRAIN.NUM_REFERENCES,
+            "training_sampler": BilateralUniformSampler.from_config(cfg),
+            "reference_policy": build_reference_policy(cfg),
             "use_box_masks": cfg.MODEL.BOXMASK.ENABLED,
             "size_divisibility": cfg.INPUT.VID.SIZE_DIVISIBILITY,
         }
@@ -126,13 +111,15 @@ class VIDDatasetMapper(DatasetMapper):
         """Reference images of a key frame that is read already; None if it brings none."""
         video = sample.get("dataset_name"), sample.get("video_id")
         if video[1] is None:
-            return [sample["image"]] * self.num_references if self.is_train else None
+            return (
+                [sample["image"]] * self.training_sampler.num_references if self.is_train else None
+            )
         frame_index, length = sample["frame_index"], self.video_index.length(video)
         if self.is_train:
-            frames = self.sample_train(frame_index, length, rng)
+            frames = self.training_sampler(frame_index, length, rng)
         else:
             is_first = frame_index == self.first_frames.get(video, 0)
-            frames = self.sample_test(frame_index, length, is_first)
+            frames = self.reference_policy.frames_to_load(frame_index, length, is_first=is_first)
         if frames is None:
             return None
         images = {frame_index: sample["image"]}  # frames that repeat are read once
@@ -195,51 +182,12 @@ def build_resize(cfg: CfgNode, is_train: bool) -> ResizeToFit:
     return ResizeToFit((cfg.INPUT.MIN_SIZE_TEST,), cfg.INPUT.MAX_SIZE_TEST)
 
 
-def build_train_sampler(cfg: CfgNode) -> TrainSampler:
-    """
-    Raises:
-        InputError: if the number of references is odd or negative.
-    """
-    number, reach = cfg.INPUT.VID.TRAIN.NUM_REFERENCES, cfg.INPUT.VID.TRAIN.REFERENCE_RANGE
-    _check_number("INPUT.VID.TRAIN.NUM_REFERENCES", number, even=True)
-    return lambda frame, length, rng: bilateral_uniform(frame, length, number, reach, rng)
-
-
-def build_test_sampler(cfg: CfgNode) -> TestSampler:
-    """
-    Raises:
-        InputError: if the mode is unknown or the number of references cannot be.
-    """
-    test = cfg.MODEL.VID.TEST
-    mode, number, stride = test.REFERENCES, test.NUM_REFERENCES, test.STRIDE
-    _check_number("MODEL.VID.TEST.NUM_REFERENCES", number, even=mode == "fixed")
-    if mode == "adaptive":
-        return lambda _, length, first: adaptive_stride(length, number) if first else None
-    if mode == "online":
-        lookahead = test.ONLINE.LOOKAHEAD
-        _check_number("MODEL.VID.TEST.ONLINE.LOOKAHEAD", lookahead, even=False)
-        return lambda frame, length, first: online_lookahead(frame, length, lookahead, first)
-
-    def fixed(frame: int, length: int, first: bool) -> list[int] | None:
-        if first:
-            return fixed_stride_window(length, number, stride)
-        return fixed_stride_step(frame, length, number, stride) or None
-
-    return fixed
-
-
 def filled_box(box: np.ndarray, height: int, width: int) -> np.ndarray:
     """(height, width) uint8, one inside the box ``x1, y1, x2, y2`` cut down to whole pixels."""
     x1, y1, x2, y2 = (max(int(value), 0) for value in box)
     bitmap = np.zeros((height, width), dtype=np.uint8)
     bitmap[y1:y2, x1:x2] = 1
     return bitmap
-
-
-def _check_number(key: str, number: int, *, even: bool) -> None:
-    if number < 0 or (even and number % 2):
-        kind = "an even number, half on each side of the key frame" if even else "0 or more"
-        raise InputError(f"{key} is {number}: it must be {kind}.")
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:

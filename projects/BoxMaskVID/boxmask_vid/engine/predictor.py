@@ -12,9 +12,10 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultPredictor
 
 from ..checkpoint import VIDCheckpointer
-from ..data.dataset_mapper import build_resize, build_test_sampler, to_tensor
+from ..data.dataset_mapper import build_resize, to_tensor
 from ..errors import InputError
 from ..modeling import ReferenceMemory
+from ..references import build_reference_policy
 from ..video import FrameSource, open_frames
 from ..video.source import Frames
 
@@ -40,7 +41,7 @@ class VideoPredictor(DefaultPredictor):
         super().__init__(untrained)
         VIDCheckpointer(self.model, require_all=True).load(cfg.MODEL.WEIGHTS)
         self.aug = build_resize(cfg, is_train=False)
-        self._references_to_load = build_test_sampler(cfg)
+        self._policy = build_reference_policy(cfg)
 
     def predict_video(self, frames: Frames, *, start: int = 0) -> Iterator[dict]:
         """Detect on every frame of a video, with references from all over it.
@@ -63,29 +64,30 @@ class VideoPredictor(DefaultPredictor):
         if length is None:
             raise InputError(
                 "predict_video takes references from the whole video, and these frames can be read "
-                "only once: use predict_stream, or bring a list, a file or a folder."
+                "only once: use predict_stream, or pass a list, a file or a folder."
             )
-        memory = ReferenceMemory.from_config(self.cfg)
-        if start and memory.mode != "adaptive":
+        if start and self._policy.needs_every_frame:
             raise InputError(
                 f"predict_video cannot start at frame {start} with MODEL.VID.TEST.REFERENCES "
-                f"'{memory.mode}', which depends on the frames before it: start at 0."
+                f"'{self.cfg.MODEL.VID.TEST.REFERENCES}', which depends on the frames before it: "
+                "start at 0."
             )
+        memory = ReferenceMemory.from_config(self.cfg)
         for index, frame in islice(enumerate(source), start, None):
-            wanted = self._references_to_load(index, length, index == start)
+            is_first = index == start
+            wanted = self._policy.frames_to_load(index, length, is_first=is_first)
             references = None
             if wanted is not None:
                 try:
                     references = source.pick(wanted)
-                except InputError:  # something is broken further on: what comes before it counts
+                except InputError:  # frames further on are broken; those before them count
                     length = source.count_readable()
-                    references = source.pick(
-                        self._references_to_load(index, length, index == start) or []
-                    )
+                    wanted = self._policy.frames_to_load(index, length, is_first=is_first)
+                    references = source.pick(wanted or [])
             yield self._detect(index, frame, references, memory)
 
     def predict_stream(
-        self, frames: Frames, *, lookahead: int | None = None, memory: str | None = None
+        self, frames: Frames, *, lookahead: int | None = None, policy: str | None = None
     ) -> Iterator[dict]:
         """Detect on frames as they come, with references from what has come before.
 
@@ -97,16 +99,16 @@ class VideoPredictor(DefaultPredictor):
                 BGR arrays, a camera or a live stream.
             lookahead: future frames that serve as references, too; detections come that many
                 frames late. Default ``MODEL.VID.TEST.ONLINE.LOOKAHEAD``.
-            memory: which past frames are remembered, "reservoir" (a uniform sample of all of them)
+            policy: past frames that are remembered, "reservoir" (a uniform sample of all of them)
                 or "sliding" (the newest, every ``MODEL.VID.TEST.STRIDE``-th). Default
-                ``MODEL.VID.TEST.ONLINE.MEMORY``.
+                ``MODEL.VID.TEST.ONLINE.POLICY``.
 
         Yields:
             as :meth:`predict_video`.
 
         Raises:
-            FileNotFoundError, InputError: as :meth:`predict_video`.
-            ValueError: if ``memory`` is neither of the two.
+            FileNotFoundError, InputError: as :meth:`predict_video`; if ``policy`` is unknown or
+                ``lookahead`` negative.
             Exception: what the source raises, after all frames before it are yielded.
         """
         cfg = self.cfg.clone()
@@ -114,16 +116,17 @@ class VideoPredictor(DefaultPredictor):
         test = cfg.MODEL.VID.TEST
         test.REFERENCES = "online"
         test.ONLINE.LOOKAHEAD = test.ONLINE.LOOKAHEAD if lookahead is None else lookahead
-        test.ONLINE.MEMORY = test.ONLINE.MEMORY if memory is None else memory
-        build_test_sampler(cfg)  # checks the numbers
-        remembered = ReferenceMemory.from_config(cfg)
-        return self._stream(open_frames(frames), remembered, test.ONLINE.LOOKAHEAD)
+        test.ONLINE.POLICY = test.ONLINE.POLICY if policy is None else policy
+        memory = ReferenceMemory.from_config(cfg)
+        return self._stream(open_frames(frames), memory, test.ONLINE.LOOKAHEAD)
 
     def _stream(
         self, source: FrameSource, memory: ReferenceMemory, lookahead: int
     ) -> Iterator[dict]:
-        waiting, new = deque(), deque()  # frames; those that the memory does not know yet
-        index, failure, read = 0, None, iter(source)
+        waiting: deque[np.ndarray] = deque()
+        new: list[np.ndarray] = []  # frames that the memory does not know yet
+        index, read = 0, iter(source)
+        failure: Exception | None = None
         while True:
             while failure is None and len(waiting) <= lookahead:
                 try:
@@ -135,11 +138,10 @@ class VideoPredictor(DefaultPredictor):
                         new.append(waiting[-1])
             if not waiting:
                 break
-            arrived = list(new) if lookahead else []
-            new.clear()
-            yield self._detect(index, waiting.popleft(), arrived, memory)
+            references, new = new if lookahead else [], []
+            yield self._detect(index, waiting.popleft(), references, memory)
             index += 1
-        if not isinstance(failure, StopIteration):
+        if failure is not None and not isinstance(failure, StopIteration):
             raise failure
 
     def _detect(
@@ -152,16 +154,17 @@ class VideoPredictor(DefaultPredictor):
         """Detections in a frame of the only video that a memory knows."""
         sample = {**self.sample(frame), "video_id": 0, "frame_index": index}
         if references is not None:
-            images = {id(each): each for each in references}  # one that repeats is encoded once
-            images = {name: self.sample(each)["image"] for name, each in images.items()}
-            sample["reference_images"] = [images[id(each)] for each in references]
+            frames = {id(reference): reference for reference in references}
+            images = {name: self.sample(reference)["image"] for name, reference in frames.items()}
+            # a frame that repeats stays one image, which is encoded once
+            sample["reference_images"] = [images[id(reference)] for reference in references]
         self.model.reference_memory = memory
         with torch.no_grad():
             instances = self.model([sample])[0]["instances"]
         return {"frame": index, "image": frame, "instances": instances}
 
     def sample(self, frame: np.ndarray) -> dict:
-        """What the model takes: a BGR frame (H, W, 3), resized, with its size before."""
+        """A sample for the model: a BGR frame (H, W, 3), resized, with its size before."""
         height, width = frame.shape[:2]
         image = self.aug.get_transform(frame).apply_image(frame)
         if self.input_format == "RGB":

@@ -1,4 +1,4 @@
-"""Evaluation: scorers over columns, and what feeds them."""
+"""Evaluation: scorers over columns, and their input."""
 
 from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
 from .coco import CocoMatching
@@ -6,12 +6,10 @@ from .detection_file import read_detections, write_detections
 from .detection_log import DetectionLog
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .ilsvrc import match_ilsvrc
-from .matches import Matches
-from .mega import match_mega
-from .metric import Metric
+from .matching import Matches
 from .motion import motion_iou
-from .scores import SCORERS, Scores, score
+from .motion_scorers import match_ilsvrc, match_mega
+from .scores import SCORERS, Metric, Scores, score
 from .vid_evaluator import VIDEvaluator
 
 __all__ = [

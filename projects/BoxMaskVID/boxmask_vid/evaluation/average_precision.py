@@ -1,4 +1,4 @@
-"""From matches to average precision."""
+"""Average precision from matches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .matches import Matches, positives
+from .matching import Matches
 
-RECALLS = np.linspace(0, 1, 101)  # where COCO reads the precision
+RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
 
 Integral = Callable[[np.ndarray, float], float]
 
@@ -18,35 +18,35 @@ Integral = Callable[[np.ndarray, float], float]
 def average_precisions(
     matches: Matches, detections: Detections, ground_truth: GroundTruth, integral: Integral
 ) -> np.ndarray:
-    """(C,) AP of each class, from 0 to 1; NaN where there is no box to be found.
+    """(C,) AP of each class, from 0 to 1; NaN for classes without boxes.
 
     Args:
-        matches: of a scorer.
-        detections: that were matched.
-        ground_truth: that they were matched with.
+        matches: result of a scorer.
+        detections: detections that were matched.
+        ground_truth: boxes that they were matched with.
         integral: :func:`all_points` or :func:`at_101_recalls`.
     """
     result = np.full(ground_truth.num_classes, np.nan)
-    for each, precision, count in class_precisions(matches, detections, ground_truth):
-        result[each] = integral(precision, count)
+    for label, precision, count in class_precisions(matches, detections, ground_truth):
+        result[label] = integral(precision, count)
     return result
 
 
 def class_precisions(
     matches: Matches, detections: Detections, ground_truth: GroundTruth
 ) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Class, its precision at each true positive, by falling score, and its boxes to be found.
+    """Class, its precision at each true positive, by falling score, and its number of boxes.
 
-    Classes without any are left out. Arguments as in :func:`average_precisions`.
+    Classes without boxes are left out. Arguments as in :func:`average_precisions`.
     """
-    counts = positives(matches, ground_truth)
+    counts = matches.positives(ground_truth)
     right = matches.true_positive
-    for each in np.flatnonzero(counts):
-        part = detections.class_slice(each)
+    for label in np.flatnonzero(counts):
+        part = detections.class_slice(label)
         found = np.flatnonzero(right[part])
         wrong = np.cumsum(matches.false_positive[part])[found]
         true = np.arange(1, len(found) + 1)
-        yield int(each), true / (true + wrong), int(counts[each])
+        yield int(label), true / (true + wrong), int(counts[label])
 
 
 def all_points(precision: np.ndarray, count: float) -> float:
@@ -54,13 +54,13 @@ def all_points(precision: np.ndarray, count: float) -> float:
 
     Args:
         precision: (P,) at each true positive, by falling score. In between it only falls.
-        count: boxes to be found.
+        count: number of boxes to be found.
     """
     return float(_envelope(precision).sum() / count)
 
 
 def at_101_recalls(precision: np.ndarray, count: float) -> float:
-    """COCO's: the mean of the same envelope at 101 recalls; arguments as in :func:`all_points`."""
+    """COCO's AP: mean of the same envelope at 101 recalls; arguments of :func:`all_points`."""
     return float(envelope_at_101_recalls(precision, count).mean())
 
 
@@ -72,7 +72,7 @@ def envelope_at_101_recalls(precision: np.ndarray, count: float) -> np.ndarray:
 
 
 def mean_over_classes(values: np.ndarray) -> float:
-    """Mean of those that are not NaN; NaN if all are."""
+    """Mean of the values that are not NaN; NaN if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
 

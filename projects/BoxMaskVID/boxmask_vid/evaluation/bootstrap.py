@@ -1,7 +1,7 @@
-"""How much a score would vary with other videos (Efron, Bootstrap Methods, Ann. Stat. 1979).
+"""Variation of a score over other videos (Efron, Bootstrap Methods, Ann. Stat. 1979).
 
 Videos are drawn with replacement; the frames of one are too alike to be drawn apart. Matches are
-weighted, not made again, so what an unmatched detection weighs is that of the whole data set.
+weighted, not computed again: the weight of a false positive stays that in the whole data set.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 from .average_precision import RECALLS
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .matches import Matches
+from .matching import Matches
 
-BINS = 500  # of a class, with equally many true positives; exact up to as many
+BINS = 500  # of a class, with equally many true positives; exact up to that number
 
 Integral = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def draw_videos(ground_truth: GroundTruth, draws: int, seed: int = 0) -> np.ndarray:
-    """(R, V) how often each video is in each draw; videos without images are in none."""
+    """(R, V) count of each video in each draw; 0 for videos without images."""
     present = np.unique(ground_truth.image_videos)
     times = np.zeros((draws, len(ground_truth.video_ids)))
     rng = np.random.default_rng(seed)
@@ -38,11 +38,11 @@ def bootstrap_average_precision(
     times: np.ndarray,
     integral: Integral,
 ) -> np.ndarray:
-    """(R,) mean AP over classes in each draw; NaN where it has no box to be found.
+    """(R,) mean AP over classes in each draw; NaN for draws without boxes.
 
     Args:
-        matches: of a scorer.
-        detections: D, that were matched.
+        matches: result of a scorer.
+        detections: D, matched.
         ground_truth: A boxes of V videos.
         times: (R, V) from :func:`draw_videos`.
         integral: :func:`all_points_of_draws` or :func:`at_101_recalls_of_draws`.
@@ -54,8 +54,8 @@ def bootstrap_average_precision(
     boxes = times @ boxes
     right = matches.true_positive
     total, known = np.zeros(len(times)), np.zeros(len(times))
-    for each in np.flatnonzero(boxes.any(axis=0)):
-        part = detections.class_slice(each)
+    for label in np.flatnonzero(boxes.any(axis=0)):
+        part = detections.class_slice(label)
         of_class = right[part]
         bins, kept, size = _bins(of_class)
         places = ground_truth.image_videos[detections.images[part][kept]] * size + bins
@@ -63,8 +63,8 @@ def bootstrap_average_precision(
         true = np.bincount(places, of_class[kept], minlength=count).reshape(num_videos, size)
         wrong = matches.false_positive[part][kept]
         false = np.bincount(places, wrong, minlength=count).reshape(num_videos, size)
-        present = boxes[:, each] > 0
-        values = integral(times[present] @ true, times[present] @ false, boxes[present, each])
+        present = boxes[:, label] > 0
+        values = integral(times[present] @ true, times[present] @ false, boxes[present, label])
         total[present] += values
         known += present
     return np.divide(total, known, out=np.full(len(times), np.nan), where=known > 0)
@@ -75,7 +75,7 @@ def all_points_of_draws(true: np.ndarray, false: np.ndarray, boxes: np.ndarray) 
 
     Args:
         true, false: (R, B) true positives and weights of false positives in each bin of scores.
-        boxes: (R,) to be found.
+        boxes: (R,) boxes to be found.
     """
     return (_envelope(true, false) * true).sum(axis=1) / boxes
 
@@ -97,7 +97,7 @@ def at_101_recalls_of_draws(true: np.ndarray, false: np.ndarray, boxes: np.ndarr
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
-    """What 95 % of the draws lie in; NaN without any."""
+    """Interval that 95 % of the draws lie in; NaN without draws."""
     known = draws[~np.isnan(draws)]
     if not len(known):
         return float("nan"), float("nan")
@@ -106,7 +106,7 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def _bins(right: np.ndarray) -> tuple[np.ndarray, slice, int]:
-    """Bins of a class's detections up to the last true positive, where they end, and how many.
+    """Bins of a class's detections up to the last true positive, their slice, and their number.
 
     Each bin ends with a true positive, because precision only falls in between.
     """

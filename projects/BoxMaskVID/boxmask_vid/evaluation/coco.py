@@ -6,14 +6,22 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .candidates import Candidates, place_of, position_in_group, take
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .iou import FramePairs, box_iou, chunks
-from .matches import Matches
+from .matching import (
+    Candidates,
+    FramePairs,
+    Matches,
+    Pairs,
+    chunks,
+    frame_and_class,
+    paired_iou,
+    position_in_group,
+    take,
+)
 from .motion import MOTION_RANGES, in_range
 
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10).tolist()
 MAX_DETECTIONS = 100  # of a class in a frame
 AREA_RANGES = {
     "small": (0, 32**2),
@@ -46,7 +54,7 @@ class CocoMatching:
 
         Args:
             motion: (A,) from :func:`motion_iou`.
-            name: of the range in ``MOTION_RANGES``.
+            name: range in ``MOTION_RANGES``.
             thresholds: at least 0.5.
         """
         counted = in_range(motion, MOTION_RANGES[name])
@@ -77,8 +85,8 @@ class CocoMatching:
             yield Matches(taken, can_be_wrong & (taken < 0), counted)
 
     def _first_in_frames(self) -> np.ndarray:
-        """(D,) bool: the best of each class in each frame."""
-        places = place_of(self._detections, self._ground_truth.num_classes)
+        """(D,) bool: the best ``MAX_DETECTIONS`` of each class in each frame."""
+        places = frame_and_class(self._detections, self._ground_truth.num_classes)
         counts = np.bincount(places)
         result = np.ones(len(places), dtype=bool)
         many = np.flatnonzero((counts > MAX_DETECTIONS)[places])
@@ -88,20 +96,18 @@ class CocoMatching:
     def _walk(self) -> Candidates:
         truth, detections = self._ground_truth, self._detections
         pairs = FramePairs(truth.images, len(truth.image_ids))
-        found = [], [], []
+        found: list[Pairs] = []
         for chunk in chunks(len(detections)):
             images, classes = detections.images[chunk], detections.classes[chunk]
             boxes, allowed = detections.boxes[chunk], self._within_limit[chunk]
             for rows, truths in pairs.of(images):
                 same = (classes[rows] == truth.classes[truths]) & allowed[rows]
                 rows, truths = rows[same], truths[same]
-                ious = box_iou(boxes[rows], truth.boxes[truths])
+                ious = paired_iou(boxes[rows], truth.boxes[truths])
                 crowds = np.flatnonzero(truth.is_crowd[truths])
                 if len(crowds):
                     covered = boxes[rows[crowds]], truth.boxes[truths[crowds]]
-                    ious[crowds] = box_iou(*covered, crowd=True)
+                    ious[crowds] = paired_iou(*covered, crowd=True)
                 possible = np.flatnonzero(ious >= IOU_THRESHOLDS[0])
-                found[0].append(rows[possible] + chunk.start)
-                found[1].append(truths[possible])
-                found[2].append(ious[possible])
-        return Candidates.of(*found, detections, truth.num_classes)
+                found.append((rows[possible] + chunk.start, truths[possible], ious[possible]))
+        return Candidates.of(found, detections, truth.num_classes)

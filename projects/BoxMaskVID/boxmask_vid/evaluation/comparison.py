@@ -1,4 +1,4 @@
-"""Whether two sets of detections differ by more than the choice of videos explains."""
+"""Comparison of two sets of detections: a difference, or only the choice of videos?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from .bootstrap import interval
-from .metric import Metric
 from .motion import MOTION_RANGES
-from .scores import Scores
+from .scores import Metric, Scores
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Comparison:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval of the difference leaves 0 out."""
+        """Whether the interval of the difference excludes 0."""
         return self.low > 0 or self.high < 0
 
 
@@ -33,7 +32,7 @@ def compare(first: Scores, second: Scores) -> list[Comparison]:
     """Paired bootstrap of all metrics that have draws.
 
     Args:
-        first, second: of the same ground truth, scorers and number of draws.
+        first, second: scores with the same ground truth, scorers and number of draws.
     """
     result = []
     for metric, draws in first.draws.items():
@@ -47,24 +46,20 @@ def comparison_table(comparisons: list[Comparison]) -> str:
     """A line for each metric, in percent."""
     order = list(MOTION_RANGES)
     rows = [
-        [
-            f"{each.metric.scorer} {each.metric.name}",
-            each.metric.motion,
-            *_cells(each),
-        ]
-        for each in sorted(comparisons, key=lambda each: order.index(each.metric.motion))
+        [f"{row.metric.scorer} {row.metric.name}", row.metric.motion, *_cells(row)]
+        for row in sorted(comparisons, key=lambda row: order.index(row.metric.motion))
     ]
     header = ["AP in percent", "motion", "A", "B", "B - A", "95 % interval", "larger than noise"]
     return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 
-def _cells(each: Comparison) -> list[str]:
-    if math.isnan(each.first):
+def _cells(row: Comparison) -> list[str]:
+    if math.isnan(row.first):
         return ["-"] * 5
     return [
-        f"{100 * each.first:.2f}",
-        f"{100 * each.second:.2f}",
-        f"{100 * (each.second - each.first):+.2f}",
-        f"[{100 * each.low:+.2f}, {100 * each.high:+.2f}]",
-        "yes" if each.is_clear else "no",
+        f"{100 * row.first:.2f}",
+        f"{100 * row.second:.2f}",
+        f"{100 * (row.second - row.first):+.2f}",
+        f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]",
+        "yes" if row.is_clear else "no",
     ]

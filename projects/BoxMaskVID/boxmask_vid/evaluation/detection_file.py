@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..files import written_whole
 from ..progress import progress
 from .detections import Detections, result_columns
 from .ground_truth import GroundTruth
@@ -20,15 +20,21 @@ LONGEST_RECORD = 1 << 26  # characters
 PORTION = 100_000  # detections whose records are in memory at once
 
 _decode = json.JSONDecoder().raw_decode
-_BETWEEN = re.compile(r"\s*")
+_WORD = re.compile(r"\S")
+
+
+def _after_space(text: str, place: int) -> int:
+    """Position of the first character from ``place`` on that is not white space."""
+    word = _WORD.search(text, place)
+    return word.start() if word else len(text)
 
 
 def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
     """Read a JSON list of COCO results ``{image_id, category_id, bbox [x, y, w, h], score}``.
 
     Raises:
-        InputError: if it is not such a list, or something in it cannot be right.
-        FileNotFoundError: if there is no such file.
+        InputError: if it is not such a list, or a value in it is invalid.
+        FileNotFoundError: if the file does not exist.
     """
     portions, number = [], 0
     for records in _portions(Path(path)):
@@ -44,12 +50,14 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
 
 
 def write_detections(path: Path, detections: Detections, ground_truth: GroundTruth) -> None:
-    """Write a JSON list of COCO results, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    """Write a JSON list of COCO results, whole or not at all.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
     columns = detections.columns(ground_truth)
     starts = range(0, len(detections), PORTION)
-    with open(unfinished, "w", encoding="utf-8") as file:
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         file.write("[")
         for start in progress(starts, total=len(starts), what="portion"):
             part = [column[start : start + PORTION].tolist() for column in columns]
@@ -59,7 +67,6 @@ def write_detections(path: Path, detections: Detections, ground_truth: GroundTru
             ]
             file.write((",\n" if start else "") + json.dumps(records)[1:-1])
         file.write("]\n")
-    os.replace(unfinished, path)
 
 
 def _portions(path: Path) -> Iterator[list]:
@@ -76,10 +83,10 @@ def _portions(path: Path) -> Iterator[list]:
 def _records(path: Path) -> Iterator[object]:
     """The elements of a JSON list."""
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file of detections {path}: check the path.")
+        raise FileNotFoundError(f"File of detections {path} not found: check the path.")
     blocks = _blocks(path)
-    text, place = next(blocks, ""), 0
-    place = _BETWEEN.match(text).end()
+    text = next(blocks, "")
+    place = _after_space(text, 0)
     if text[place : place + 1] != "[":
         raise InputError(
             f"{path} starts with {text[:20]!r}: detections are a JSON list of COCO results "
@@ -88,12 +95,12 @@ def _records(path: Path) -> Iterator[object]:
     expected = "["
     while True:
         try:
-            place = _BETWEEN.match(text, place).end()
+            place = _after_space(text, place)
             if text[place : place + 1] == "]":
                 break
             if text[place] != expected:
                 raise json.JSONDecodeError(f"Expecting {expected!r}", text, place)
-            start = _BETWEEN.match(text, place + 1).end()
+            start = _after_space(text, place + 1)
             if expected == "[" and text[start] == "]":
                 break
             record, place = _decode(text, start)

@@ -28,7 +28,7 @@ class Detections:
     def ordered(
         cls, images: np.ndarray, classes: np.ndarray, scores: np.ndarray, boxes: np.ndarray
     ) -> Detections:
-        """From columns in any order, as :class:`Detections` describes them."""
+        """Detections from columns in any order."""
         order = np.argsort(-scores, kind="stable")
         if (np.diff(images) < 0).any():
             order = np.lexsort((images, -scores))
@@ -44,14 +44,15 @@ class Detections:
     def from_coco(
         cls, results: Sequence[dict], ground_truth: GroundTruth, source: str = "detections"
     ) -> Detections:
-        """
+        """Detections from decoded JSON.
+
         Args:
             results: COCO's result format: {image_id, category_id, bbox [x, y, w, h], score}.
-            ground_truth: what they are about.
-            source: what error messages call them.
+            ground_truth: images and classes that they refer to.
+            source: name of them in error messages.
 
         Raises:
-            InputError: if something in them cannot be right.
+            InputError: if a value in them is invalid.
         """
         columns = result_columns(results, source=source)
         return cls.from_columns(*columns, ground_truth=ground_truth, source=source)
@@ -67,7 +68,7 @@ class Detections:
         ground_truth: GroundTruth,
         source: str = "detections",
     ) -> Detections:
-        """As :meth:`from_coco`; (D,), (D,), (D, 4) and (D,)."""
+        """Detections from columns (D,), (D,), (D, 4) and (D,), see :meth:`from_coco`."""
         images = _positions(image_ids, ground_truth.image_ids, source, "image_id")
         classes = _positions(category_ids, ground_truth.category_ids, source, "category_id")
         _check(~np.isfinite(scores), scores, source, "score", "must be a finite number")
@@ -78,10 +79,10 @@ class Detections:
         return cls.ordered(images, classes, scores, boxes)
 
     def on_images(self, renumbered: np.ndarray) -> Detections:
-        """Those of some images.
+        """Detections in some of the images.
 
         Args:
-            renumbered: (I,) new position of each image; -1 for those left out, else rising.
+            renumbered: (I,) new position of each image; -1 to leave it out, else rising.
         """
         images = renumbered[self.images].astype(np.int32)
         kept = images >= 0
@@ -101,7 +102,7 @@ class Detections:
         return len(self.scores)
 
     def class_slice(self, class_index: int) -> slice:
-        """Where the detections of a class are."""
+        """Slice of the detections of a class."""
         first, end = np.searchsorted(self.classes, [class_index, class_index + 1])
         return slice(int(first), int(end))
 
@@ -113,7 +114,7 @@ def result_columns(
 
     Args:
         results: in COCO's result format.
-        source: what error messages call them.
+        source: name of them in error messages.
         first: number of the first one in error messages.
 
     Raises:
@@ -124,7 +125,7 @@ def result_columns(
         return empty, empty, np.zeros((0, 4)), np.zeros(0)
     try:
         columns = [
-            np.array([each[field] for each in results])
+            np.array([result[field] for result in results])
             for field in ("image_id", "category_id", "bbox", "score")
         ]
     except (KeyError, TypeError, ValueError):
@@ -140,21 +141,24 @@ _KINDS = re.compile("ii[if][if]")  # NumPy's: whole numbers, and two that may ha
 
 
 def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError:
-    for number, each in enumerate(results, start=first):
-        if not isinstance(each, dict):
-            return InputError(f"{source}: detection {number} is {each!r}, not a COCO result.")
+    for number, result in enumerate(results, start=first):
+        if not isinstance(result, dict):
+            return InputError(
+                f"{source}: detection {number} is {result!r}, not a COCO result: use a dictionary "
+                "with image_id, category_id, bbox and score."
+            )
         for field, valid, what in (
             ("image_id", _is_id, "a whole number"),
             ("category_id", _is_id, "a whole number"),
             ("bbox", _is_box, "a list of four numbers x, y, width, height"),
             ("score", _is_number, "a number"),
         ):
-            if field not in each:
+            if field not in result:
                 return InputError(f"{source}: detection {number} has no '{field}': add it.")
-            if not valid(each[field]):
-                return InputError(
-                    f"{source}: detection {number} has {field} {each[field]!r}: it must be {what}."
-                )
+            value = result[field]
+            if not valid(value):
+                sentence = f"detection {number} has {field} {value!r}: it must be {what}."
+                return InputError(f"{source}: {sentence}")
     raise AssertionError("all results are valid")
 
 
@@ -173,9 +177,8 @@ def _is_box(value: object) -> bool:
 def _positions(ids: np.ndarray, known: np.ndarray, source: str, field: str) -> np.ndarray:
     places = np.searchsorted(known, ids)
     wrong = known[np.minimum(places, len(known) - 1)] != ids
-    _check(
-        wrong, ids, source, field, "is not in the ground truth: give the two that belong together"
-    )
+    rule = "is not in the ground truth: use the ground truth of these detections"
+    _check(wrong, ids, source, field, rule)
     return places
 
 

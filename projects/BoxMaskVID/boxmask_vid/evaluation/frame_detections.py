@@ -1,4 +1,4 @@
-"""Detections of a frame, on their way from the model to the scorers."""
+"""Detections of a frame, between the model and the scorers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FrameDetections(NamedTuple):
 
     @classmethod
     def of(cls, image_id: int, instances: Instances) -> FrameDetections:
-        """From what a model returns."""
+        """Detections from the output of a model."""
         instances = instances.to("cpu")
         boxes = instances.pred_boxes.tensor.detach()
         boxes = BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
@@ -49,7 +49,7 @@ def joined(frames: Iterable[FrameDetections]) -> tuple[np.ndarray, ...]:
 def ordered_detections(
     parts: Sequence[tuple[np.ndarray, ...]], ground_truth: GroundTruth
 ) -> Detections:
-    """What :func:`joined` gave in several processes, the same however it was divided."""
+    """Detections from :func:`joined` of several processes, however the frames were divided."""
     image_ids, counts, classes, scores, boxes = map(np.concatenate, zip(*parts, strict=True))
     images = np.repeat(np.searchsorted(ground_truth.image_ids, image_ids), counts)
     return Detections.ordered(images, classes, scores, boxes)

@@ -27,33 +27,35 @@ class GroundTruth:
     ids: np.ndarray  # (A,) annotation ids; they may repeat
     images: np.ndarray  # (A,) position in `image_ids`
     classes: np.ndarray  # (A,) position in `category_ids`
-    tracks: np.ndarray  # (A,) instance ids, unique in a video; -1 where there is none
+    tracks: np.ndarray  # (A,) instance ids, unique in a video; -1 without one
     boxes: np.ndarray  # (A, 4) x, y, width, height in pixels
     areas: np.ndarray  # (A,) as COCO's area ranges take them
     is_crowd: np.ndarray  # (A,) bool
-    occluded: np.ndarray  # (A,) 0 or 1, -1 where nothing is said
+    occluded: np.ndarray  # (A,) 0 or 1, -1 if unknown
 
     @classmethod
     def from_coco(cls, content: dict, source: str = "ground truth") -> GroundTruth:
-        """
+        """Ground truth from decoded JSON.
+
         Args:
             content: a decoded COCO-VID JSON.
-            source: what error messages call it.
+            source: name of it in error messages.
 
         Raises:
-            InputError: if something in it cannot be right.
+            InputError: if a value in it is invalid.
         """
         return cls.from_table(vid_table(content, source))
 
     @classmethod
     def read(cls, path: str) -> GroundTruth:
-        """
+        """Ground truth from a file.
+
         Args:
-            path: of a COCO-VID JSON.
+            path: COCO-VID JSON.
 
         Raises:
-            InputError: if something in it cannot be right.
-            FileNotFoundError: if there is no such file.
+            InputError: if a value in it is invalid.
+            FileNotFoundError: if the file does not exist.
         """
         return cls.from_table(read_vid_json(path))
 
@@ -89,35 +91,34 @@ class GroundTruth:
 
     @property
     def num_classes(self) -> int:
+        """C."""
         return len(self.category_ids)
 
     @property
     def videos(self) -> np.ndarray:
-        """(A,) the video of each box."""
+        """(A,) video of each box."""
         return self.image_videos[self.images]
 
     @property
     def frames(self) -> np.ndarray:
-        """(A,) the number of the frame of each box."""
+        """(A,) number of the frame of each box in its video."""
         return self.image_frames[self.images]
 
     def of_images(self, image_ids: np.ndarray) -> tuple[GroundTruth, np.ndarray]:
-        """What lies in some of the images.
+        """Part of the ground truth in some of the images.
 
         Args:
             image_ids: any order.
 
         Returns:
-            the part, and (A,) bool, which boxes are in it. All videos and classes stay.
+            the part, and (A,) bool, whether a box is in it. All videos and classes stay.
 
         Raises:
-            InputError: if an image is not there.
+            InputError: if an image is not in it.
         """
         missing = np.setdiff1d(image_ids, self.image_ids)
         if len(missing):
-            raise InputError(
-                f"image_id {missing[0]} is not in the ground truth: give the right one."
-            )
+            raise InputError(f"image_id {missing[0]} is not in the ground truth: use one that is.")
         kept_images = np.isin(self.image_ids, image_ids)
         kept = kept_images[self.images]
         of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from .ground_truth import GroundTruth
-from .iou import box_iou
+from .matching import paired_iou
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ MOTION_RANGES = {"all": (0.0, 1.0), "slow": (0.9, 1.0), "medium": (0.7, 0.9), "f
 
 
 def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
-    """(A,) mean IoU of each box with those of its track at most 10 frames away, 1 without any.
+    """(A,) mean IoU of each box with those of its track at most 10 frames away, 1 without others.
 
     The value is (sum + 1e-10) / (n + 1e-10), boxes a pixel wider than their coordinates say. A box
     without a track is a track of its own.
@@ -45,7 +45,7 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
         # a track that is twice in a frame does not move between the two
         before = before[frames[before] != frames[before + shift]]
         after = before + shift
-        overlap = box_iou(boxes[before], boxes[after], extra=1)
+        overlap = paired_iou(boxes[before], boxes[after], extra=1)
         for rows in (before, after):
             total[rows] += overlap
             count[rows] += 1
@@ -55,7 +55,7 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
 
 
 def in_range(motion: np.ndarray, motion_range: tuple[float, float]) -> np.ndarray:
-    """Which values lie in a closed range."""
+    """Whether each value lies in a closed range."""
     low, high = motion_range
     return (motion >= low) & (motion <= high)
 

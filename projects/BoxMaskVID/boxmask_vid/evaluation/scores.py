@@ -20,11 +20,9 @@ from .bootstrap import (
 from .coco import AREA_RANGES, CocoMatching
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .ilsvrc import match_ilsvrc
-from .matches import Matches
-from .mega import match_mega
-from .metric import Metric
+from .matching import Matches
 from .motion import MOTION_RANGES, motion_iou
+from .motion_scorers import match_ilsvrc, match_mega
 
 SCORERS = ("coco", "ilsvrc", "mega")
 MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
@@ -32,16 +30,24 @@ COCO_METRICS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}  # 
 DRAWS = 1000
 
 
+class Metric(NamedTuple):
+    """Name of a measure, e.g. ("ilsvrc", "slow", "AP50")."""
+
+    scorer: str
+    motion: str  # range in MOTION_RANGES
+    name: str  # AP, AP50, AP75; of coco in range "all" also APs, APm, APl
+
+
 @dataclass(frozen=True)
 class Scores:
     """Every metric, for C classes and in R draws of videos; from 0 to 1, NaN where undefined."""
 
     class_names: tuple[str, ...]
-    per_class: dict[Metric, np.ndarray]  # (C,) each
-    draws: dict[Metric, np.ndarray]  # (R,) each; of AP50, and of coco's AP and AP75 of all boxes
+    per_class: dict[Metric, np.ndarray]  # of (C,)
+    draws: dict[Metric, np.ndarray]  # of (R,); AP50, and coco's AP and AP75 of all boxes
 
     def mean(self, metric: Metric) -> float:
-        """Over the classes that have boxes."""
+        """Mean over the classes that have boxes."""
         return mean_over_classes(self.per_class[metric])
 
     def interval(self, metric: Metric) -> tuple[float, float]:
@@ -61,13 +67,13 @@ def score(
 
     Args:
         ground_truth: A boxes.
-        detections: of its images.
-        scorers: some of ``SCORERS``.
-        draws: R, for intervals; 0 for none.
-        motion: (A,) motion IoU of the boxes; None where all of their tracks are there.
+        detections: detections in its images.
+        scorers: one or more of ``SCORERS``.
+        draws: R, for intervals; 0 for no intervals.
+        motion: (A,) motion IoU of the boxes; None to compute it, where their tracks are complete.
 
     Raises:
-        InputError: if there is no such scorer, or ``draws`` is negative.
+        InputError: if a scorer is unknown, or ``draws`` is negative.
     """
     check_scorers(scorers, draws)
     if motion is None:
@@ -92,11 +98,11 @@ def score_images(
     scorers: Sequence[str] = SCORERS,
     draws: int = DRAWS,
 ) -> Scores:
-    """Run scorers on some of the images; how fast an object moves is known from all of them.
+    """Run scorers on some of the images; motion is computed from all of them.
 
     Args:
-        ground_truth: of all images.
-        detections: of its images; those on others than ``image_ids`` do not count.
+        ground_truth: ground truth of all images.
+        detections: detections in its images; those in other images than ``image_ids`` do not count.
         image_ids: any order.
         scorers, draws: see :func:`score`.
     """
@@ -113,9 +119,10 @@ def score_images(
 
 
 def check_scorers(scorers: Sequence[str], draws: int) -> None:
-    """
+    """Check options of :func:`score`.
+
     Raises:
-        InputError: if there is no such scorer, or ``draws`` is negative.
+        InputError: if a scorer is unknown, or ``draws`` is negative.
     """
     if not scorers or set(scorers) - set(SCORERS):
         raise InputError(
@@ -155,14 +162,17 @@ def _coco(data: _Data, motion: np.ndarray) -> Iterator[_Part]:
     matching = CocoMatching(data.ground_truth, data.detections)
     without_draws = data._replace(times=None)
     for name in MOTION_RANGES:
-        every = [
-            (data if threshold == 0 or name == "all" else without_draws).averages(each, coco=True)
-            for threshold, each in enumerate(matching.motion(motion, name))
-        ]
+        values, drawn = [], []
+        for number, matches in enumerate(matching.motion(motion, name)):
+            with_draws = number == 0 or name == "all"
+            per_class, draws = (data if with_draws else without_draws).averages(matches, coco=True)
+            values.append(per_class)
+            drawn.append(draws)
         for metric, thresholds in COCO_METRICS.items():
-            per_class, draws = zip(*every[thresholds], strict=True)
-            drawn = None if any(each is None for each in draws) else np.mean(draws, axis=0)
-            yield Metric("coco", name, metric), np.mean(per_class, axis=0), drawn
+            known = [draws for draws in drawn[thresholds] if draws is not None]
+            complete = len(known) == len(drawn[thresholds])
+            mean_draws = np.mean(known, axis=0) if complete else None
+            yield Metric("coco", name, metric), np.mean(values[thresholds], axis=0), mean_draws
     for name in AREA_RANGES:
-        every = [without_draws.averages(each, coco=True)[0] for each in matching.area(name)]
-        yield Metric("coco", "all", f"AP{name[0]}"), np.mean(every, axis=0), None
+        values = [without_draws.averages(matches, coco=True)[0] for matches in matching.area(name)]
+        yield Metric("coco", "all", f"AP{name[0]}"), np.mean(values, axis=0), None

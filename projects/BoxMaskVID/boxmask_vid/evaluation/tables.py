@@ -1,4 +1,4 @@
-"""Scores as text and for JSON."""
+"""Scores as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 
 from tabulate import tabulate
 
-from .metric import Metric
 from .motion import MOTION_RANGES
-from .scores import Scores
+from .scores import Metric, Scores
 
 
 def headline_table(scores: Scores) -> str:
@@ -31,20 +30,20 @@ def class_table(scores: Scores) -> str:
     """AP50 of each class, a column for each scorer and motion range, in percent."""
     metrics = [metric for metric in scores.per_class if metric.name == "AP50"]
     rows = [
-        [name, *(_percent(scores.per_class[metric][each]) for metric in metrics)]
-        for each, name in enumerate(scores.class_names)
+        [name, *(_percent(scores.per_class[metric][label]) for metric in metrics)]
+        for label, name in enumerate(scores.class_names)
     ]
     header = ["AP50", *(f"{metric.scorer} {metric.motion}" for metric in metrics)]
     return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 
 def metrics_json(scores: Scores) -> dict:
-    """Values from 0 to 1, null where there is nothing to be found.
+    """Values from 0 to 1, null for classes and ranges without boxes.
 
     ``{"coco": {"AP", "AP50", "AP75"}, "ilsvrc": {motion range: {"AP50", "per_class": {name:
     AP50}}}, "mega": as "ilsvrc"}``, of the scorers that ran.
     """
-    result = {}
+    result: dict[str, dict] = {}
     for metric, per_class in scores.per_class.items():
         value = scores.mean(metric)
         if metric.scorer != "coco":
@@ -53,15 +52,15 @@ def metrics_json(scores: Scores) -> dict:
             result.setdefault(metric.scorer, {})[metric.motion] = of_range
         elif metric.motion == "all" and metric.name in ("AP", "AP50", "AP75"):
             result.setdefault("coco", {})[metric.name] = value
-    return without_nan(result)
+    return {scorer: without_nan(of_scorer) for scorer, of_scorer in result.items()}
 
 
 def without_nan(value: object) -> object:
     """A copy for JSON, which has no NaN: None in its place."""
     if isinstance(value, dict):
-        return {key: without_nan(each) for key, each in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_nan(each) for each in value]
+        return [without_nan(item) for item in value]
     if isinstance(value, float) and math.isnan(value):
         return None
     return value

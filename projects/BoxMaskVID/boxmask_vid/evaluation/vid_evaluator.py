@@ -1,4 +1,4 @@
-"""Scores what a model detects in videos."""
+"""Evaluator of detections in videos."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from .detection_log import DetectionLog
 from .detections import Detections
 from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
-from .metric import Metric
-from .scores import DRAWS, SCORERS, Scores, check_scorers, score_images
+from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score_images
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -28,10 +27,10 @@ TASKS = {"coco": "bbox", "ilsvrc": "ilsvrc", "mega": "mega"}
 
 
 class VIDEvaluator(DatasetEvaluator):
-    """Scores boxes, on the frames that were read, as three groups of papers do.
+    """Scores boxes, in the frames that were read, as three groups of papers do.
 
     ``evaluate()`` returns a dict with an entry for each scorer: ``bbox`` (COCO's), ``ilsvrc`` and
-    ``mega``. Each has, in percent, NaN where there is no ground truth:
+    ``mega``. Each has, in percent, NaN without ground truth:
 
     - ``AP50`` and ``AP50-<class>``; ``bbox/AP50`` is the headline on ImageNet VID;
     - ``AP50_slow``, ``AP50_medium``, ``AP50_fast`` and ``AP50_slow-<class>`` and so on, of objects
@@ -54,13 +53,13 @@ class VIDEvaluator(DatasetEvaluator):
         """
         Args:
             dataset_name: a registered data set of videos.
-            output_dir: where ``coco_instances_results.json`` goes.
-            scorers: some of "coco", "ilsvrc", "mega".
-            draws: of videos, for intervals; 0 for none.
-            log: where detections are put as they come; what it has already counts as read.
+            output_dir: folder for ``coco_instances_results.json``; None: it is not written.
+            scorers: one or more of "coco", "ilsvrc", "mega".
+            draws: number of draws of videos, for intervals; 0 for no intervals.
+            log: log that detections are appended to; frames that it has already count as read.
 
         Raises:
-            InputError: if there is no such scorer, or ``draws`` is negative.
+            InputError: if a scorer is unknown, or ``draws`` is negative.
         """
         check_scorers(scorers, draws)
         self._ground_truth = GroundTruth.read(MetadataCatalog.get(dataset_name).json_file)
@@ -71,7 +70,7 @@ class VIDEvaluator(DatasetEvaluator):
         self.reset()
 
     def read(self, path: str) -> Detections:
-        """Detections in a file, see :func:`read_detections`."""
+        """Read a file of detections, see :func:`read_detections`."""
         return read_detections(path, self._ground_truth)
 
     def reset(self) -> None:
@@ -92,7 +91,7 @@ class VIDEvaluator(DatasetEvaluator):
         read = np.concatenate([image_ids for image_ids, *_ in parts])
         if self._log is not None:
             again = set(read.tolist())
-            earlier = (each for key, each in self._log.earlier.items() if key not in again)
+            earlier = (frame for key, frame in self._log.earlier.items() if key not in again)
             parts.append(joined(earlier))
             read = np.concatenate([read, parts[-1][0]])
         if not len(read):
@@ -107,11 +106,11 @@ class VIDEvaluator(DatasetEvaluator):
         return self.score(detections, read)
 
     def score(self, detections: Detections, image_ids: np.ndarray) -> dict[str, dict[str, float]]:
-        """What :meth:`evaluate` returns, for detections from elsewhere.
+        """Result of :meth:`evaluate` for detections from elsewhere.
 
         Args:
-            detections: about the ground truth of the data set.
-            image_ids: of the frames that count; detections elsewhere do not.
+            detections: detections in the data set.
+            image_ids: ids of the frames that count; detections in others do not.
         """
         scores = score_images(
             self._ground_truth, detections, image_ids, scorers=self._scorers, draws=self._draws
@@ -121,8 +120,8 @@ class VIDEvaluator(DatasetEvaluator):
 
 
 def results(scores: Scores) -> dict[str, dict[str, float]]:
-    """In percent, with the keys that :class:`VIDEvaluator` describes."""
-    named = OrderedDict()
+    """Scores in percent, with the keys that :class:`VIDEvaluator` describes."""
+    named: dict[str, dict[str, float]] = OrderedDict()
     metrics = sorted(scores.per_class, key=lambda metric: metric.motion != "all")
     for metric in metrics:
         of_task = named.setdefault(TASKS[metric.scorer], {})

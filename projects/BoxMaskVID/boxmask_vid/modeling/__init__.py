@@ -1,25 +1,27 @@
 """The models; importing this registers all parts with Detectron2."""
 
-from .backbone import ResNetDC5
+from .backbone import ChannelMappedBackbone
+from .fast import accelerate
 from .meta_arch import VideoRCNN
-from .online_references import OnlineReferences
-from .plain import PlainVideoRCNN, plain_config
-from .proposal_generator import PreciseAnchorGenerator, VideoRPN
-from .reference_memory import ReferenceMemory, References
-from .roi_heads import BoxMaskHead, SelsaBoxHead, TemporalROIHeads, VideoOutputLayers
+from .proposal_generator import VideoRPN
+from .reference_memory import ReferenceMemory
+from .roi_heads import (
+    BoxMaskHead,
+    ReferenceBoxHead,
+    SelsaBoxHead,
+    TemporalROIHeads,
+    VideoOutputLayers,
+)
 
 __all__ = [
     "BoxMaskHead",
-    "OnlineReferences",
-    "PlainVideoRCNN",
-    "PreciseAnchorGenerator",
+    "ChannelMappedBackbone",
+    "ReferenceBoxHead",
     "ReferenceMemory",
-    "References",
-    "ResNetDC5",
     "SelsaBoxHead",
     "TemporalROIHeads",
     "VideoOutputLayers",
     "VideoRCNN",
     "VideoRPN",
-    "plain_config",
+    "accelerate",
 ]

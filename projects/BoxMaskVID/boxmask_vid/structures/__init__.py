@@ -1,6 +1,5 @@
-"""Data structures: boxes filled as masks, and boxes that keep float64."""
+"""Data structures: boxes filled as masks."""
 
 from .box_masks import BoxMasks
-from .precise_boxes import PreciseBoxes
 
-__all__ = ["BoxMasks", "PreciseBoxes"]
+__all__ = ["BoxMasks"]

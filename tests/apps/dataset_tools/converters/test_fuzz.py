@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_formats import IMAGES, WRITERS, write_images
 
 from boxmask_vid.apps.dataset_tools.checks import examine, repair
 from boxmask_vid.apps.dataset_tools.converters.convert import FORMATS, convert_to_coco_vid
@@ -19,6 +18,7 @@ from boxmask_vid.data import load_vid_json
 from boxmask_vid.errors import InputError
 from boxmask_vid.files import read_json, write_json
 from support.ilsvrc import OBJECT, XML, write_list, write_tree
+from tests.apps.dataset_tools.converters.test_formats import IMAGES, WRITERS, write_images
 
 MUTATIONS = 2000
 # what the doctor leaves to people

@@ -117,15 +117,15 @@ def test_a_group_has_its_own_errors_and_the_background():
     assert second.gains[at("localisation")] == pytest.approx(0.5)
 
 
-def mended(content, results, kind):
-    """The files after the errors of a kind are put right, box by box."""
+def fixed(content, results, kind):
+    """The files after the errors of a kind are corrected, box by box."""
     content, results = copy.deepcopy(content), copy.deepcopy(results)
     truth = GroundTruth.from_coco(content)
-    by_score = {each["score"]: each for each in results}
+    by_score = {result["score"]: result for result in results}
     detections = Detections.from_coco(results, truth)
     errors = find_errors(truth, detections)
-    by_id = {each["id"]: each for each in content["annotations"]}
-    annotation = [by_id[each] for each in truth.ids.tolist()]
+    by_id = {annotation["id"]: annotation for annotation in content["annotations"]}
+    annotation = [by_id[number] for number in truth.ids.tolist()]
     if kind == "missed":
         lost = {truth.ids[box] for box in np.flatnonzero(errors.missed)}
         content["annotations"] = [a for a in content["annotations"] if a["id"] not in lost]
@@ -142,7 +142,7 @@ def mended(content, results, kind):
             result["category_id"] = annotation[box]["category_id"]
         else:
             gone.append(result)
-    return content, [each for each in results if not any(each is other for other in gone)]
+    return content, [result for result in results if not any(result is other for other in gone)]
 
 
 def pycocotools_ap50(content, results):
@@ -159,7 +159,7 @@ def pycocotools_ap50(content, results):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_gains_are_those_of_mended_files_with_pycocotools(seed):
+def test_gains_are_those_of_fixed_files_with_pycocotools(seed):
     content, results = random_vid(seed, per_frame=12)
     for number, result in enumerate(results):
         result["score"] += number * 1e-6  # no ties
@@ -168,6 +168,6 @@ def test_gains_are_those_of_mended_files_with_pycocotools(seed):
     ap50, gains = delta_ap(truth, detections, find_errors(truth, detections))
     assert ap50 == pytest.approx(pycocotools_ap50(content, results), abs=1e-9)
     for kind, gain in zip(KINDS, gains, strict=True):
-        expected = pycocotools_ap50(*mended(content, results, kind)) - ap50
+        expected = pycocotools_ap50(*fixed(content, results, kind)) - ap50
         assert gain == pytest.approx(expected, abs=1e-9), kind
     assert sum(gain > 0 for gain in gains) >= 3

@@ -63,9 +63,9 @@ def test_fragments_agree_with_plain_loops(seed):
     found_ids = {int(truth.ids[box]) for box in matches.taken if box >= 0}
     frames = {image["id"]: (image["video_id"], image["frame_id"]) for image in content["images"]}
     tracks = {}
-    for each in sorted(content["annotations"], key=lambda a: frames[a["image_id"]]):
-        key = frames[each["image_id"]][0], each["instance_id"]
-        tracks.setdefault(key, []).append(each["id"] in found_ids)
+    for annotation in sorted(content["annotations"], key=lambda a: frames[a["image_id"]]):
+        key = frames[annotation["image_id"]][0], annotation["instance_id"]
+        tracks.setdefault(key, []).append(annotation["id"] in found_ids)
     expected = {
         key: sum(a != b for a, b in pairwise(states)) / (len(states) - 1)
         if len(states) > 1

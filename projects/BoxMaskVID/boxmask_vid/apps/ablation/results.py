@@ -18,9 +18,8 @@ from ...data.datasets.vid_json import read_vid_json
 from ...evaluation.bootstrap import interval
 from ...evaluation.detection_file import read_detections
 from ...evaluation.ground_truth import GroundTruth
-from ...evaluation.metric import Metric
 from ...evaluation.motion import MOTION_RANGES
-from ...evaluation.scores import Scores, score_images
+from ...evaluation.scores import Metric, Scores, score_images
 from ...evaluation.vid_evaluator import RESULTS_FILE
 from .ablation import Ladder
 from .jobs import Job

@@ -1,8 +1,8 @@
 """A model as graphs of plain tensors: frame to memory, and frame with memory to detections.
 
-The plain formulation (``modeling/plain.py``) is exported: what the fast one is made of, sums of
-sparse rows, has no counterpart in ONNX. A reference frame is remembered as the attention keys and
-values of its proposals and, with Temporal RoI Align, its feature map.
+The formulation of the papers is exported (``MODEL.VID.ACCELERATE False``): sums of sparse rows,
+which the fast one is made of, have no counterpart in ONNX. A reference frame is remembered as the
+attention keys and values of its proposals and, with Temporal RoI Align, its feature map.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from detectron2.config import CfgNode
 from detectron2.export import TracingAdapter
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from torch import nn
 
 from ...errors import InputError
-from ...modeling import plain_config
-from ...modeling.plain import PlainTemporalROIAlign, most_similar_cells
-from ...modeling.roi_heads import TemporalROIHeads
+from ...modeling import VideoRCNN
+from ...modeling.layers import TemporalROIAlign
+from ...modeling.layers.temporal_roi_align import most_similar_cells
+from ...modeling.roi_heads import ReferenceBoxHead, SelsaBoxHead, TemporalROIHeads
 
-Stages = list[tuple[torch.Tensor, torch.Tensor]]
+Stages = list[tuple[torch.Tensor, ...]]
 
-# Of the frames that are traced. Graphs take any size; one that does not is found out by a check on
-# frames of another size.
+# Height and width of the traced frames. Graphs take any size; a check on frames of another size
+# finds one that does not.
 TRACED_SIZE = 120, 152
 
 
@@ -50,7 +50,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """What is exported: a module of plain tensors, with tensors to trace it with."""
+    """A module of plain tensors, with tensors to trace it with."""
 
     name: str
     module: TracingAdapter
@@ -58,25 +58,28 @@ class Graph:
     outputs: list[Port]
 
 
-def build_graphs(cfg: CfgNode, model: nn.Module) -> list[Graph]:
+def build_graphs(cfg: CfgNode, model: VideoRCNN) -> list[Graph]:
     """The graphs of a model.
 
-    - ``encode`` (only if the model looks at references): an image to the memory of it.
+    - ``encode`` (only if the model looks at references): an image to its memory.
     - ``detect``: an image and the memory of any number of reference frames, those of each
       concatenated along the first axis, to boxes, scores, classes, and the memory of the image
       itself, which need not be among the references.
 
     Args:
-        cfg: of the model.
-        model: with its weights, on the CPU.
+        cfg: config of the model.
+        model: model with its weights, on the CPU.
 
     Raises:
         InputError: if the model cannot be exported.
     """
     _check_exportable(cfg, model)
-    plain = build_model(plain_config(cfg))
-    plain.load_state_dict(model.state_dict())
-    plain.eval()
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.VID.ACCELERATE = False
+    paper = build_model(cfg)
+    paper.load_state_dict(model.state_dict())
+    paper.eval()
     height, width = TRACED_SIZE
     image = torch.arange(3 * height * width).mul(7919).remainder(251).byte().view(3, height, width)
     picture = Port("image", "uint8", (3, "height", "width"))
@@ -85,21 +88,21 @@ def build_graphs(cfg: CfgNode, model: nn.Module) -> list[Graph]:
         Port("scores", "float32", ("detections",)),
         Port("classes", "int64", ("detections",)),
     ]
-    own = memory_ports(plain)
+    own = memory_ports(paper)
     with torch.no_grad():
-        memory = _encode(plain, image)
+        memory = _encode(paper, image)
     detect = Graph(
         "detect",
-        TracingAdapter(plain, (image, *memory), _detect).eval(),
+        TracingAdapter(paper, (image, *memory), _detect).eval(),
         [picture, *(_of_references(port) for port in own)],
         [*found, *(Port(f"own_{port.name}", port.dtype, port.shape) for port in own)],
     )
     if not own:
         return [detect]
-    return [Graph("encode", TracingAdapter(plain, image, _encode).eval(), [picture], own), detect]
+    return [Graph("encode", TracingAdapter(paper, image, _encode).eval(), [picture], own), detect]
 
 
-def memory_ports(model: nn.Module) -> list[Port]:
+def memory_ports(model: VideoRCNN) -> list[Port]:
     """The memory of one frame."""
     heads, ports = model.roi_heads, []
     if heads.box_head_uses_references:
@@ -108,7 +111,7 @@ def memory_ports(model: nn.Module) -> list[Port]:
                 shape = "proposals", fc.out_features
                 ports.append(Port(f"stage_{stage}_{part}", "float32", shape))
     if heads.temporal_roi_align is not None:
-        (output,) = model.backbone.output_shape().values()
+        output = model.backbone.output_shape()[heads.box_in_features[0]]
         ports.append(Port("maps", "float32", (1, output.channels, "map_height", "map_width")))
     return ports
 
@@ -118,12 +121,18 @@ def _of_references(port: Port) -> Port:
     return Port(port.name, port.dtype, (first, *port.shape[1:]))
 
 
-def _check_exportable(cfg: CfgNode, model: nn.Module) -> None:
+def _check_exportable(cfg: CfgNode, model: VideoRCNN) -> None:
     if not isinstance(model.roi_heads, TemporalROIHeads):
         raise InputError(
             f"MODEL.ROI_HEADS.NAME is {cfg.MODEL.ROI_HEADS.NAME}: only models with "
             "TemporalROIHeads are exported; for Detectron2's own see its "
             "tools/deploy/export_model.py."
+        )
+    head = model.roi_heads.box_head
+    if isinstance(head, ReferenceBoxHead) and not isinstance(head, SelsaBoxHead):
+        raise InputError(
+            f"MODEL.ROI_BOX_HEAD.NAME is {cfg.MODEL.ROI_BOX_HEAD.NAME}: of the box heads with "
+            "references only SelsaBoxHead is exported."
         )
     if model.roi_heads.predict_masks:
         raise InputError(
@@ -132,12 +141,12 @@ def _check_exportable(cfg: CfgNode, model: nn.Module) -> None:
         )
 
 
-def _encode(model: nn.Module, image: torch.Tensor) -> tuple[Stages, list[torch.Tensor]]:
+def _encode(model: VideoRCNN, image: torch.Tensor) -> tuple[Stages, list[torch.Tensor]]:
     return _look(model, image)[2:]
 
 
 def _detect(
-    model: nn.Module, image: torch.Tensor, stages: Stages, maps: list[torch.Tensor]
+    model: VideoRCNN, image: torch.Tensor, stages: Stages, maps: list[torch.Tensor]
 ) -> tuple:
     """Boxes, scores, classes, and the memory of the image.
 
@@ -163,7 +172,7 @@ def _detect(
 
 
 def _look(
-    model: nn.Module, image: torch.Tensor
+    model: VideoRCNN, image: torch.Tensor
 ) -> tuple[Instances, torch.Tensor, Stages, list[torch.Tensor]]:
     """Proposals of a frame, (R, C, P, P) their RoIAlign, and what is remembered of the frame."""
     images = model.preprocess_image([{"image": image}])
@@ -172,18 +181,20 @@ def _look(
     heads = model.roi_heads
     (frame_maps,) = (features[name] for name in heads.box_in_features)
     rois = heads.box_pooler([frame_maps], [proposals.proposal_boxes])
-    stages = heads.box_head.encode_references(rois) if heads.box_head_uses_references else []
+    stages = (
+        heads.box_head.project(heads.box_head.embed(rois)) if heads.box_head_uses_references else []
+    )
     if heads.temporal_roi_align is None:
         return proposals, rois, stages, []
-    (output,) = model.backbone.output_shape().values()
-    height, width = ((size + output.stride - 1) // output.stride for size in image.shape[1:])
+    stride = heads.map_stride
+    height, width = ((size + stride - 1) // stride for size in image.shape[1:])
     return proposals, rois, stages, [frame_maps[:, :, :height, :width]]
 
 
 def _align(
-    temporal_roi_align: PlainTemporalROIAlign, rois: torch.Tensor, maps: torch.Tensor
+    temporal_roi_align: TemporalROIAlign, rois: torch.Tensor, maps: torch.Tensor
 ) -> torch.Tensor:
-    """``PlainTemporalROIAlign.forward`` on references in one tensor, of which a loop goes along.
+    """``TemporalROIAlign.forward`` on references in one tensor, along which a loop goes.
 
     Args:
         temporal_roi_align: the module.
@@ -203,4 +214,4 @@ def _most_similar_of_each(cells: torch.Tensor, maps: torch.Tensor, count: int) -
 
     Scripted: a traced loop would have the number of references that it was traced with.
     """
-    return torch.stack([most_similar_cells(cells, each, count) for each in maps.unbind()])
+    return torch.stack([most_similar_cells(cells, positions, count) for positions in maps.unbind()])

@@ -1,5 +1,6 @@
-"""Linking: scores of detections that know of the neighbouring frames, as post-processing."""
+"""Linking: post-processing of detections that uses the neighbouring frames."""
 
+from .command import argument_parser, run
 from .link_classifier import LinkClassifier
 from .seq_nms import seq_nms
 from .tubelets import link_tubelets
@@ -7,8 +8,10 @@ from .videos import learn_links, with_seq_nms, with_tubelets
 
 __all__ = [
     "LinkClassifier",
+    "argument_parser",
     "learn_links",
     "link_tubelets",
+    "run",
     "seq_nms",
     "with_seq_nms",
     "with_tubelets",

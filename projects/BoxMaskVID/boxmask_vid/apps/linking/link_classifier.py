@@ -1,4 +1,4 @@
-"""Are two boxes of consecutive frames the same object? (Sabater et al., REPP, IROS 2020, III-B)."""
+"""Links between boxes of consecutive frames (Sabater et al., REPP, IROS 2020, III-B)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pycocotools.mask import iou as box_iou
 
-MAX_STEPS = 500  # it converges in some tens
-RIDGE = 1e-3  # keeps weights finite where same and other are cleanly apart
+from .iou import iou_matrix
+
+MAX_STEPS = 500  # it converges after some tens
+RIDGE = 1e-3  # keeps weights finite if the two classes are separable
 
 
 @dataclass(frozen=True)
 class LinkClassifier:
-    """Logistic regression on what two boxes have in common; the default weights are set by hand.
+    """Logistic regression on features of two boxes; the default weights are set by hand.
 
     Attributes:
         iou: weight of their IoU.
@@ -39,7 +40,7 @@ class LinkClassifier:
         next_boxes: np.ndarray,
         next_class_scores: np.ndarray,
     ) -> np.ndarray:
-        """(A, B) that box ``a`` of a frame and box ``b`` of the next one are the same object.
+        """(A, B) probabilities that boxes of a frame and of the next frame are the same object.
 
         Args:
             boxes: (A, 4) x, y, w, h in pixels.
@@ -55,22 +56,22 @@ class LinkClassifier:
     def fit(
         cls, videos: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
     ) -> LinkClassifier:
-        """Learn the weights from ground truth: are boxes of consecutive frames of one track?
+        """Learn the weights from ground truth: boxes of consecutive frames, of one track or not.
 
         Args:
-            videos: of each, columns of its A boxes: frames (A,), boxes (A, 4) x, y, w, h, classes
+            videos: columns of the A boxes of a video: frames (A,), boxes (A, 4) x, y, w, h, classes
                 (A,), tracks (A,).
 
         Raises:
             ValueError: if no two boxes of consecutive frames are of one track, or all are.
         """
         pairs = [pair for video in videos for pair in _pairs_of_video(*video)]
-        features = np.concatenate([each[0].reshape(-1, 4) for each in pairs] or [np.zeros((0, 4))])
-        same = np.concatenate([each[1].reshape(-1) for each in pairs] or [np.zeros(0, dtype=bool)])
+        features = np.concatenate([np.zeros((0, 4)), *(pair[0].reshape(-1, 4) for pair in pairs)])
+        same = np.concatenate([np.zeros(0, dtype=bool), *(pair[1].reshape(-1) for pair in pairs)])
         if same.all() or not same.any():
             raise ValueError(
                 f"{same.sum()} of {len(same)} pairs of boxes in consecutive frames are of the same "
-                "track: to learn links it takes some that are and some that are not."
+                "track: use videos with pairs that are and pairs that are not."
             )
         return cls(*_logistic_regression(features, same).tolist())
 
@@ -81,7 +82,7 @@ def link_features(
     next_boxes: np.ndarray,
     next_class_scores: np.ndarray,
 ) -> np.ndarray:
-    """(A, B, 4): IoU, distance, size and classes, as :class:`LinkClassifier` says."""
+    """(A, B, 4): IoU, distance, size and classes, see :class:`LinkClassifier`."""
     extents, next_extents = np.maximum(boxes[:, 2:], 1e-6), np.maximum(next_boxes[:, 2:], 1e-6)
     sizes, next_sizes = np.sqrt(extents.prod(axis=1)), np.sqrt(next_extents.prod(axis=1))
     centres = boxes[:, :2] + boxes[:, 2:] / 2
@@ -90,7 +91,7 @@ def link_features(
     ratio = np.abs(np.log(extents[:, None] / next_extents)).sum(axis=2)
     return np.stack(
         [
-            box_iou(boxes, next_boxes, np.zeros(len(next_boxes), dtype=bool)),
+            iou_matrix(boxes, next_boxes),
             distance / ((sizes[:, None] + next_sizes) / 2),
             ratio,
             _unit(class_scores) @ _unit(next_class_scores).T,
@@ -114,7 +115,7 @@ def _pairs_of_video(
 
 
 def _logistic_regression(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Weights and bias of the smallest ridge-regularised mean log loss."""
+    """Weights and bias with the smallest ridge-regularised mean log loss."""
     inputs, wanted = torch.from_numpy(features), torch.from_numpy(labels).to(torch.float64)
     weights = torch.zeros(features.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(

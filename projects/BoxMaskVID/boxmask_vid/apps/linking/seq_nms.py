@@ -5,10 +5,14 @@ Shapes: N detections of one video.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from pycocotools.mask import iou as box_iou
+
+from .iou import iou_matrix
+
+RESCORING: dict[str, Callable[[np.ndarray], float]] = {"average": np.mean, "max": np.max}
 
 
 def seq_nms(
@@ -41,9 +45,9 @@ def seq_nms(
         (M,) positions of the detections that are kept, rising, and (M,) their new scores.
     """
     rescored = np.full(len(frames), np.nan)
-    score_of = {"average": np.mean, "max": np.max}[rescoring]
-    for each in np.unique(classes):
-        members = np.flatnonzero(classes == each)
+    score_of = RESCORING[rescoring]
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
         paths = _Paths(frames[members], boxes[members], scores[members], link_iou)
         while (path := paths.pop_best(suppression_iou)) is not None:
             rescored[members[path]] = score_of(scores[members[path]])
@@ -64,16 +68,16 @@ class _Paths:
         order = np.argsort(frames, kind="stable")
         numbers, starts = np.unique(frames[order], return_index=True)
         self.members = np.split(order, starts[1:])
-        self.boxes = [np.asarray(boxes[each], dtype=np.float64) for each in self.members]
-        self.scores = [np.asarray(scores[each], dtype=np.float64) for each in self.members]
-        self.links = [
-            _iou(here, there) > link_iou if number + 1 == following else None
+        self.boxes = [np.asarray(boxes[rows], dtype=np.float64) for rows in self.members]
+        self.scores = [np.asarray(scores[rows], dtype=np.float64) for rows in self.members]
+        self.links: list[np.ndarray | None] = [
+            iou_matrix(here, there) > link_iou if number + 1 == following else None
             for here, there, number, following in zip(
                 self.boxes[:-1], self.boxes[1:], numbers[:-1], numbers[1:], strict=True
             )
         ]
         self.links.append(None)
-        self.value = [each.copy() for each in self.scores]
+        self.value = [value.copy() for value in self.scores]
         self.best = np.zeros(len(self.value))
         self._update(0, len(self.value) - 1)
 
@@ -89,16 +93,17 @@ class _Paths:
             last += 1
         for frame, box in enumerate(path, start=first):
             boxes = self.boxes[frame]
-            gone = _iou(boxes[box : box + 1], boxes)[0] > suppression_iou
+            gone = iou_matrix(boxes[box : box + 1], boxes)[0] > suppression_iou
             gone[box] = True
             self.value[frame][gone] = -np.inf
         self._update(first, last)
         return np.array([self.members[first + step][box] for step, box in enumerate(path)])
 
     def _following(self, frame: int, box: int) -> int | None:
-        if self.links[frame] is None:
+        links = self.links[frame]
+        if links is None:
             return None
-        values = np.where(self.links[frame][box], self.value[frame + 1], -np.inf)
+        values = np.where(links[box], self.value[frame + 1], -np.inf)
         following = int(values.argmax())
         return None if values[following] == -np.inf else following
 
@@ -115,8 +120,3 @@ class _Paths:
             self.best[frame] = after.max()
             if frame < first and np.array_equal(before, after):
                 break
-
-
-def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(A, B) of (A, 4) and (B, 4) x, y, w, h."""
-    return box_iou(boxes, others, np.zeros(len(others), dtype=bool))

@@ -9,8 +9,8 @@ together first. N detections of one video, O objects in its frames, K classes.
 from __future__ import annotations
 
 import numpy as np
-from pycocotools.mask import iou as box_iou
 
+from .iou import iou_matrix
 from .link_classifier import LinkClassifier
 
 SAME_OBJECT_IOU = 0.7  # of boxes of different classes in one frame
@@ -73,10 +73,10 @@ def link_tubelets(
 def _objects(
     frames: np.ndarray, boxes: np.ndarray, scores: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) object of each detection, (O,) how many each has; objects are numbered by frame.
+    """(N,) object of each detection, (O,) detections of each object; objects are numbered by frame.
 
     Going by falling score, a detection joins the first object of its frame that its box lies on and
-    that has not got its class.
+    that has no detection of its class yet.
     """
     objects = np.empty(len(frames), dtype=int)
     order = np.lexsort((-scores, frames))
@@ -84,16 +84,16 @@ def _objects(
     count = 0
     for members in np.split(order, starts[1:]):
         own = np.asarray(boxes[members], dtype=np.float64)
-        near = box_iou(own, own, np.zeros(len(own), dtype=bool)) >= SAME_OBJECT_IOU
+        near = iou_matrix(own, own) >= SAME_OBJECT_IOU
         seeds: dict[int, int] = {}  # place in the frame: object
         taken = set()
         for place, member in enumerate(members):
             column = columns[member]
             seed = next(
                 (
-                    each
-                    for each in np.flatnonzero(near[place, :place])
-                    if each in seeds and (seeds[each], column) not in taken
+                    earlier
+                    for earlier in np.flatnonzero(near[place, :place])
+                    if earlier in seeds and (seeds[earlier], column) not in taken
                 ),
                 place,
             )
@@ -108,7 +108,7 @@ def _objects(
 def _link(
     frames: np.ndarray, boxes: np.ndarray, class_scores: np.ndarray, classifier: LinkClassifier
 ) -> np.ndarray:
-    """(O,) the object of the next frame that each is linked to, -1 for none."""
+    """(O,) object of the next frame that an object is linked to, -1 for none."""
     following = np.full(len(frames), -1)
     numbers, starts = np.unique(frames, return_index=True)
     ends = [*starts[1:], len(frames)]

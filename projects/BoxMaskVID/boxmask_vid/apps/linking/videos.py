@@ -1,4 +1,4 @@
-"""Linking in every video of a data set."""
+"""Linking in all videos of a data set."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def with_seq_nms(
     *,
     rescoring: Literal["average", "max"] = "average",
 ) -> Detections:
-    """Detections after :func:`seq_nms`, which says what the options are.
+    """Detections after :func:`seq_nms`, which describes the options.
 
     Args:
-        ground_truth: says which frames belong to a video; its boxes are not looked at.
-        detections: of its images.
+        ground_truth: gives the frames of the videos; its boxes are not used.
+        detections: detections in its images.
 
     Raises:
         InputError: if a score is negative.
     """
     if (detections.scores < 0).any():
         raise InputError(
-            f"A detection has the score {detections.scores.min()}: Seq-NMS adds scores up, they "
-            "must be 0 or more."
+            f"A detection has the score {detections.scores.min()}: Seq-NMS adds scores, use scores "
+            "of 0 or more."
         )
 
     def link(
@@ -55,11 +55,11 @@ def with_tubelets(
     classifier: LinkClassifier = LinkClassifier(),  # noqa: B008 - frozen
     smoothing: float = 0.6,
 ) -> Detections:
-    """Detections after :func:`link_tubelets`, which says what the options are.
+    """Detections after :func:`link_tubelets`, which describes the options.
 
     Args:
-        ground_truth: says which frames belong to a video; its boxes are not looked at.
-        detections: of its images.
+        ground_truth: gives the frames of the videos; its boxes are not used.
+        detections: detections in its images.
     """
 
     def link(*columns: np.ndarray) -> Columns:
@@ -69,16 +69,16 @@ def with_tubelets(
 
 
 def learn_links(ground_truth: GroundTruth) -> LinkClassifier:
-    """Weights for :func:`with_tubelets` from the tracks of other videos, such as those of training.
+    """Classifier for :func:`with_tubelets` from the tracks of other videos, e.g. of training.
 
     Raises:
         InputError: if there are no tracks to learn from.
     """
     used = (ground_truth.tracks >= 0) & ~ground_truth.is_crowd
     columns = (ground_truth.frames, ground_truth.boxes, ground_truth.classes, ground_truth.tracks)
-    columns = [column[used] for column in columns]
+    used_columns = [column[used] for column in columns]
     videos = ground_truth.videos[used]
-    parts = [tuple(column[rows] for column in columns) for rows in _rows_by_value(videos)]
+    parts = [tuple(column[rows] for column in used_columns) for rows in _rows_by_value(videos)]
     try:
         return LinkClassifier.fit(parts)
     except ValueError as error:

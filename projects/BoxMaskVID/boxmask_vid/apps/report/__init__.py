@@ -1,6 +1,6 @@
-"""The error analysis as a page for people: one HTML file with everything in it."""
+"""Error analysis of detections as one HTML file that needs no other."""
 
 from .page import write_report
-from .study import Study
+from .report_data import ReportData
 
-__all__ = ["Study", "write_report"]
+__all__ = ["ReportData", "write_report"]

@@ -21,6 +21,7 @@ from ...config import names_of_classes
 from ...engine.predictor import VideoPredictor
 from ...errors import InputError
 from ...json_lines import JsonLinesLog, read_json_lines
+from ...references import build_reference_policy
 from ...video import FrameSource, VideoWriter, open_frames
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 from .track_linker import TrackLinker
@@ -79,13 +80,11 @@ class Annotator:
         self._class_names = names_of_classes(cfg)
         self._metadata = Metadata(thing_classes=self._class_names)
         self._model_provenance = model_provenance(cfg)
-        test = cfg.MODEL.VID.TEST
-        self._online = options.online or test.REFERENCES == "online"
+        policy = build_reference_policy(cfg)
+        self._online = options.online or not policy.needs_whole_video
         # elsewhere a frame depends on the frames before it, or has masks, which are not written
-        self._resumable = (
-            test.REFERENCES == "adaptive"
-            and not self._online
-            and not cfg.MODEL.BOXMASK.PREDICT_MASKS
+        self._resumable = not (
+            self._online or policy.needs_every_frame or cfg.MODEL.BOXMASK.PREDICT_MASKS
         )
 
     def annotate(self, task: VideoTask, watch: Callable[..., Iterable]) -> None:

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...precision import at_least_float32, without_autocast
+
 
 class SelsaAggregator(nn.Module):
-    """What the reference proposals add to the features of the key proposals (Eq. 3-4).
+    """Features that reference proposals add to those of the key proposals (Eq. 3-4).
 
     R key RoIs, M reference RoIs of all reference frames, D channels. The reference side does not
     depend on the key frame, so :meth:`project` can be called once per reference frame and kept.
@@ -60,13 +62,13 @@ class SelsaAggregator(nn.Module):
         return self.output(attended)
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        # similarity and softmax stay in float32 under autocast
-        with torch.autocast(query.device.type, enabled=False):
-            heads = [self._heads(x) for x in (query, key, value)]
-            attended = F.scaled_dot_product_attention(*heads)
+        with without_autocast(query):
+            attended = F.scaled_dot_product_attention(
+                self._heads(query), self._heads(key), self._heads(value)
+            )
         return attended[0].transpose(0, 1).flatten(1).to(query.dtype)
 
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, D) -> (1, heads, N, D / heads), at least float32."""
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
-        return x.unflatten(1, (self.num_heads, -1)).transpose(0, 1)[None]
+    def _heads(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, D) -> (1, heads, N, D / heads)."""
+        heads = at_least_float32(features).unflatten(1, (self.num_heads, -1))
+        return heads.transpose(0, 1)[None]

@@ -3,54 +3,30 @@
 Every cell of a key RoI is enriched with the most similar cells of the reference frames' feature
 maps. No boxes are needed in the reference frames.
 
-RoIAlign and the 3x3 embedding convolution are linear, so neither the similarity of RoI cells nor
-the embedding of what is similar is computed from RoI features: both are interpolated, the one
-from products of map with map, the other from projections of the maps, which a reference frame
-needs once. ``modeling/plain.py`` has the formulation of the paper.
+R key RoIs, C channels, P pooler size, T reference frames of h_t x w_t cells, K cells of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import fvcore.nn.weight_init as weight_init
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from .frame_cells import FrameCells
-from .largest_of_rows import largest_of_rows
-from .roi_align_weights import roi_align_weights
-from .weighted_rows import WeightedRows
+from ...precision import at_least_float32, without_autocast
 
 
 class TemporalROIAlign(nn.Module):
-    """Most similar RoI Align (Sec. 3.2) and temporal attentional feature aggregation (Sec. 3.3).
+    """Most similar RoI Align (Sec. 3.2) and temporal attentional feature aggregation (Sec. 3.3)."""
 
-    R key RoIs, C channels, P pooler size, T reference frames of h_t x w_t cells.
-    """
-
-    # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
-    _AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
-    # RoI cells that are embedded and mixed together, for the same reason.
-    _CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
-
-    def __init__(
-        self,
-        *,
-        channels: int,
-        num_most_similar: int,
-        num_heads: int,
-        spatial_scale: float,
-        sampling_ratio: int,
-    ) -> None:
+    def __init__(self, *, channels: int, num_most_similar: int, num_heads: int) -> None:
         """
         Args:
             channels: C.
             num_most_similar: K, cells taken from each reference frame for each RoI cell.
             num_heads: heads ("attention blocks") of the temporal attention; 0 for a plain mean.
-            spatial_scale, sampling_ratio: of the RoIAlign that pools the key RoIs.
 
         Raises:
             ValueError: if ``num_heads`` does not divide C.
@@ -60,238 +36,98 @@ class TemporalROIAlign(nn.Module):
             raise ValueError(f"TROI needs channels ({channels}) divisible by heads ({num_heads})")
         self.num_most_similar = num_most_similar
         self.num_heads = num_heads
-        self.spatial_scale = spatial_scale
-        self.sampling_ratio = sampling_ratio
         if num_heads:
             self.embed = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
             weight_init.c2_msra_fill(self.embed)
 
-    def encode(self, maps: torch.Tensor) -> list[FrameCells]:
-        """What is needed of N frames, as key or as reference.
-
-        In training without projections: nothing is used twice, and they take most of the memory.
+    def encode(self, feature_maps: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Key and reference frames in the form that :meth:`forward` takes: their maps (C, h, w).
 
         Args:
-            maps: (N, C, h, w).
+            feature_maps: (N, C, h, w).
         """
-        rows = maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
-        taps = [None] * len(maps)
-        if self.num_heads and not self.training:
-            taps = self._project(rows)
-        precise = rows.to(torch.promote_types(rows.dtype, torch.float32))
-        norm = precise.norm(dim=2).clamp(min=1e-12)
-        unit = precise / norm[:, :, None]
-        size = tuple(maps.shape[2:])
-        return [FrameCells(size, *each) for each in zip(unit, norm, taps, strict=True)]
-
-    def _project(self, rows: torch.Tensor) -> torch.Tensor:
-        """Features (..., L, C) -> :attr:`FrameCells.taps` (..., L * 9, C)."""
-        kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
-        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
+        return feature_maps.unbind()
 
     def forward(
         self,
         roi_features: torch.Tensor,
         boxes: torch.Tensor,
-        key: FrameCells,
-        references: Sequence[FrameCells],
+        key: torch.Tensor,
+        references: Sequence[torch.Tensor],
     ) -> torch.Tensor:
         """
         Args:
             roi_features: (R, C, P, P), RoIAlign of the key frame.
-            boxes: (R, 4) the RoIs, in pixels.
-            key: cells of the key frame, all that RoIAlign saw.
-            references: cells of T frames, without those that only pad a batch.
+            boxes, key: (R, 4) RoIs in pixels and the map of the key frame, which
+                ``roi_features`` come from.
+            references: maps (C, h_t, w_t) of T frames, without cells that only pad a batch.
 
         Returns:
             (R, C, P, P).
         """
-        rois, channels, size, _ = roi_features.shape
-        cells = roi_features.permute(0, 2, 3, 1).flatten(0, 2)  # (R * P * P, C)
-        position, weight = roi_align_weights(
-            boxes,
-            map_size=key.size,
-            output_size=size,
-            spatial_scale=self.spatial_scale,
-            sampling_ratio=self.sampling_ratio,
-        )
-        with torch.autocast(cells.device.type, enabled=False):
-            precise = cells.to(key.unit.dtype)
-            similar = self.most_similar(precise, position, weight, key, references)
-            neighbours = _Neighbours(size, cells.device)
-            limit = self._CELLS_AT_ONCE.get(cells.device.type, self._CELLS_AT_ONCE["cuda"])
-            if self.training:
-                limit = len(cells)  # each part would project the maps again
-            step = max(limit // size**2, 1)  # RoIs
-            mixed = torch.empty_like(precise)
-            for start in range(0, max(rois, 1), step):
-                part = slice(start * size**2, (start + step) * size**2)
-                mixed[part] = self._aggregate(
-                    precise[part],
-                    position[start : start + step],
-                    weight[start : start + step],
-                    key,
-                    [(index[part], share[part]) for index, share in similar],
-                    references,
-                    neighbours,
-                )
-        return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
+        similar = [self.most_similar_roi_align(roi_features, frame) for frame in references]
+        return self.aggregate(torch.stack([roi_features, *similar]))
 
-    def _aggregate(
-        self,
-        cells: torch.Tensor,
-        position: torch.Tensor,
-        weight: torch.Tensor,
-        key: FrameCells,
-        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
-        references: Sequence[FrameCells],
-        neighbours: _Neighbours,
+    def most_similar_roi_align(
+        self, roi_features: torch.Tensor, reference_map: torch.Tensor
     ) -> torch.Tensor:
-        """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
-        if self.num_heads:
-            rows = neighbours.rows(position, weight).without_zeros()
-            own = _recomputed(self._embedded, rows, key)
-            attention = self._attention(own, similar, references, neighbours)
-        else:
-            attention = cells.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
-        return self._mix(cells, attention, similar, references)
+        """RoI features (R, C, P, P) composed of a reference map (C, h, w) (Eq. 1-3)."""
+        rois, channels, height, width = roi_features.shape
+        cells = roi_features.permute(0, 2, 3, 1).reshape(-1, channels)
+        with without_autocast(cells):
+            positions = at_least_float32(reference_map.flatten(1))
+            mixed = most_similar_cells(at_least_float32(cells), positions, self.num_most_similar)
+        return mixed.to(cells.dtype).view(rois, height, width, channels).permute(0, 3, 1, 2)
 
-    def most_similar(
-        self,
-        cells: torch.Tensor,
-        position: torch.Tensor,
-        weight: torch.Tensor,
-        key: FrameCells,
-        references: Sequence[FrameCells],
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The K most similar cells of each reference frame for each RoI cell (Eq. 1-3).
-
-        By cosine similarity; an all-zero cell is similar to nothing (cosine 0).
+    def aggregate(self, frames: torch.Tensor) -> torch.Tensor:
+        """Attention over frames, for every cell and head (Eq. 4-6).
 
         Args:
-            cells: (N, C), N = R * P * P.
-            position, weight: (R, P, P, n), what of the key frame RoIAlign makes the cells of.
-            key, references: see :meth:`forward`.
+            frames: (T + 1, R, C, P, P), the key frame first.
 
         Returns:
-            for each reference frame position and softmax of the cosines, (N, K) each.
+            (R, C, P, P), a convex combination of the frames.
         """
-        if not references or not len(cells):
-            return [(cells.new_empty(0, 1, dtype=torch.int32), cells[:, :1]) for _ in references]
-        # Scaling by the norm of the RoI cell does not change which are its best.
-        position, weight = position.flatten(0, 2), weight.flatten(0, 2)
-        weight = weight * key.norm.detach()[position]
-        rows = WeightedRows.over_last(position, weight).without_zeros()
-        most = max(len(each.unit) for each in references)
-        limit = self._AT_ONCE.get(cells.device.type, self._AT_ONCE["cuda"])
-        parts = list(rows.split(max(limit // most, 1)))
-        norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        similar = []
-        for each in references:
-            with torch.no_grad():
-                product = key.unit @ each.unit.t()
-                count = self.num_most_similar
-                found = [largest_of_rows(part.of(product), count) for part in parts]
-                best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
-            if cells.requires_grad or each.unit.requires_grad:
-                best = _recomputed(_products, cells, each.unit, index)
-            similar.append((index.int(), (best / norm).softmax(dim=1)))
-        return similar
+        if not self.num_heads:
+            return frames.mean(dim=0)
+        embedded = self.embed(frames.flatten(0, 1)).view_as(frames)
+        with without_autocast(embedded):
+            embedded = self._heads(at_least_float32(embedded))  # (T + 1, R, heads, C', P, P)
+            score = (embedded * embedded[:1]).sum(dim=3, keepdim=True) / embedded.shape[3] ** 0.5
+            attention = score.softmax(dim=0)
+        return (self._heads(frames) * attention.to(frames.dtype)).sum(dim=0).flatten(1, 2)
 
-    def _attention(
-        self,
-        own: torch.Tensor,
-        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
-        references: Sequence[FrameCells],
-        neighbours: _Neighbours,
-    ) -> torch.Tensor:
-        """(T + 1, N, heads) attention over the key frame and its references (Eq. 4-5).
-
-        Args:
-            own: (N, C) embedding of the key RoIs.
-            similar, references: see :meth:`most_similar`.
-            neighbours: of the cells of a RoI.
-        """
-        scores = [self._scores(own, own)]
-        for (index, weight), each in zip(similar, references, strict=True):
-            rows = neighbours.rows(index, weight)
-            scores.append(_recomputed(self._scores_of, own, rows, each))
-        scale = (own.shape[1] / self.num_heads) ** -0.5
-        return (torch.stack(scores) * scale).softmax(dim=0)
-
-    def _scores_of(self, own: torch.Tensor, rows: WeightedRows, frame: FrameCells) -> torch.Tensor:
-        return self._scores(own, self._embedded(rows, frame))
-
-    def _scores(self, own: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
-        """(N, heads) products of embeddings (N, C)."""
-        return (own * embedded).unflatten(1, (self.num_heads, -1)).sum(dim=2)
-
-    def _embedded(self, rows: WeightedRows, frame: FrameCells) -> torch.Tensor:
-        """(N, C) embedding of RoIs whose cells are made of those of a frame."""
-        taps = frame.taps
-        if taps is None:
-            taps = self._project(frame.unit * frame.norm[:, None])
-        embedded = rows.of(taps)
-        return embedded + self.embed.bias.to(torch.promote_types(embedded.dtype, torch.float32))
-
-    def _mix(
-        self,
-        cells: torch.Tensor,
-        attention: torch.Tensor,
-        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
-        references: Sequence[FrameCells],
-    ) -> torch.Tensor:
-        """(N, C), the frames weighted with their attention (Eq. 6)."""
-        heads = attention.shape[2]
-        mixed = cells.unflatten(1, (heads, -1)) * attention[0, :, :, None]
-        for (index, weight), each, share in zip(similar, references, attention[1:], strict=True):
-            # (N, heads, K) entries: a sum for every cell and head
-            entries = index[:, None] * heads + _range(heads, index)[:, None]
-            weights = (weight * each.norm[index])[:, None] * share[:, :, None]
-            rows = WeightedRows.over_last(entries, weights)
-            mixed = mixed + rows.of(each.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
-        return mixed.flatten(1)
+    def _heads(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames.unflatten(2, (self.num_heads, -1))
 
 
-class _Neighbours:
-    """Which cells of a RoI of P x P a 3x3 convolution sees, and at which of its 9 taps."""
+def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int) -> torch.Tensor:
+    """Mean of the K most similar positions, weighted with the softmax of the cosines (Eq. 1-3).
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        cell = F.pad(torch.arange(size**2).view(size, size), (1, 1, 1, 1), value=-1)
-        seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
-        inside = seen >= 0  # what pads the RoI adds nothing
-        counts = inside.sum(dim=1)
-        self.cell = seen[inside].to(device)
-        self.tap = inside.nonzero()[:, 1].int().to(device)
-        self.start = (counts.cumsum(0) - counts).int().to(device)
+    An all-zero cell is similar to nothing (cosine 0).
 
-    def rows(self, position: torch.Tensor, weight: torch.Tensor) -> WeightedRows:
-        """Rows of ``FrameCells.taps`` that make the embedding of RoI cells.
+    Args:
+        cells: (N, C), N = R * P * P.
+        positions: (C, L), L = h * w.
+        count: K.
 
-        Args:
-            position, weight: what the cells themselves are made of, n entries for each of all
-                the cells of all RoIs in order.
-        """
-        cells = len(self.start)
-        position, weight = (each.reshape(-1, cells, each.shape[-1]) for each in (position, weight))
-        rois, _, entries = position.shape
-        index = position[:, self.cell] * 9 + self.tap[:, None]
-        roi = _range(rois, index)[:, None]
-        offsets = (roi * len(self.cell) + self.start) * entries
-        return WeightedRows(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
+    Returns:
+        (N, C).
+    """
+    cosine = F.normalize(cells, dim=1) @ F.normalize(positions, dim=0)
+    index = first_largest(cosine, min(count, cosine.shape[1]))
+    nearest = positions.t()[index]  # (N, K, C)
+    return (nearest * cosine.gather(1, index).softmax(dim=1)[:, :, None]).sum(dim=1)
 
 
-def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """(N, K) of cells (N, C) with the rows (L, C) that an index (N, K) names."""
-    return (cells[:, None] @ rows[index].transpose(1, 2)).squeeze(1)
+def first_largest(values: torch.Tensor, count: int) -> torch.Tensor:
+    """Positions (N, K) of the K largest of values (N, L), the first ones of equals.
 
-
-def _recomputed(function: Callable[..., torch.Tensor], *args: object) -> torch.Tensor:
-    """``function(*args)``; in training nothing within is kept, the gradient computes it again."""
-    if not torch.is_grad_enabled():
-        return function(*args)
-    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
-
-
-def _range(end: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.arange(end, device=like.device, dtype=like.dtype)
+    ``topk`` takes any of equals. Cells of a map where one channel alone is active have equal
+    cosines, but not equal features.
+    """
+    found = [values.argmax(dim=1, keepdim=True)]
+    for _ in range(count - 1):
+        values = values.scatter(1, found[-1], float("-inf"))
+        found.append(values.argmax(dim=1, keepdim=True))
+    return torch.cat(found, dim=1)

@@ -15,8 +15,10 @@ from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.structures import ImageList, Instances
 from detectron2.utils.events import get_event_storage
 
-from ..encoded_frame import EncodedFrame
-from ..reference_memory import ReferenceMemory, References
+from ..encoded_frame import EncodedFrame, References, WithProjections
+from ..fast import accelerate
+from ..reference_encoder import ReferenceEncoder
+from ..reference_memory import ReferenceMemory
 
 
 @META_ARCH_REGISTRY.register()
@@ -35,29 +37,39 @@ class VideoRCNN(GeneralizedRCNN):
 
     @configurable
     def __init__(
-        self, *, reference_memory: ReferenceMemory, references_at_once: int, **kwargs
+        self,
+        *,
+        reference_memory: ReferenceMemory,
+        reference_encoder: ReferenceEncoder,
+        accelerated_on: str | None,
+        **kwargs,
     ) -> None:
         """
         Args:
             reference_memory: what is remembered of the videos that are read.
-            references_at_once: at test, how many reference frames are encoded together.
+            reference_encoder: the form in which reference frames are remembered.
+            accelerated_on: device that the modules are made fast for; None for the formulation of
+                the papers.
             kwargs: see ``GeneralizedRCNN``.
         """
         super().__init__(**kwargs)
         self.reference_memory = reference_memory
-        self.references_at_once = references_at_once
+        self.reference_encoder = reference_encoder
+        if accelerated_on is not None:
+            accelerate(self, accelerated_on)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         return {
             **super().from_config(cfg),
             "reference_memory": ReferenceMemory.from_config(cfg),
-            "references_at_once": cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE,
+            "reference_encoder": ReferenceEncoder(cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE),
+            "accelerated_on": cfg.MODEL.DEVICE if cfg.MODEL.VID.ACCELERATE else None,
         }
 
     def train(self, mode: bool = True) -> VideoRCNN:
         if mode:
-            self.reference_memory.keep_only([])  # the weights that made what it holds will change
+            self.reference_memory.retain([])  # the weights that made what it holds will change
         return super().train(mode)
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, torch.Tensor] | list[dict]:
@@ -105,21 +117,28 @@ class VideoRCNN(GeneralizedRCNN):
         assert not self.training
         frames, reference_rows = self._frames(batched_inputs)
         count = len(batched_inputs)
-        arrived = []
-        if self.roi_heads.uses_references and detected_instances is None:
-            arrived = self._encode_references(frames, range(count, len(frames)))
+        uses_references = self.roi_heads.uses_references and detected_instances is None
+        new_references: list[WithProjections] = []
+        if uses_references:  # before the key frames, whose maps would be kept meanwhile
+            for part in self.reference_encoder.parts(range(count, len(frames))):
+                images = self._images(frames, part)
+                features = self.backbone(images.tensor)
+                new_references += self.reference_encoder.keep(self, images, features)
         key_images = self._images(frames, range(count))
         key_features = self.backbone(key_images.tensor)
         if detected_instances is not None:
-            given = [each.to(self.device) for each in detected_instances]
+            given = [instances.to(self.device) for instances in detected_instances]
             results = self.roi_heads.forward_with_given_boxes(key_features, given)
         else:
             proposals, _ = self.proposal_generator(key_images, key_features)
             keys = references = None
-            if self.roi_heads.uses_references:
-                keys = self._encode(key_features, proposals)
-                encoded = [*(key.reference for key in keys), *arrived]
-                references = self._remembered_references(batched_inputs, encoded, reference_rows)
+            if uses_references:
+                keys, own = self.reference_encoder.encode_keys(
+                    self, key_images, key_features, proposals
+                )
+                references = self._remembered_references(
+                    batched_inputs, [*own, *new_references], reference_rows
+                )
             results, _ = self.roi_heads(
                 key_images, key_features, proposals, keys=keys, references=references
             )
@@ -163,56 +182,39 @@ class VideoRCNN(GeneralizedRCNN):
         Args:
             rows: of the references of each key frame.
         """
-        used = sorted({row for each in rows for row in each})
-        proposals = [None] * len(images)
+        used = sorted({row for key_rows in rows for row in key_rows})
+        proposals: list[Instances | None] = [None] * len(images)
         found = self.proposal_generator.propose(*_select(images, features, used))
-        for row, each in zip(used, found, strict=True):
-            proposals[row] = each
-        return self._encode(features, proposals)
-
-    def _encode_references(self, frames: list[torch.Tensor], rows: range) -> list[References]:
-        """Some of the frames, before the key frames, whose maps would be kept meanwhile."""
-        encoded = []
-        for start in range(rows.start, rows.stop, self.references_at_once):
-            part = range(start, min(start + self.references_at_once, rows.stop))
-            images = self._images(frames, part)
-            features = self.backbone(images.tensor)
-            proposals, _ = self.proposal_generator(images, features)
-            encoded += [each.reference for each in self._encode(features, proposals)]
-        return encoded
+        for row, instances in zip(used, found, strict=True):
+            proposals[row] = instances
+        return self.roi_heads.encode(features, proposals)
 
     def _remembered_references(
         self,
         batched_inputs: list[dict],
-        encoded: list[References],
+        frames: list[WithProjections],
         reference_rows: list[list[int]],
     ) -> list[References]:
         """References of each key frame: those that came with it and those of its video.
 
         Args:
-            encoded: all frames, the key frames first.
-            reference_rows: which of them came with each key frame.
+            frames: all frames as references, the key frames first.
+            reference_rows: those of them that came with each key frame.
         """
         references = []
         for row, sample in enumerate(batched_inputs):
-            arrived = [encoded[each] for each in reference_rows[row]]
-            remembered = self.reference_memory.recall(
-                encoded[row],
+            new = [frames[reference] for reference in reference_rows[row]]
+            remembered = self.reference_memory.references_for(
+                frames[row],
                 video_id=sample.get("video_id"),
                 frame_index=sample.get("frame_index"),
-                arrived=arrived if "reference_images" in sample else None,
+                new_references=new if "reference_images" in sample else None,
             )
-            references.append(References.cat(remembered))
+            references.append(self.reference_encoder.join(self, remembered))
         read = {sample["video_id"] for sample in batched_inputs if "video_id" in sample}
         if read:  # a still image in between leaves the videos alone
-            self.reference_memory.keep_only(read)
+            self.reference_memory.retain(read)
         return references
-
-    def _encode(
-        self, features: dict[str, torch.Tensor], proposals: list[Instances | None]
-    ) -> list[EncodedFrame]:
-        (shape,) = self.backbone.output_shape().values()
-        return self.roi_heads.encode(features, proposals, shape.stride)
 
 
 def _references(encoded: list[EncodedFrame], rows: list[int]) -> References:
@@ -224,9 +226,9 @@ def _select(
 ) -> tuple[ImageList, dict[str, torch.Tensor]]:
     """Some of the frames; those that follow each other without a copy."""
     sizes = [images.image_sizes[row] for row in rows]
-    at = list(rows)
-    if at and at == list(range(at[0], at[-1] + 1)):
-        at = slice(at[0], at[-1] + 1)
+    at: slice | list[int] = list(rows)
+    if rows and list(rows) == list(range(rows[0], rows[-1] + 1)):
+        at = slice(rows[0], rows[-1] + 1)
     return (
         ImageList(images.tensor[at], sizes),
         {name: maps[at] for name, maps in features.items()},

@@ -13,7 +13,6 @@ from detectron2.modeling.proposal_generator import RPN
 from detectron2.structures import Boxes, ImageList, Instances
 from torchvision.ops import clip_boxes_to_image, nms
 
-from ...structures import PreciseBoxes
 from ..box_regression import SymmetricBox2BoxTransform
 from ..matcher import ReassigningMatcher
 
@@ -27,11 +26,16 @@ class VideoRPN(RPN):
     Works on one feature map.
     """
 
+    training: bool
+
     @configurable
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         if len(self.in_features) != 1:
-            raise ValueError(f"VideoRPN: MODEL.RPN.IN_FEATURES is one map, got {self.in_features}")
+            raise ValueError(
+                f"VideoRPN works on one feature map: MODEL.RPN.IN_FEATURES is {self.in_features}, "
+                "name one of the backbone's."
+            )
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
@@ -58,17 +62,17 @@ class VideoRPN(RPN):
         self, anchors: list[Boxes], gt_instances: list[Instances]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """As ``RPN``, for the anchors inside the (unpadded) image; all others are ignored."""
-        anchors = PreciseBoxes.cat(anchors)
+        all_anchors = Boxes.cat(anchors)
         labels, matched_boxes = [], []
         for truth in gt_instances:
-            inside = anchors.inside_box(truth.image_size)
+            inside = all_anchors.inside_box(truth.image_size)
             (labels_inside,), (boxes_inside,) = super().label_and_sample_anchors(
-                [anchors[inside]], [truth]
+                [all_anchors[inside]], [truth]
             )
-            labels.append(labels_inside.new_full((len(anchors),), -1))
+            labels.append(labels_inside.new_full((len(all_anchors),), -1))
             labels[-1][inside] = labels_inside
             # any box will do for the others
-            matched_boxes.append(anchors.tensor.to(boxes_inside.dtype, copy=True))
+            matched_boxes.append(all_anchors.tensor.to(boxes_inside.dtype, copy=True))
             matched_boxes[-1][inside] = boxes_inside
         return labels, matched_boxes
 
@@ -109,13 +113,13 @@ class VideoRPN(RPN):
         Raises:
             FloatingPointError: if a prediction is NaN or infinite.
         """
-        (logits,), (deltas,), (anchors,) = pred_objectness_logits, pred_anchor_deltas, anchors
-        # not topk, whose count would depend on the size of the map: a traced graph has one count
+        (logits,), (deltas,), (boxes_of_map,) = pred_objectness_logits, pred_anchor_deltas, anchors
         topk = self.pre_nms_topk[self.training]
-        scores, order = (each[:, :topk] for each in logits.sort(dim=1, descending=True))
+        # a slice, whose length depends on the size of the map in an exported graph, too
+        scores, order = (column[:, :topk] for column in logits.sort(dim=1, descending=True))
         chosen = deltas.gather(1, order[:, :, None].expand(-1, -1, 4))
         boxes = self.box2box_transform.apply_deltas(
-            chosen.flatten(0, 1), anchors.tensor[order.flatten()]
+            chosen.flatten(0, 1), boxes_of_map.tensor[order.flatten()]
         ).view(len(order), -1, 4)
         if not (boxes.isfinite().all() and scores.isfinite().all()):
             raise FloatingPointError(
@@ -125,14 +129,14 @@ class VideoRPN(RPN):
         proposals = []
         for frame_boxes, frame_scores, size in zip(boxes, scores, image_sizes, strict=True):
             frame_boxes = clip_boxes_to_image(frame_boxes, size)
-            keep = PreciseBoxes(frame_boxes).nonempty(threshold=self.min_box_size)
+            keep = Boxes(frame_boxes).nonempty(threshold=self.min_box_size)
             frame_boxes, frame_scores = frame_boxes[keep], frame_scores[keep]
             keep = nms(frame_boxes, frame_scores.to(frame_boxes.dtype), self.nms_thresh)
             keep = keep[: self.post_nms_topk[self.training]]
             proposals.append(
                 Instances(
                     size,
-                    proposal_boxes=PreciseBoxes(frame_boxes[keep]),
+                    proposal_boxes=Boxes(frame_boxes[keep]),
                     objectness_logits=frame_scores[keep],
                 )
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -11,15 +12,20 @@ from detectron2.modeling.roi_heads import ROI_BOX_HEAD_REGISTRY, FastRCNNConvFCH
 from torch import nn
 
 from ..layers import SelsaAggregator
+from .reference_box_head import ReferenceBoxHead
 
 
 @ROI_BOX_HEAD_REGISTRY.register()
-class SelsaBoxHead(FastRCNNConvFCHead):
+class SelsaBoxHead(FastRCNNConvFCHead, ReferenceBoxHead):
     """``FastRCNNConvFCHead`` that aggregates reference RoIs after every FC, before its ReLU.
 
     R key RoIs, M reference RoIs, P pooler size, D FC width. Key and reference RoIs go through the
-    same layers; reference RoIs are never aggregated themselves, so they can be encoded apart.
+    same layers; reference RoIs are never aggregated themselves.
     """
+
+    fcs: Sequence[nn.Linear]
+    conv_norm_relus: Sequence[nn.Module]
+    aggregators: Any  # nn.ModuleList of SelsaAggregator
 
     @configurable
     def __init__(self, input_shape: ShapeSpec, *, num_heads: int, **kwargs) -> None:
@@ -39,56 +45,32 @@ class SelsaBoxHead(FastRCNNConvFCHead):
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
         return {**super().from_config(cfg, input_shape), "num_heads": cfg.MODEL.VID.SELSA.NUM_HEADS}
 
-    def encode_references(
-        self, roi_features: torch.Tensor
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The reference side, independent of any key frame.
-
-        Args:
-            roi_features: (M, C, P, P), plain RoIAlign.
-
-        Returns:
-            attention keys and values, (M, D) each, of every stage.
-        """
-        return self.project(self.embed(roi_features))
-
     def forward(
-        self,
-        roi_features: torch.Tensor,
-        reference_stages: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        self, roi_features: torch.Tensor, references: Iterable[tuple[torch.Tensor, ...]]
     ) -> torch.Tensor:
-        """
-        Args:
-            roi_features: (R, C, P, P) of one key frame.
-            reference_stages: of its references, from :meth:`encode_references`.
-
-        Returns:
-            (R, D).
-        """
-        return self.aggregate(self.embed(roi_features), reference_stages)
+        """Box features (R, D) of key RoIs (R, C, P, P) and the stages of their references."""
+        return self.aggregate(self.embed(roi_features), references)
 
     def embed(self, roi_features: torch.Tensor) -> torch.Tensor:
-        """The first FC, which key and reference RoIs have in common: (N, C, P, P) -> (N, D)."""
+        """The first FC: (N, C, P, P) -> (N, D)."""
         for conv in self.conv_norm_relus:
             roi_features = conv(roi_features)
         return self.fcs[0](roi_features.flatten(1))
 
-    def project(self, embedded: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """:meth:`encode_references` of RoIs (M, D) that went through :meth:`embed`."""
-        stages = [self.aggregators[0].project(embedded)]
+    def project(self, embedded: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        """Attention keys and values, (M, D) each, of every stage, for RoIs (M, D)."""
+        stages: list[tuple[torch.Tensor, ...]] = [self.aggregators[0].project(embedded)]
         for fc, aggregator in zip(self.fcs[1:], self.aggregators[1:], strict=True):
             embedded = fc(embedded.relu())
             stages.append(aggregator.project(embedded))
         return stages
 
     def aggregate(
-        self,
-        embedded: torch.Tensor,
-        reference_stages: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        self, embedded: torch.Tensor, references: Iterable[tuple[torch.Tensor, ...]]
     ) -> torch.Tensor:
-        """:meth:`forward` of RoIs (R, D) that went through :meth:`embed`."""
+        """Add to the RoIs (R, D) of every stage what they attend to (Eq. 3-4)."""
         key = embedded
-        stages = iter(reference_stages)  # nothing keeps a stage while the next one is joined
+        stages = iter(references)  # nothing keeps a stage while the next one is joined
         for number, aggregator in enumerate(self.aggregators):
             if number:
                 key = self.fcs[number](key)

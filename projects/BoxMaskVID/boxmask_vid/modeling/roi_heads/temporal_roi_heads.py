@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ROIAlign, ShapeSpec
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import ROI_HEADS_REGISTRY
-from detectron2.modeling.poolers import ROIPooler
 from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import ImageList, Instances
-from torch import nn
 
-from ..encoded_frame import EncodedFrame
+from ..encoded_frame import EncodedFrame, References
 from ..layers import TemporalROIAlign
 from ..matcher import ReassigningMatcher
-from ..reference_memory import References
-from .sparse_roi_align import SparseROIAlign
+from .reference_box_head import ReferenceBoxHead
 from .video_output_layers import VideoOutputLayers
 
 
@@ -36,26 +34,32 @@ class TemporalROIHeads(StandardROIHeads):
 
     @configurable
     def __init__(
-        self, *, temporal_roi_align: nn.Module | None, predict_masks: bool, **kwargs
+        self,
+        *,
+        temporal_roi_align: TemporalROIAlign | None,
+        predict_masks: bool,
+        map_stride: int,
+        **kwargs,
     ) -> None:
         """
         Args:
             temporal_roi_align: enriches the pooled features of key RoIs; None for plain RoIAlign.
             predict_masks: run the mask head at test, too.
+            map_stride: pixels of the input for each cell of the feature map.
             kwargs: see ``StandardROIHeads``.
         """
         super().__init__(**kwargs)
         self.temporal_roi_align = temporal_roi_align
         self.predict_masks = predict_masks
-        self.box_head_uses_references = hasattr(self.box_head, "encode_references")
+        self.map_stride = map_stride
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         heads, troi = cfg.MODEL.ROI_HEADS, cfg.MODEL.VID.TROI
-        if len(heads.IN_FEATURES) != 1:
+        if len(heads.IN_FEATURES) != 1 or heads.IN_FEATURES[0] not in input_shape:
             raise ValueError(
                 "TemporalROIHeads works on one feature map: MODEL.ROI_HEADS.IN_FEATURES is "
-                f"{heads.IN_FEATURES}."
+                f"{heads.IN_FEATURES}, the backbone has {list(input_shape)}: name one of them."
             )
         ret = super().from_config(cfg, input_shape)
         if ret["train_on_pred_boxes"]:
@@ -68,16 +72,21 @@ class TemporalROIHeads(StandardROIHeads):
             min_quality=heads.IOU_THRESHOLDS[-1],
             ground_truth_appended=heads.PROPOSAL_APPEND_GT,
         )
+        shape = input_shape[heads.IN_FEATURES[0]]
+        ret["map_stride"] = shape.stride
         ret["temporal_roi_align"] = None
         if troi.ENABLED:
-            ret["temporal_roi_align"] = cls._build_temporal_roi_align(cfg, input_shape)
+            ret["temporal_roi_align"] = TemporalROIAlign(
+                channels=shape.channels,
+                num_most_similar=troi.NUM_MOST_SIMILAR,
+                num_heads=troi.NUM_HEADS,
+            )
         ret["predict_masks"] = cfg.MODEL.MASK_ON or cfg.MODEL.BOXMASK.PREDICT_MASKS
         return ret
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         ret = super()._init_box_head(cfg, input_shape)
-        ret["box_pooler"] = cls._build_box_pooler(ret["box_pooler"])
         ret["box_predictor"] = VideoOutputLayers(cfg, ret["box_head"].output_shape)
         return ret
 
@@ -93,76 +102,71 @@ class TemporalROIHeads(StandardROIHeads):
             cfg.MODEL.MASK_ON = True
         return super()._init_mask_head(cfg, input_shape)
 
-    temporal_roi_align_class = TemporalROIAlign
-
-    @classmethod
-    def _build_box_pooler(cls, pooler: ROIPooler) -> ROIPooler:
-        """With what is fast on CPUs."""
-        pooler.level_poolers = nn.ModuleList(
-            SparseROIAlign.of(each) if type(each) is ROIAlign else each
-            for each in pooler.level_poolers
-        )
-        return pooler
-
-    @classmethod
-    def _build_temporal_roi_align(
-        cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]
-    ) -> TemporalROIAlign:
-        pooler = cfg.MODEL.ROI_BOX_HEAD
-        if pooler.POOLER_TYPE != "ROIAlignV2":
-            raise ValueError(
-                "Temporal RoI Align interpolates as ROIAlignV2 does: MODEL.ROI_BOX_HEAD."
-                f"POOLER_TYPE is {pooler.POOLER_TYPE}."
-            )
-        shape = input_shape[cfg.MODEL.ROI_HEADS.IN_FEATURES[0]]
-        return cls.temporal_roi_align_class(
-            channels=shape.channels,
-            num_most_similar=cfg.MODEL.VID.TROI.NUM_MOST_SIMILAR,
-            num_heads=cfg.MODEL.VID.TROI.NUM_HEADS,
-            spatial_scale=1 / shape.stride,
-            sampling_ratio=pooler.POOLER_SAMPLING_RATIO,
-        )
-
     @property
     def uses_references(self) -> bool:
         """Whether anything in the heads looks at reference frames."""
         return self.box_head_uses_references or self.temporal_roi_align is not None
 
+    @property
+    def box_head_uses_references(self) -> bool:
+        """Whether the box head is a :class:`ReferenceBoxHead`."""
+        return isinstance(self.box_head, ReferenceBoxHead)
+
     def encode(
-        self,
-        features: dict[str, torch.Tensor],
-        proposals: Sequence[Instances | None],
-        map_stride: int,
+        self, features: dict[str, torch.Tensor], proposals: Sequence[Instances | None]
     ) -> list[EncodedFrame]:
-        """What the heads need of frames, as key or as reference, and that all of them share.
+        """Frames as the heads take them, as key or as reference.
 
         Args:
             features: maps (N, C, h, w) of N frames.
             proposals: N sets of proposals; None for a frame that is nowhere a reference.
-            map_stride: pixels of the input for each cell of the maps.
         """
         maps = features[self.box_in_features[0]]
         frames = [EncodedFrame() for _ in proposals]
+        rows = [row for row, boxes in enumerate(proposals) if boxes is not None]
         if self.temporal_roi_align is not None:
-            for frame, cells in zip(frames, self.temporal_roi_align.encode(maps), strict=True):
-                frame.cells = cells
-        rows = [row for row, each in enumerate(proposals) if each is not None]
-        for row in rows:
-            height, width = (-(-size // map_stride) for size in proposals[row].image_size)
-            if self.temporal_roi_align is not None:
-                frames[row].reference.maps.append(frames[row].cells.crop(height, width))
+            self._encode_maps(self.temporal_roi_align, maps, proposals, frames)
         if self.box_head_uses_references and rows:
-            boxes = [proposals[row].proposal_boxes for row in rows]
-            counts = [len(each) for each in boxes]
             used = maps if len(rows) == len(maps) else maps[rows]
-            pooled = self.box_pooler([used], boxes)
-            embedded = self.box_head.embed(pooled)
-            for row, *parts in zip(rows, pooled.split(counts), embedded.split(counts), strict=True):
-                frames[row].pooled, frames[row].embedded = parts
-            for keys, values in self.box_head.project(embedded):
-                for row, *stage in zip(rows, keys.split(counts), values.split(counts), strict=True):
-                    frames[row].reference.stages.append(tuple(stage))
+            self._encode_rois(used, [proposals[row] for row in rows], [frames[row] for row in rows])
         return frames
+
+    def _encode_maps(
+        self,
+        temporal_roi_align: TemporalROIAlign,
+        maps: torch.Tensor,
+        proposals: Sequence[Instances | None],
+        frames: Sequence[EncodedFrame],
+    ) -> None:
+        encoded = temporal_roi_align.encode(maps)
+        for row, (frame, boxes) in enumerate(zip(frames, proposals, strict=True)):
+            frame.features = encoded[row]
+            if boxes is None:
+                continue
+            height, width = (-(-size // self.map_stride) for size in boxes.image_size)
+            if (height, width) == tuple(maps.shape[2:]):
+                frame.reference.maps.append(frame.features)
+            else:  # without the cells that pad the batch
+                unpadded = maps[row : row + 1, :, :height, :width]
+                frame.reference.maps += temporal_roi_align.encode(unpadded)
+
+    def _encode_rois(
+        self,
+        maps: torch.Tensor,
+        proposals: Sequence[Instances],
+        frames: Sequence[EncodedFrame],
+    ) -> None:
+        boxes = [instances.proposal_boxes for instances in proposals]
+        counts = [len(rois) for rois in boxes]
+        pooled = self.box_pooler([maps], boxes)
+        embedded = self.box_head.embed(pooled)
+        for frame, rois, own in zip(
+            frames, pooled.split(counts), embedded.split(counts), strict=True
+        ):
+            frame.pooled, frame.embedded = rois, own
+        for stage in self.box_head.project(embedded):
+            for frame, *parts in zip(frames, *(part.split(counts) for part in stage), strict=True):
+                frame.reference.attention_kv.append(tuple(parts))
 
     def forward(
         self,
@@ -184,10 +188,11 @@ class TemporalROIHeads(StandardROIHeads):
         if self.training:
             assert targets is not None, "ground truth is required in training"
             proposals = self.label_and_sample_proposals(proposals, targets)
-            losses = self._forward_box(features, proposals, keys, references)
-            losses.update(self._forward_mask(features, proposals))
-            losses.update(self._forward_keypoint(features, proposals))
-            return proposals, losses
+            return proposals, {
+                **self._forward_box(features, proposals, keys, references),
+                **self._forward_mask(features, proposals),
+                **self._forward_keypoint(features, proposals),
+            }
         instances = self._forward_box(features, proposals, keys, references)
         return self.forward_with_given_boxes(features, instances), {}
 
@@ -197,14 +202,15 @@ class TemporalROIHeads(StandardROIHeads):
         proposals: list[Instances],
         keys: Sequence[EncodedFrame] | None = None,
         references: Sequence[References] | None = None,
-    ) -> dict[str, torch.Tensor] | list[Instances]:
+    ) -> Any:
+        """Losses in training, else detections."""
         maps = [features[name] for name in self.box_in_features]
         if self.uses_references:
             assert keys is not None, "these heads need encoded frames"
             assert references is not None, "these heads need reference frames"
             box_features = self._temporal_box_features(maps, proposals, keys, references)
         else:
-            pooled = self.box_pooler(maps, [each.proposal_boxes for each in proposals])
+            pooled = self.box_pooler(maps, [rois.proposal_boxes for rois in proposals])
             box_features = self.box_head(pooled)
         predictions = self.box_predictor(box_features)
         if self.training:
@@ -219,9 +225,9 @@ class TemporalROIHeads(StandardROIHeads):
         references: Sequence[References],
     ) -> torch.Tensor:
         """(sum of R, D) of the RoIs of all key frames."""
-        boxes = [each.proposal_boxes for each in proposals]
+        boxes = [instances.proposal_boxes for instances in proposals]
         if self.training or keys[0].pooled is None:  # not the RoIs that were encoded
-            pooled = self.box_pooler(maps, boxes).split([len(each) for each in boxes])
+            pooled = self.box_pooler(maps, boxes).split([len(rois) for rois in boxes])
             keys = [
                 replace(key, pooled=rois, embedded=None)
                 for key, rois in zip(keys, pooled, strict=True)
@@ -231,7 +237,7 @@ class TemporalROIHeads(StandardROIHeads):
         for box, key, reference in zip(boxes, keys, references, strict=True):
             rois, own = key.pooled, key.embedded
             if self.temporal_roi_align is not None:
-                rois = self.temporal_roi_align(rois, box.tensor, key.cells, reference.maps)
+                rois = self.temporal_roi_align(rois, box.tensor, key.features, reference.maps)
                 own = None
                 if not self.training:
                     key.pooled = None  # much, and not needed while the RoIs are embedded
@@ -240,12 +246,10 @@ class TemporalROIHeads(StandardROIHeads):
                 continue
             own = self.box_head.embed(rois) if own is None else own
             del rois
-            outputs.append(self.box_head.aggregate(own, reference.stages))
+            outputs.append(self.box_head.aggregate(own, reference.attention_kv))
         return torch.cat(outputs)
 
-    def _forward_mask(
-        self, features: dict[str, torch.Tensor], instances: list[Instances]
-    ) -> dict[str, torch.Tensor] | list[Instances]:
+    def _forward_mask(self, features: dict[str, torch.Tensor], instances: list[Instances]) -> Any:
         if not self.training and not self.predict_masks:
             return instances
         return super()._forward_mask(features, instances)

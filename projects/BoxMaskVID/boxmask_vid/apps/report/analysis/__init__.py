@@ -1,1 +1,1 @@
-"""What kinds of errors a detector makes, and where: pure functions over columns."""
+"""Error analysis: pure functions over columns."""

@@ -1,4 +1,4 @@
-"""Do scores mean what they say? (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+"""Calibration of scores (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
 for detections: Kueppers et al., "Multivariate Confidence Calibration", CVPR-W 2020.)
 """
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....evaluation.detections import Detections
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 BINS = 10
-LOWEST_SCORE = 0.05  # below it, masses of detections that nobody looks at would decide
+LOWEST_SCORE = 0.05  # below it, the many detections that nobody looks at would decide
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def calibration(detections: Detections, matches: Matches) -> Calibration:
 
     Args:
         detections: D.
-        matches: of them; detections that count as nothing are left out.
+        matches: matches of the detections; detections that do not count are left out.
     """
     right = matches.true_positive
     used = (right | matches.false_positive.astype(bool)) & (detections.scores >= LOWEST_SCORE)
@@ -47,5 +47,5 @@ def calibration(detections: Detections, matches: Matches) -> Calibration:
     counts = np.bincount(bins, minlength=BINS)
     empty = np.full(BINS, np.nan)
     sums = (np.bincount(bins, values, minlength=BINS) for values in (scores, right[used]))
-    means = [np.divide(each, counts, out=empty.copy(), where=counts > 0) for each in sums]
-    return Calibration(*means, counts)
+    score, precision = (np.divide(s, counts, out=empty.copy(), where=counts > 0) for s in sums)
+    return Calibration(score, precision, counts)

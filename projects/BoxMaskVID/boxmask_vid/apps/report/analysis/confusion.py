@@ -6,14 +6,14 @@ import numpy as np
 
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.iou import FramePairs, box_iou, chunks
+from ....evaluation.matching import FramePairs, chunks, paired_iou
 from .errors import FOREGROUND_IOU, Errors
 
 
 def confusion_matrix(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
 ) -> np.ndarray:
-    """(C + 1, C + 1) int: rows are classes of boxes and "no object", columns what is found there.
+    """(C + 1, C + 1) int: rows are classes of boxes and "no object", columns classes found there.
 
     True positives first. Then, by falling score, each other detection takes the free box of its
     frame with the largest IoU, of at least 0.5, whatever its class. What remains of the boxes is
@@ -47,10 +47,10 @@ def _overlapping(
     for chunk in chunks(len(rows)):
         part = rows[chunk]
         for places, boxes in pairs.of(detections.images[part]):
-            overlap = box_iou(detections.boxes[part[places]], ground_truth.boxes[boxes])
+            overlap = paired_iou(detections.boxes[part[places]], ground_truth.boxes[boxes])
             enough = overlap >= FOREGROUND_IOU
             found[0].append(np.column_stack([part[places], boxes])[enough])
             found[1].append(overlap[enough])
-    both, ious = (np.concatenate(each) for each in found)
+    both, ious = np.concatenate(found[0]), np.concatenate(found[1])
     order = np.lexsort((both[:, 1], -ious, both[:, 0], -detections.scores[both[:, 0]]))
     return both[order].tolist()

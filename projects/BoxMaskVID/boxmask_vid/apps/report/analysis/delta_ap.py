@@ -1,4 +1,4 @@
-"""What kinds of errors cost (Bolya et al., TIDE, ECCV 2020, section 2.3)."""
+"""Cost of the kinds of errors (Bolya et al., TIDE, ECCV 2020, section 2.3)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from ....evaluation.average_precision import at_101_recalls, average_precisions, mean_over_classes
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 from .errors import CLASSIFICATION, KINDS, LOCALISATION, MISSED, Errors
 
 
 class DeltaAP(NamedTuple):
-    """AP50, and how much it rises when all errors of one kind are mended (TIDE's dAP)."""
+    """AP50, and its gain when all errors of one kind are fixed (TIDE's dAP)."""
 
     ap50: float  # 0 .. 1
     gains: tuple[float, ...]  # in the order of `KINDS`
@@ -27,24 +27,24 @@ def delta_ap(
     errors: Errors,
     group: np.ndarray | None = None,
 ) -> DeltaAP:
-    """Weigh the kinds of errors by what they cost.
+    """Compute the cost of each kind of error.
 
-    Wrong class or location: the best detection of a box that nothing finds is put right, the others
-    are removed. Duplicates, background and both: removed. Missed: the box need not be found.
+    Wrong class or location: the best detection of a box that nothing finds is corrected, the
+    others are removed. Duplicates, background and both: removed. Missed: the box need not be found.
 
     Args:
         ground_truth: A boxes.
         detections: D.
-        errors: of them.
+        errors: errors of the detections.
         group: (A,) bool, boxes to be found; the others are ignored, and so are errors about them.
             Errors on the background, which are about no box, always count. None: all.
 
     Returns:
-        NaN where no box is to be found.
+        NaN if no box is to be found.
     """
     if group is None:
         group = np.ones(len(ground_truth), dtype=bool)
-    inside = np.append(group, True)[errors.boxes]  # -1: about none
+    inside = np.append(group, True)[errors.boxes]  # -1: about no box
     matches = replace(
         errors.matches,
         counted=errors.matches.counted & group,
@@ -53,21 +53,21 @@ def delta_ap(
     ap50 = _ap50(matches, detections, ground_truth)
     gains = []
     for kind in range(len(KINDS)):
-        mended, given = _mended(kind, matches, errors, detections, ground_truth)
-        gains.append(_ap50(mended, given, ground_truth) - ap50)
+        fixed, given = _fixed(kind, matches, errors, detections, ground_truth)
+        gains.append(_ap50(fixed, given, ground_truth) - ap50)
     return DeltaAP(ap50, tuple(gains))
 
 
-def _mended(
+def _fixed(
     kind: int, matches: Matches, errors: Errors, detections: Detections, truth: GroundTruth
 ) -> tuple[Matches, Detections]:
-    """Matches and detections after errors of a kind are put right or removed."""
+    """Matches and detections after errors of a kind are corrected or removed."""
     if kind == MISSED:
         return replace(matches, counted=matches.counted & ~errors.missed), detections
     wrong = matches.false_positive & (errors.kinds == kind)
-    mended = replace(matches, false_positive=matches.false_positive & ~wrong)
+    fixed = replace(matches, false_positive=matches.false_positive & ~wrong)
     if kind not in (CLASSIFICATION, LOCALISATION):
-        return mended, detections
+        return fixed, detections
     free = np.ones(len(truth), dtype=bool)
     free[matches.taken[matches.taken >= 0]] = False
     rows = np.flatnonzero(wrong)
@@ -76,23 +76,23 @@ def _mended(
     boxes, first = np.unique(errors.boxes[rows], return_index=True)
     taken = matches.taken.copy()
     taken[rows[first]] = boxes
-    mended = replace(mended, taken=taken)
+    fixed = replace(fixed, taken=taken)
     if kind == LOCALISATION:
-        return mended, detections
-    return _in_other_classes(mended, detections, rows[first], truth.classes[boxes])
+        return fixed, detections
+    return _in_other_classes(fixed, detections, rows[first], truth.classes[boxes])
 
 
 def _in_other_classes(
     matches: Matches, detections: Detections, rows: np.ndarray, classes: np.ndarray
 ) -> tuple[Matches, Detections]:
-    """Move these detections to these classes, without sorting all others anew."""
+    """Move these detections to these classes, without sorting the others again."""
     order = np.lexsort((-detections.scores[rows], classes))
     rows, classes = rows[order], classes[order]
     stay = np.delete(np.arange(len(detections)), rows)
     places = np.empty(len(rows), dtype=np.int64)
-    for each in np.unique(classes):
-        moved = classes == each
-        first, end = np.searchsorted(detections.classes[stay], [each, each + 1])
+    for label in np.unique(classes):
+        moved = classes == label
+        first, end = np.searchsorted(detections.classes[stay], [label, label + 1])
         scores = -detections.scores[stay[first:end]]
         places[moved] = first + np.searchsorted(scores, -detections.scores[rows[moved]])
     order = np.insert(stay, places, rows)

@@ -11,11 +11,10 @@ import numpy as np
 from ....evaluation.coco import CocoMatching
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.iou import FramePairs, box_iou, chunks
-from ....evaluation.matches import Matches
+from ....evaluation.matching import FramePairs, Matches, chunks, paired_iou
 
-FOREGROUND_IOU = 0.5  # found
-BACKGROUND_IOU = 0.1  # up to this, a detection has nothing to do with an object
+FOREGROUND_IOU = 0.5  # lowest that finds a box
+BACKGROUND_IOU = 0.1  # up to this, a detection is on the background
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(len(KINDS))
 NO_ERROR = -1
@@ -23,7 +22,7 @@ NO_ERROR = -1
 
 @dataclass(frozen=True)
 class Errors:
-    """What is wrong with each of D detections, and which of A boxes are missed."""
+    """Errors of D detections, and missed ones of A boxes."""
 
     kinds: np.ndarray  # (D,) int8, position in `KINDS`; NO_ERROR where right or ignored
     boxes: np.ndarray  # (D,) box that the detection finds or its error is about; -1 for none
@@ -32,7 +31,7 @@ class Errors:
 
 
 def find_errors(ground_truth: GroundTruth, detections: Detections) -> Errors:
-    """Sort out what is not a true positive.
+    """Classify the detections that are not true positives.
 
     In this order: *localisation*, IoU from 0.1 to 0.5 with a box of the class; *classification*, at
     least 0.5 with a box of another class; *duplicate*, at least 0.5 with a box of the class that
@@ -63,7 +62,7 @@ def find_errors(ground_truth: GroundTruth, detections: Detections) -> Errors:
 
 
 def _best_overlaps(ground_truth: GroundTruth, detections: Detections) -> tuple[np.ndarray, ...]:
-    """(D,) each: best IoU with boxes of the class, and which; with other boxes, and which.
+    """(D,) columns: best IoU with a box of the class, that box; with another box, that box.
 
     Crowds are left out. 0 and -1 where there is no box.
     """
@@ -73,7 +72,7 @@ def _best_overlaps(ground_truth: GroundTruth, detections: Detections) -> tuple[n
     for chunk in chunks(len(detections)):
         for rows, which in pairs.of(detections.images[chunk]):
             rows, truths = rows + chunk.start, single[which]
-            overlap = box_iou(detections.boxes[rows], ground_truth.boxes[truths])
+            overlap = paired_iou(detections.boxes[rows], ground_truth.boxes[truths])
             side = (detections.classes[rows] != ground_truth.classes[truths]).astype(int)
             better = overlap > ious[side, rows]
             place = side[better], rows[better]

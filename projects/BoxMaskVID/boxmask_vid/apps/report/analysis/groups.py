@@ -1,4 +1,4 @@
-"""Groups of boxes that results are split by."""
+"""Groups of boxes by motion, size and occlusion."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ....evaluation.motion import MOTION_RANGES, in_range
 
 
 def box_groups(ground_truth: GroundTruth, motion: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """By motion, size and occlusion: what is in each group, (A,) bool.
+    """Members of each group, (A,) bool, by motion, size and occlusion.
 
     Args:
         ground_truth: A boxes.
         motion: (A,) from :func:`motion_iou`.
 
     Returns:
-        no "motion" if no box has a track, no "occlusion" if the file says nothing of it. Boxes
+        no "motion" if no box has a track, no "occlusion" if no box has an ``occluded`` flag. Boxes
         without an ``occluded`` flag are in neither of its groups.
     """
     groups = {}

@@ -1,4 +1,4 @@
-"""The score threshold that a user would choose."""
+"""Score threshold with the best F1."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....evaluation.detections import Detections
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 class OperatingPoint(NamedTuple):
@@ -20,11 +20,11 @@ class OperatingPoint(NamedTuple):
 
 
 def best_operating_point(detections: Detections, matches: Matches) -> OperatingPoint:
-    """Where F1 is largest, of equal ones the highest threshold; NaN but F1 = 0 if nothing is found.
+    """Largest F1, of equal ones the highest threshold; NaN but F1 = 0 if nothing is found.
 
     Args:
         detections: D.
-        matches: of them.
+        matches: matches of the detections.
     """
     order = np.argsort(-detections.scores, kind="stable")
     scores = detections.scores[order]
@@ -45,7 +45,7 @@ def best_operating_point(detections: Detections, matches: Matches) -> OperatingP
 
 
 def confident(detections: Detections, threshold: float) -> Detections:
-    """Those with at least this score; none where it is NaN."""
+    """Detections with at least this score; none if it is NaN."""
     kept = detections.scores >= threshold
     columns = (detections.images, detections.classes, detections.scores, detections.boxes)
     return Detections(*(column[kept] for column in columns))

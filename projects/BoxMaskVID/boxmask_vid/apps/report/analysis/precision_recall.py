@@ -1,4 +1,4 @@
-"""Precision over recall, for drawing."""
+"""Precision over recall, for plots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ....evaluation.average_precision import RECALLS, class_precisions, envelope_at_101_recalls
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 def precision_at_recalls(
@@ -15,6 +15,6 @@ def precision_at_recalls(
 ) -> np.ndarray:
     """(C, 101) largest precision from each recall on; its mean is COCO's AP. NaN without boxes."""
     curves = np.full((ground_truth.num_classes, len(RECALLS)), np.nan)
-    for each, precision, count in class_precisions(matches, detections, ground_truth):
-        curves[each] = envelope_at_101_recalls(precision, count)
+    for label, precision, count in class_precisions(matches, detections, ground_truth):
+        curves[label] = envelope_at_101_recalls(precision, count)
     return curves

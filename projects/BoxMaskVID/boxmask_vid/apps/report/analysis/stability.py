@@ -1,4 +1,4 @@
-"""How steady detections are along tracks (Zhang and Wang, "On the Stability of Video Detection and
+"""Steadiness of detections along tracks (Zhang and Wang, "On the Stability of Video Detection and
 Tracking", 2017, section 3). T tracks.
 """
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
-from ....evaluation.matches import Matches
+from ....evaluation.matching import Matches
 
 
 @dataclass(frozen=True)
 class TrackStability:
-    """Errors of each track; NaN where a track is too short to have them.
+    """Errors of each track; NaN for tracks that are too short.
 
     A track is an object from its first to its last frame, as far as it has boxes.
     """
@@ -24,7 +24,7 @@ class TrackStability:
     tracks: np.ndarray  # (T,) instance ids
     classes: np.ndarray  # (T,)
     first_boxes: np.ndarray  # (T,) the first box of each, position in the ground truth
-    found: tuple[np.ndarray, ...]  # T times (L,) bool: is it found in each of its frames?
+    found: tuple[np.ndarray, ...]  # T times (L,) bool: found in each of its frames
     fragment: np.ndarray  # (T,) changes between found and lost, over L - 1
     centre: np.ndarray  # (T,) std of dx / w + std of dy / h of the boxes that are found
     scale: np.ndarray  # (T,) std of the size ratio + std of the ratio of aspects
@@ -39,9 +39,9 @@ def track_stability(
     """Follow each track through its frames.
 
     Args:
-        ground_truth: A boxes; those without a track, or not to be found, are left out.
+        ground_truth: A boxes; those without a track, or that are ignored, are left out.
         detections: D above the score threshold of interest.
-        matches: of them.
+        matches: matches of the detections.
     """
     finder = np.full(len(ground_truth), -1)
     right = np.flatnonzero(matches.true_positive)

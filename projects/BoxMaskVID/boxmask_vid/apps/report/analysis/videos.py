@@ -1,4 +1,4 @@
-"""Which videos go worst."""
+"""Errors by video."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ class VideoErrors:
 
     @property
     def f1(self) -> np.ndarray:
-        """(V,) NaN where there is neither a box nor a detection."""
+        """(V,) NaN for videos without boxes and detections."""
         wrong = self.kinds.sum(axis=1) - self.kinds[:, MISSED]
         total = self.boxes + self.right + wrong
         empty = np.full(len(total), np.nan)
         return np.divide(2.0 * self.right, total, out=empty, where=total > 0)
 
+    def worst(self, count: int) -> list[int]:
+        """Up to ``count`` videos with the lowest F1, the lowest first."""
+        order = np.argsort(self.f1, kind="stable")
+        return order[~np.isnan(self.f1[order])][:count].tolist()
+
 
 def errors_by_video(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
 ) -> VideoErrors:
-    """Count errors.
+    """Count the errors of each video.
 
     Args:
         ground_truth: A boxes of V videos.
         detections: D above the score threshold of interest.
-        errors: of them.
+        errors: errors of the detections.
     """
     count = len(ground_truth.video_ids)
     matches = errors.matches

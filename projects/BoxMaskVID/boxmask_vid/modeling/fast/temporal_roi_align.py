@@ -1,0 +1,285 @@
+"""Temporal RoI Align with as little arithmetic as possible.
+
+RoIAlign and the 3x3 embedding convolution are linear, so neither the similarity of RoI cells nor
+the embedding of what is similar is computed from RoI features: both are interpolated, the one
+from products of map with map, the other from projections of the maps, which a reference frame
+needs once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from detectron2.layers import ROIAlign
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from ...precision import at_least_float32, without_autocast
+from ..layers import TemporalROIAlign
+from .frame_features import FrameFeatures
+from .roi_align_weights import roi_align_weights
+from .sparse_row_sum import SparseRowSum
+from .stable_topk import stable_topk
+
+
+class TemporalROIAlignFast(TemporalROIAlign):
+    """``TemporalROIAlign`` that interpolates instead of comparing and convolving RoI cells.
+
+    R key RoIs, C channels, P pooler size, T reference frames of h_t x w_t cells.
+
+    Attributes:
+        spatial_scale, sampling_ratio: those of the RoIAlign that pools the key RoIs.
+    """
+
+    spatial_scale: float
+    sampling_ratio: int
+
+    # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
+    AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
+    # RoI cells that are embedded and mixed together, for the same reason.
+    CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
+
+    @classmethod
+    def replace(cls, paper: nn.Module, roi_align: ROIAlign) -> None:
+        """Make a ``TemporalROIAlign`` one that interpolates as a RoIAlign does."""
+        paper.__class__ = cls
+        paper.spatial_scale = roi_align.spatial_scale
+        paper.sampling_ratio = roi_align.sampling_ratio
+
+    def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:  # type: ignore[override]
+        """Key and reference frames in the form that :meth:`forward` takes.
+
+        In training without projections: nothing is used twice, and they take most of the memory.
+
+        Args:
+            feature_maps: (N, C, h, w).
+        """
+        rows = feature_maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
+        projections: Sequence[torch.Tensor | None] = [None] * len(feature_maps)
+        if self.num_heads and not self.training:
+            projections = self._project(rows).unbind()
+        precise = at_least_float32(rows)
+        norm = precise.norm(dim=2).clamp(min=1e-12)
+        unit = precise / norm[:, :, None]
+        height, width = feature_maps.shape[2:]
+        return [
+            FrameFeatures((height, width), *frame)
+            for frame in zip(unit, norm, projections, strict=True)
+        ]
+
+    def _project(self, rows: torch.Tensor) -> torch.Tensor:
+        """Features (..., L, C) -> conv_projections (..., L * 9, C)."""
+        kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
+        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
+
+    def forward(  # type: ignore[override]  # frames in the form of encode
+        self,
+        roi_features: torch.Tensor,
+        boxes: torch.Tensor,
+        key: FrameFeatures,
+        references: Sequence[FrameFeatures],
+    ) -> torch.Tensor:
+        """
+        Args:
+            roi_features: (R, C, P, P), RoIAlign of the key frame.
+            boxes: (R, 4) RoIs in pixels.
+            key: the key frame, with the cells that pad a batch.
+            references: T frames, without cells that only pad a batch.
+
+        Returns:
+            (R, C, P, P).
+        """
+        rois, channels, size, _ = roi_features.shape
+        cells = roi_features.permute(0, 2, 3, 1).flatten(0, 2)  # (R * P * P, C)
+        position, weight = roi_align_weights(
+            boxes,
+            map_size=key.size,
+            output_size=size,
+            spatial_scale=self.spatial_scale,
+            sampling_ratio=self.sampling_ratio,
+        )
+        with without_autocast(cells):
+            precise = cells.to(key.unit.dtype)
+            similar = self.most_similar(precise, position, weight, key, references)
+            neighbours = _Neighbours(size, cells.device)
+            limit = self.CELLS_AT_ONCE.get(cells.device.type, self.CELLS_AT_ONCE["cuda"])
+            if self.training:
+                limit = len(cells)  # each part would project the maps again
+            step = max(limit // size**2, 1)  # RoIs
+            mixed = torch.empty_like(precise)
+            for start in range(0, max(rois, 1), step):
+                part = slice(start * size**2, (start + step) * size**2)
+                mixed[part] = self._aggregate(
+                    precise[part],
+                    position[start : start + step],
+                    weight[start : start + step],
+                    key,
+                    [(index[part], share[part]) for index, share in similar],
+                    references,
+                    neighbours,
+                )
+        return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
+
+    def _aggregate(
+        self,
+        cells: torch.Tensor,
+        position: torch.Tensor,
+        weight: torch.Tensor,
+        key: FrameFeatures,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameFeatures],
+        neighbours: _Neighbours,
+    ) -> torch.Tensor:
+        """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
+        if self.num_heads:
+            rows = neighbours.rows(position, weight).without_zeros()
+            own = _recomputed(self._embedded, rows, key)
+            attention = self._attention(own, similar, references, neighbours)
+        else:
+            attention = cells.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
+        return self._mix(cells, attention, similar, references)
+
+    def most_similar(
+        self,
+        cells: torch.Tensor,
+        position: torch.Tensor,
+        weight: torch.Tensor,
+        key: FrameFeatures,
+        references: Sequence[FrameFeatures],
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The K most similar cells of each reference frame for each RoI cell (Eq. 1-3).
+
+        By cosine similarity; an all-zero cell is similar to nothing (cosine 0).
+
+        Args:
+            cells: (N, C), N = R * P * P.
+            position, weight: (R, P, P, n), what of the key frame RoIAlign makes the cells of.
+            key, references: see :meth:`forward`.
+
+        Returns:
+            for each reference frame position and softmax of the cosines, (N, K) each.
+        """
+        if not references or not len(cells):
+            return [(cells.new_empty(0, 1, dtype=torch.int32), cells[:, :1]) for _ in references]
+        # Scaling by the norm of the RoI cell does not change which are its best.
+        position, weight = position.flatten(0, 2), weight.flatten(0, 2)
+        weight = weight * key.norm.detach()[position]
+        rows = SparseRowSum.over_last(position, weight).without_zeros()
+        most = max(len(frame.unit) for frame in references)
+        limit = self.AT_ONCE.get(cells.device.type, self.AT_ONCE["cuda"])
+        parts = list(rows.split(max(limit // most, 1)))
+        norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        similar = []
+        for frame in references:
+            with torch.no_grad():
+                product = key.unit @ frame.unit.t()
+                count = self.num_most_similar
+                found = [stable_topk(part.of(product), count) for part in parts]
+                best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+            if cells.requires_grad or frame.unit.requires_grad:
+                best = _recomputed(_products, cells, frame.unit, index)
+            similar.append((index.int(), (best / norm).softmax(dim=1)))
+        return similar
+
+    def _attention(
+        self,
+        own: torch.Tensor,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameFeatures],
+        neighbours: _Neighbours,
+    ) -> torch.Tensor:
+        """(T + 1, N, heads) attention over the key frame and its references (Eq. 4-5).
+
+        Args:
+            own: (N, C) embedding of the key RoIs.
+            similar, references: see :meth:`most_similar`.
+            neighbours: of the cells of a RoI.
+        """
+        scores = [self._scores(own, own)]
+        for (index, weight), frame in zip(similar, references, strict=True):
+            rows = neighbours.rows(index, weight)
+            scores.append(_recomputed(self._scores_of, own, rows, frame))
+        scale = (own.shape[1] / self.num_heads) ** -0.5
+        return (torch.stack(scores) * scale).softmax(dim=0)
+
+    def _scores_of(
+        self, own: torch.Tensor, rows: SparseRowSum, frame: FrameFeatures
+    ) -> torch.Tensor:
+        return self._scores(own, self._embedded(rows, frame))
+
+    def _scores(self, own: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+        """(N, heads) products of embeddings (N, C)."""
+        return (own * embedded).unflatten(1, (self.num_heads, -1)).sum(dim=2)
+
+    def _embedded(self, rows: SparseRowSum, frame: FrameFeatures) -> torch.Tensor:
+        """(N, C) embedding of RoIs whose cells are made of those of a frame."""
+        projections = frame.conv_projections
+        if projections is None:
+            projections = self._project(frame.unit * frame.norm[:, None])
+        embedded = rows.of(projections)
+        assert self.embed.bias is not None
+        return embedded + at_least_float32(self.embed.bias)
+
+    def _mix(
+        self,
+        cells: torch.Tensor,
+        attention: torch.Tensor,
+        similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        references: Sequence[FrameFeatures],
+    ) -> torch.Tensor:
+        """(N, C), the frames weighted with their attention (Eq. 6)."""
+        heads = attention.shape[2]
+        mixed = cells.unflatten(1, (heads, -1)) * attention[0, :, :, None]
+        for (index, weight), frame, share in zip(similar, references, attention[1:], strict=True):
+            # (N, heads, K) entries: a sum for every cell and head
+            entries = index[:, None] * heads + _range(heads, index)[:, None]
+            weights = (weight * frame.norm[index])[:, None] * share[:, :, None]
+            rows = SparseRowSum.over_last(entries, weights)
+            mixed = mixed + rows.of(frame.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
+        return mixed.flatten(1)
+
+
+class _Neighbours:
+    """Cells of a RoI of P x P that a 3x3 convolution sees, and the taps that see them."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        cell = F.pad(torch.arange(size**2).view(size, size), (1, 1, 1, 1), value=-1)
+        seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
+        inside = seen >= 0  # what pads the RoI adds nothing
+        counts = inside.sum(dim=1)
+        self.cell = seen[inside].to(device)
+        self.tap = inside.nonzero()[:, 1].int().to(device)
+        self.start = (counts.cumsum(0) - counts).int().to(device)
+
+    def rows(self, position: torch.Tensor, weight: torch.Tensor) -> SparseRowSum:
+        """Rows of ``FrameFeatures.conv_projections`` that sum up to the embedding of RoI cells.
+
+        Args:
+            position, weight: what the cells themselves are made of, n entries for each of all
+                the cells of all RoIs in order.
+        """
+        cells = len(self.start)
+        position, weight = (x.reshape(-1, cells, x.shape[-1]) for x in (position, weight))
+        rois, _, entries = position.shape
+        index = position[:, self.cell] * 9 + self.tap[:, None]
+        roi = _range(rois, index)[:, None]
+        offsets = (roi * len(self.cell) + self.start) * entries
+        return SparseRowSum(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
+
+
+def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """(N, K) of cells (N, C) with the rows (L, C) that an index (N, K) names."""
+    return (cells[:, None] @ rows[index].transpose(1, 2)).squeeze(1)
+
+
+def _recomputed(function: Callable[..., torch.Tensor], *args: object) -> torch.Tensor:
+    """``function(*args)``; in training nothing within is kept, the gradient computes it again."""
+    if not torch.is_grad_enabled():
+        return function(*args)
+    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
+
+
+def _range(end: int, like: torch.Tensor) -> torch.Tensor:
+    return torch.arange(end, device=like.device, dtype=like.dtype)
