@@ -189,5 +189,5 @@ def _check(name: str, differences: Sequence[Difference], tolerance: float) -> No
         raise InputError(
             f"The {name} graphs do not find what the model finds, so nothing is written: they "
             f"differ by {pixels:.2g} pixels and {score:.2g} in score, --tolerance is "
-            f"{tolerance:g}; see 'What cannot be exported' in the README of BoxMaskVID."
+            f"{tolerance:g}; see 'What cannot be exported' in docs/DETECT.md."
         )
