@@ -1,4 +1,4 @@
-"""Aggregation pays: where a frame does not tell a class, other frames of the video do."""
+"""Aggregation pays: where a frame does not show the class, other frames of the video do."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
         "OUTPUT_DIR": str(output),
     }
     config = str(CONFIGS / f"SyntheticVID/{kind}_thin_R_50_DC5.yaml")
-    cfg = build_cfg(config, [each for pair in options.items() for each in pair])
+    cfg = build_cfg(config, [word for pair in options.items() for word in pair])
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()
@@ -98,7 +98,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
     return json.loads(rows[-1])["bbox/AP50"]
 
 
-def test_references_tell_what_a_frame_does_not(videos, tmp_path):
+def test_references_show_what_a_frame_does_not(videos, tmp_path):
     alone = ap50(videos, "faster_rcnn", 1, tmp_path)
     for kind in ("selsa", "selsa_troi"):
         together = ap50(videos, kind, 1, tmp_path)

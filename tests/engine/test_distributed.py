@@ -15,7 +15,7 @@ def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def compare_gradients(json_file: str, images: str, output: str) -> None:
-    """On each rank: its own gradient, all gathered, against that of data-parallel training."""
+    """Compare the mean of the gradients of all ranks with that of data-parallel training."""
     register_vid_instances("distributed", {}, json_file, images)
     cfg = small_cfg("boxmask", "DATASETS.TRAIN", "('distributed',)", "DATASETS.TEST", "()")
     cfg.SOLVER.IMS_PER_BATCH, cfg.OUTPUT_DIR = 2, output

@@ -39,7 +39,7 @@ def test_loss_falls_and_ap_rises(videos, tmp_path):
         "SEED": 1,
         "OUTPUT_DIR": str(tmp_path),
     }
-    cfg = build_cfg(str(CONFIG), [each for pair in options.items() for each in pair])
+    cfg = build_cfg(str(CONFIG), [word for pair in options.items() for word in pair])
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()

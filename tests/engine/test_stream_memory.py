@@ -40,7 +40,7 @@ def in_use() -> dict[str, int]:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
-        "tensors": sum(isinstance(each, torch.Tensor) for each in gc.get_objects()),
+        "tensors": sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects()),
         "blocks": sys.getallocatedblocks(),
         "bytes": pages * os.sysconf("SC_PAGE_SIZE"),
     }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 from .errors import InputError, unwritable
+
+File = TypeVar("File", bound="GrowingFile")
 
 
 def read_json(path: str | Path) -> Any:
@@ -68,3 +71,51 @@ def _write_sections(file: TextIO, content: dict) -> None:
         else:
             file.write(json.dumps(value))
     file.write("}\n" if content else "{}\n")
+
+
+class GrowingFile:
+    """Text file of which every piece is on disk when :meth:`write` returns.
+
+    All methods raise ``InputError`` if there is no room or no right to write.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False, shown: Path | None = None) -> None:
+        """
+        Args:
+            path: the file.
+            append: keep what the file contains.
+            shown: the path that messages name, if it is not ``path``.
+        """
+        self._shown = shown or path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "a" if append else "w", encoding="utf-8", newline="")  # noqa: SIM115
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def write(self, text: str) -> None:
+        """Append a piece of text."""
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def __enter__(self: File) -> File:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(InputError) if error else nullcontext():
+            self.close()

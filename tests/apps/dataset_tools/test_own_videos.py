@@ -11,7 +11,6 @@ import pytest
 from boxmask_vid.video import open_frames
 from support.annotation_formats import write_videos, write_yolo
 from support.paths import REPOSITORY
-from tests.apps.dataset_tools.converters.test_formats import write_videos, write_yolo
 
 
 def commands() -> list[str]:

@@ -19,7 +19,6 @@ from boxmask_vid.errors import InputError
 from boxmask_vid.files import read_json, write_json
 from support.annotation_formats import IMAGES, WRITERS, write_images
 from support.ilsvrc import OBJECT, XML, write_list, write_tree
-from tests.apps.dataset_tools.converters.test_formats import IMAGES, WRITERS, write_images
 
 MUTATIONS = 2000
 # errors that fix_content leaves to people
