@@ -10,7 +10,7 @@ from support.parity_models import TROI, leaf, roi_heads, rois_of
 
 
 class RecordTopk(TorchFunctionMode):
-    """Keeps what ``Tensor.topk`` returns."""
+    """Recorder of what ``Tensor.topk`` returns."""
 
     def __init__(self):
         super().__init__()
@@ -51,7 +51,7 @@ def run_troi(
     troi = built.temporal_roi_align
     if isinstance(troi, PlainTemporalROIAlign):
         return troi(pooled, boxes[0].tensor, None, maps)
-    encoded = [troi.encode(each[None])[0] for each in maps]
+    encoded = [troi.encode(reference[None])[0] for reference in maps]
     return troi(pooled, boxes[0].tensor, troi.encode(feature)[0], encoded)
 
 
@@ -67,7 +67,7 @@ def test_temporal_roi_align(similar: int, heads: int, name: str):
     close(run_troi(built, case, case["feat"], ()), case["roi_feats"])
     if name == PLAIN:
         troi, pooled = built.temporal_roi_align, case["roi_feats"]
-        found = torch.stack([troi.most_similar(pooled, each) for each in maps])
+        found = torch.stack([troi.most_similar(pooled, reference) for reference in maps])
         close(found, golden["most_similar"])
         if heads:  # there is no attention to be recorded for the plain mean
             close(troi.aggregate(torch.cat([pooled[None], golden["most_similar"]])), golden["taf"])
@@ -79,10 +79,10 @@ def test_temporal_roi_align_finds_the_same_cells(name: str):
     built = troi_heads(2, 4, case, name)
     with RecordTopk() as record, torch.no_grad():
         run_troi(built, case, case["feat"], case["ref_feats"].unbind())
-    values, indices = (torch.stack(each, dim=1) for each in zip(*record.results, strict=True))
+    values, indices = (torch.stack(result, dim=1) for result in zip(*record.results, strict=True))
     if name == FAST:  # before they are divided by the norms of the RoI cells
         values /= case["roi_feats"].permute(0, 2, 3, 1).flatten(0, 2).norm(dim=1)[:, None, None]
-    close(values[..., :2], case["topk_values"])  # the third tells ties
+    close(values[..., :2], case["topk_values"])  # the third shows ties
     equal(indices[..., :2], case["topk_indices"])
 
 

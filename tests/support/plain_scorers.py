@@ -58,9 +58,9 @@ def by_image(content: dict, results: list[dict]) -> dict[int, tuple[list[dict], 
         ]
         box = {"class": a["category_id"], "box": [x1, y1, x2, y2], "clipped": clipped}
         grouped[a["image_id"]][0].append({**box, "motion": value})
-    for each in results:
-        box = {"class": each["category_id"], "box": corners(each["bbox"]), "score": each["score"]}
-        grouped[each["image_id"]][1].append(box)
+    for row in results:
+        box = {"class": row["category_id"], "box": corners(row["bbox"]), "score": row["score"]}
+        grouped[row["image_id"]][1].append(box)
     return dict(sorted(grouped.items()))
 
 
@@ -68,7 +68,7 @@ def share(images: dict, low: float, high: float) -> float:
     entries = []
     for truths, _ in images.values():
         entries += [truth["motion"] for truth in truths] or [0.0]
-    return sum(low <= each <= high for each in entries) / len(entries)
+    return sum(low <= entry <= high for entry in entries) / len(entries)
 
 
 def plain_ap(content: dict, outcomes: list[tuple], counts: dict[int, int]) -> dict:

@@ -13,8 +13,8 @@ def random_vid(
     """A COCO-VID JSON, and results for it."""
     rng = np.random.default_rng(seed)
     content = {
-        "categories": [{"id": each, "name": f"class_{each}"} for each in (2, 5, 9)],
-        "videos": [{"id": 7 + each, "name": f"video_{each}"} for each in range(videos)],
+        "categories": [{"id": label, "name": f"class_{label}"} for label in (2, 5, 9)],
+        "videos": [{"id": 7 + video, "name": f"video_{video}"} for video in range(videos)],
         "images": [],
         "annotations": [],
     }
@@ -46,7 +46,7 @@ def random_vid(
                     content["annotations"].append(annotation)
             results += _results(rng, image["id"], truths, per_frame)
     order = rng.permutation(len(results))
-    return content, [results[each] for each in order]
+    return content, [results[row] for row in order]
 
 
 def _results(rng: np.random.Generator, image_id: int, truths: list, per_frame: int) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Detections as of a mediocre detector."""
+"""Made-up detections of a mediocre detector."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def truth_of(boxes, *, frames=1, classes=2, videos=1, **extra):
          **extra}
         for number, (image, label, track, box) in enumerate(boxes, start=1)
     ]  # fmt: skip
-    categories = [{"id": 1 + each, "name": f"class {each}"} for each in range(classes)]
-    listed = [{"id": 1 + each, "name": f"video_{each}"} for each in range(videos)]
+    categories = [{"id": 1 + label, "name": f"class {label}"} for label in range(classes)]
+    listed = [{"id": 1 + video, "name": f"video_{video}"} for video in range(videos)]
     parts = {"categories": categories, "videos": listed, "images": images}
     return GroundTruth.from_coco({**parts, "annotations": annotations})
 

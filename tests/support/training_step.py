@@ -138,7 +138,7 @@ class TrainingStep:
         return changes
 
     def _by_our_names(self, key: str) -> dict[str, float]:
-        """A recorded number of each parameter, by our names."""
+        """A recorded number of every parameter, by our names."""
         values = {}
         for theirs, value in zip(self.recorded["grad_names"], self.recorded[key], strict=True):
             # twelve anchors, four values: any shape that the converter can reorder
