@@ -72,7 +72,7 @@ def recorded_detections(golden: dict, sampler: str, frame: int) -> tuple[torch.T
 
 
 @pytest.mark.usefixtures("float64_boxes")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["selsa", pytest.param("troi", marks=pytest.mark.slow), "boxmask"])
 def test_float64_gives_the_same_boxes_scores_and_order(name, e2e, images, checkpoints):
     golden = np.load(e2e / f"{name}_test_f64.npz")
     references = np.load(e2e / f"{name}_test.npz")
@@ -107,6 +107,7 @@ def compare_float32(name: str, detections: list[Instances], golden: dict, sample
         assert share >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_with_references_all_over_the_video(name, e2e, images, checkpoints):
     golden = np.load(e2e / f"{name}_test.npz")
@@ -114,6 +115,7 @@ def test_float32_with_references_all_over_the_video(name, e2e, images, checkpoin
     compare_float32(name, found, golden, "adaptive")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", REACH)
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_with_a_sliding_window(name, sampler, e2e, images, checkpoints):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.needs_shared
 
 ROUNDING = 1e-6  # gradients that are smaller are nothing but rounding
 ROUNDINGS = 32
+SLOW_BUT_SELSA = ["selsa", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -39,7 +40,7 @@ def test_losses_in_float32(step_in_float32):
     assert difference <= (1e-2 if name == "boxmask" else 1e-5)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=SLOW_BUT_SELSA)
 def gradients(request, e2e, checkpoints) -> tuple[str, TrainingStep]:
     """The step in float32 that rounds as the reference did, or the nearest one.
 

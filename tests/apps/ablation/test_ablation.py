@@ -185,6 +185,7 @@ def ladder(synthetic_root, tmp_path_factory) -> Ladder:
     return Ladder(REPOSITORY, output, preset, seeds=[1], ablations=True, jobs=2, options=SMALLEST)
 
 
+@pytest.mark.slow
 def test_from_data_to_tables_and_plots(ladder):
     ladder.run()
     files = write_results(ladder)
@@ -215,6 +216,7 @@ def test_from_data_to_tables_and_plots(ladder):
     assert "| SELSA + TROI + BoxMask " in tables
 
 
+@pytest.mark.slow
 def test_several_seeds(ladder, tmp_path):
     """Also where nothing has some motion, so that there is no AP of it."""
     ladder.run()
@@ -231,6 +233,7 @@ def test_several_seeds(ladder, tmp_path):
     assert " ± 0.0 [" in tables.read_text()
 
 
+@pytest.mark.slow
 def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):
     common = torch.load(ladder.start_weights)["model"]
     assert {name.split(".")[0] for name in common} == {"backbone", "proposal_generator"}
@@ -241,6 +244,7 @@ def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ladder):
     assert str(ladder.start_weights) in log
 
 
+@pytest.mark.slow
 def test_a_ladder_that_has_finished_runs_nothing(ladder, capfd):
     ladder.run()
     assert "7 of 7 commands have finished before" in capfd.readouterr().err
@@ -279,6 +283,7 @@ def test_only_what_flies_is_kept(tmp_path):
         write_flying_classes(source, target)
 
 
+@pytest.mark.slow
 def test_data_that_are_not_there_get_a_sentence(tmp_path):
     tool = [sys.executable, "-W", "ignore", str(PROJECT / "tools/reproduce_ladder.py")]
     options = ["--preset", "mini_vid", "--data", str(tmp_path), "--output", str(tmp_path / "out")]

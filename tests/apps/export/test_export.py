@@ -125,6 +125,7 @@ def command(output, weights: str, *options: str, opts: tuple = ()) -> list[str]:
     return [*every, "--opts", *SMALLEST, "MODEL.WEIGHTS", weights, *opts]
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, weights, synthetic_root):
     frames = synthetic_root / "synthetic_vid/Data/VID/val/synthetic_val_00000"
     output = tmp_path / "exported"
@@ -156,6 +157,7 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
         assert torch.jit.load(output / f"{name}.ts") is not None
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(tmp_path, weights, synthetic_root, monkeypatch):
     """A few lines with onnxruntime and without this project."""
     readme = (PROJECT / "README.md").read_text()

@@ -29,6 +29,7 @@ def benchmark(tmp_path, *flags: str) -> dict:
     return report
 
 
+@pytest.mark.slow
 def test_frames(tmp_path):
     report = benchmark(tmp_path)
     ours, plain, single = (report[name] for name in ("ours", "plain", "single_frame"))
@@ -43,6 +44,7 @@ def test_frames(tmp_path):
     assert min(each["gib_moved"] for each in (ours, plain, single)) > 0
 
 
+@pytest.mark.slow
 def test_training_steps_without_the_plain_formulation(tmp_path):
     report = benchmark(tmp_path, "--training", "--no-plain")
     assert report["speedup"] is report["memory_ratio"] is report["first_frame_speedup"] is None
