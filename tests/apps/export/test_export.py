@@ -49,7 +49,9 @@ def exported(kind: str) -> tuple[torch.nn.Module, dict[str, dict]]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[:-1]), KINDS[-1]]
+)
 def test_graphs_find_what_the_model_finds(kind):
     model, formats = exported(kind)
     cases = []
