@@ -49,8 +49,8 @@ def test_every_tensor_of_a_published_architecture_is_converted(name):
     ("backbone", "name"),
     [
         ("resnet50", "selsa_R_50_DC5_7e"),
-        ("resnet101", "selsa_R_101_DC5_7e"),
-        ("resnext101_64x4d", "selsa_X_101_64x4d_DC5_7e"),
+        pytest.param("resnet101", "selsa_R_101_DC5_7e", marks=pytest.mark.slow),
+        pytest.param("resnext101_64x4d", "selsa_X_101_64x4d_DC5_7e", marks=pytest.mark.slow),
     ],
 )
 def test_backbones_of_torchvision_fit_and_compute_the_same(backbone, name, tmp_path):
@@ -172,6 +172,7 @@ def test_files_that_are_no_checkpoints(tmp_path, content, message):
         convert_checkpoint(tmp_path / "none.pth", tmp_path / "out.pth", small_model("selsa"))
 
 
+@pytest.mark.slow
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("name", ["selsa", "troi", "boxmask"])
 def test_the_command_and_a_load_without_a_warning(shared, name, tmp_path, caplog):

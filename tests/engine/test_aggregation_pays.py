@@ -14,6 +14,8 @@ from boxmask_vid.engine import Trainer, build_cfg
 from boxmask_vid.files import write_json
 from support.paths import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH, FRAMES = 64, 96, 6
 COLOURS = {"red": (60, 60, 220), "green": (60, 220, 60), "blue": (220, 60, 60)}  # BGR
 GREY = (150, 150, 150)

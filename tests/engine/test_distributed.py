@@ -1,5 +1,6 @@
 """Data-parallel training on two processes without GPUs."""
 
+import pytest
 import torch
 from detectron2.engine import launch
 from detectron2.utils import comm
@@ -8,6 +9,8 @@ from detectron2.utils.events import EventStorage
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
 from support.small import small_cfg
+
+pytestmark = pytest.mark.slow
 
 
 def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:

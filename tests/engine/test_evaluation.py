@@ -126,6 +126,7 @@ def on_each_rank(json_file: str, images: str, weights: str, output: str, resume:
     evaluate(config(Path(weights), Path(output), "small_vid_val"), resume=resume)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resume", [False, True])
 def test_two_processes_find_the_same(weights, whole, synthetic_root, tmp_path, resume):
     left = {interrupted(whole, tmp_path, 7)} if resume else set()

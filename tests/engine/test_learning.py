@@ -10,6 +10,8 @@ from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer, build_cfg
 from support.paths import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 
 

@@ -169,6 +169,7 @@ def test_a_single_image(cfg, video):
     assert unmodified.image_size == picture.shape[:2]
 
 
+@pytest.mark.slow
 def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
     folder = video[0]["file_name"].rsplit("/", 1)[0]
     opts = [*SMALLEST, "MODEL.WEIGHTS", weights]
@@ -208,6 +209,7 @@ def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
     assert len(list((tmp_path / "two").glob("*.mp4"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from support.paths import CONFIGS, PROJECT
 
-pytestmark = pytest.mark.needs_shared
+pytestmark = [pytest.mark.needs_shared, pytest.mark.slow]
 
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 CLIPS = (1, 6, 9, 23)  # a bird, a dog, a camel and a helicopter, large in the picture

@@ -17,6 +17,8 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from boxmask_vid.engine.predictor import VideoPredictor
 from support.small import small_cfg, small_model
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 128  # of a frame: 10,000 of them are 490 MB, and 500 are 25 MB
 
 

@@ -15,6 +15,8 @@ import torch
 from support.paths import PROJECT
 from support.small import CONFIG, KINDS, SMALLEST
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = str(PROJECT / "train_net.py")
 
 

@@ -110,7 +110,7 @@ class NumbersOfFrames(torch.utils.data.Dataset):
         return number_of(read_image(self.names[index], format="BGR"))
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_loader_workers_read_while_the_parent_does(videos, start):
     dataset = NumbersOfFrames([videos["h264.mp4"], videos["mpeg4.avi"]])
     assert dataset[20] == 10  # the parent has the files open, in the middle

@@ -223,6 +223,7 @@ def run(*args: object) -> subprocess.CompletedProcess:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_script(root, tmp_path):
     path, report, fixed = (tmp_path / name for name in ("a.json", "report.json", "fixed.json"))
     path.write_text(json.dumps(broken_in_many_ways()))
@@ -245,6 +246,7 @@ def test_the_script(root, tmp_path):
         assert picture.shape[1] >= 2 * 600
 
 
+@pytest.mark.slow
 def test_warnings_leave_the_exit_status_at_0(root, tmp_path):
     content = healthy()
     a_class_more(content)
@@ -254,6 +256,7 @@ def test_warnings_leave_the_exit_status_at_0(root, tmp_path):
     assert "classes without boxes" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[1, 2", "[]", '{"images": [3]}', None])
 def test_a_file_that_is_not_coco_vid_at_all(tmp_path, text):
     if text is not None:

@@ -12,6 +12,8 @@ from boxmask_vid.video import open_frames
 from support.annotation_formats import write_videos, write_yolo
 from support.paths import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 
 def commands() -> list[str]:
     text = (REPOSITORY / "datasets/README.md").read_text()

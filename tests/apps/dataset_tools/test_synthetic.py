@@ -22,6 +22,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_script_writes_the_ilsvrc_layout_and_the_seed_decides_everything(tmp_path):
     script = str(REPOSITORY / "datasets/make_synthetic_vid.py")
     for folder, seed in (("a", "5"), ("b", "5"), ("c", "6")):

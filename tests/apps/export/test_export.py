@@ -49,7 +49,9 @@ def exported(kind: str) -> tuple[torch.nn.Module, dict[str, dict]]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[:-1]), KINDS[-1]]
+)
 def test_graphs_find_what_the_model_finds(kind):
     model, formats = exported(kind)
     cases = []
@@ -125,6 +127,7 @@ def command(output, weights: str, *options: str, opts: tuple = ()) -> list[str]:
     return [*every, "--opts", *SMALLEST, "MODEL.WEIGHTS", weights, *opts]
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, weights, synthetic_root):
     frames = synthetic_root / "synthetic_vid/Data/VID/val/synthetic_val_00000"
     output = tmp_path / "exported"
@@ -156,6 +159,7 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
         assert torch.jit.load(output / f"{name}.ts") is not None
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(tmp_path, weights, synthetic_root, monkeypatch):
     """A few lines with onnxruntime and without this project."""
     readme = (PROJECT / "README.md").read_text()

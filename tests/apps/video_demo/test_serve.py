@@ -131,6 +131,7 @@ def download(page: Page, link: str) -> tuple[str, Path]:
     return info.value.suggested_filename, Path(info.value.path())
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_path):
     detect(page, clip)
@@ -164,6 +165,7 @@ def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_p
     assert not list(files.glob("boxmask_vid_*/*"))
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_file_that_is_not_a_video_gets_a_sentence(page, tmp_path, files):
     text = tmp_path / "text.mp4"
@@ -176,6 +178,7 @@ def test_a_file_that_is_not_a_video_gets_a_sentence(page, tmp_path, files):
     assert not list(files.glob("boxmask_vid_*/*/upload"))
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_too_large_a_video_is_not_sent(page, clip):
     page.evaluate("Object.defineProperty(File.prototype, 'size', {get: () => 2 ** 31})")
@@ -190,12 +193,14 @@ def ask(address: str, method: str, path: str, **headers: str) -> http.client.HTT
     return connection.getresponse()
 
 
+@pytest.mark.slow
 def test_too_large_a_video_is_refused(address, files):
     length = str(LARGEST_UPLOAD + 1)
     assert ask(address, "PUT", "/videos?name=v.mp4", **{"Content-Length": length}).status == 413
     assert not list(files.glob("boxmask_vid_*/*"))
 
 
+@pytest.mark.slow
 def test_other_web_pages_get_nothing(address):
     assert ask(address, "GET", "/", Host="elsewhere.example").status == 400
     preflight = ask(address, "OPTIONS", "/videos", Origin="http://elsewhere.example")
@@ -260,6 +265,7 @@ def run(*words: str) -> None:
     demo.run(demo.argument_parser().parse_args(["--config-file", CONFIG, *words]))
 
 
+@pytest.mark.slow
 def test_mistakes_get_a_sentence(opts, address, monkeypatch):
     taken = address.rpartition(":")[2]
     with pytest.raises(InputError, match=rf"--port {taken} .*in use.*: choose others"):

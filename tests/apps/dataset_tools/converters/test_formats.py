@@ -216,6 +216,7 @@ def test_labels_of_a_video_file_that_count_from_1(tmp_path):
     assert boxes_of(content) == truth(content)
 
 
+@pytest.mark.slow
 def test_the_script_and_the_order_of_classes(tmp_path):
     root = write_voc(tmp_path / "voc")
     write_images(root)

@@ -242,6 +242,7 @@ def test_bad_trees_get_one_clear_sentence_and_leave_no_file(tmp_path, make):
     assert_refused(convert, tmp_path, BROKEN[make])
 
 
+@pytest.mark.slow
 def test_script_prints_the_sentence_without_a_traceback(tmp_path):
     gap(tmp_path)
     script = REPOSITORY / "datasets/prepare_imagenet_vid.py"
