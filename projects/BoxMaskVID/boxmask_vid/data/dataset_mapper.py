@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -116,6 +117,7 @@ class VIDDatasetMapper(DatasetMapper):
                 [sample["image"]] * self.training_sampler.num_references if self.is_train else None
             )
         frame_index, length = sample["frame_index"], self.video_index.length(video)
+        frames: Sequence[int] | None
         if self.is_train:
             frames = self.training_sampler(frame_index, length, rng)
         else:
