@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Look for what is wrong with a COCO-VID JSON; exit status 1 if there are errors."""
+"""Check a COCO-VID JSON; the exit status is 1 if there are errors."""
 
 import argparse
 import sys
@@ -11,31 +11,36 @@ from boxmask_vid.engine import errors_in_one_line
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json_file", type=Path, metavar="JSON")
-    parser.add_argument("--images", type=Path, help="image root; without it images are left alone")
+    parser.add_argument("--images", type=Path, help="image root; without it images are not checked")
     parser.add_argument(
         "--other",
         type=Path,
         nargs="+",
         default=[],
-        help="JSONs of splits that must not share its videos",
+        help="JSONs of other splits, which must not share its videos",
     )
     parser.add_argument(
-        "--heads-only", action="store_true", help="read the heads of the images, decode nothing"
+        "--heads-only", action="store_true", help="read only the headers of the images"
     )
     parser.add_argument("--json", type=Path, help="write the findings to this file")
-    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a mended JSON to this file")
+    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a fixed JSON to this file")
     parser.add_argument(
-        "--draw", type=int, metavar="N", help="draw N key frames and their references as trained on"
+        "--draw",
+        type=int,
+        metavar="N",
+        help="draw N training samples: key frames and their reference frames",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("output/samples"), help="folder for --draw"
     )
-    parser.add_argument("--config-file", help="whose INPUT --draw uses (default: ImageNet VID's)")
+    parser.add_argument(
+        "--config-file", help="config with the INPUT for --draw (default: ImageNet VID)"
+    )
     args = parser.parse_args()
     if args.draw and not args.images:
         parser.error("--draw needs --images")
     with errors_in_one_line():
-        healthy = check_vid_json(
+        is_valid = check_vid_json(
             args.json_file,
             images=args.images,
             others=args.other,
@@ -51,4 +56,4 @@ if __name__ == "__main__":
                 count=args.draw,
                 config_file=args.config_file,
             )
-    sys.exit(0 if healthy else 1)
+    sys.exit(0 if is_valid else 1)

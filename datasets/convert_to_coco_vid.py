@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Convert the annotations of videos to COCO-VID JSON; datasets/README.md tells the formats."""
+"""Convert the annotations of videos to COCO-VID JSON; datasets/README.md describes the formats."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="the annotations: a folder or a file")
+    parser.add_argument("source", type=Path, help="annotations: a folder or a file")
     parser.add_argument("--from", dest="format", choices=list(FORMATS), required=True)
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     frames = parser.add_mutually_exclusive_group()
@@ -30,7 +30,9 @@ if __name__ == "__main__":
         help="number of a video file's first frame in the names of label files",
     )
     parser.add_argument(
-        "--classes", nargs="+", help="names in the order of their ids, the same for all splits"
+        "--classes",
+        nargs="+",
+        help="class names in the order of their ids, for all splits",
     )
     parser.add_argument(
         "--unlabelled",

@@ -9,16 +9,16 @@ from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, help="root of the tree; made if it is not there")
-    parser.add_argument("--videos", type=int, default=40, help="in all")
+    parser.add_argument("output", type=Path, help="root of the tree; created if it does not exist")
+    parser.add_argument("--videos", type=int, default=40, help="number of videos")
     parser.add_argument(
-        "--val-videos", type=int, help="of these for validation (default: a quarter)"
+        "--val-videos", type=int, help="number of validation videos among them (default: a quarter)"
     )
-    parser.add_argument("--frames", type=int, default=24, help="of each video")
+    parser.add_argument("--frames", type=int, default=24, help="frames per training video")
     parser.add_argument(
-        "--val-frames", type=int, help="of each video for validation (default: as --frames)"
+        "--val-frames", type=int, help="frames per validation video (default: as --frames)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="decides everything")
+    parser.add_argument("--seed", type=int, default=0, help="seed that determines everything")
     parser.add_argument(
         "--degradation",
         type=float,

@@ -1,4 +1,4 @@
-"""What tests share: small data sets made on the spot, small configs, and ../shared."""
+"""Fixtures shared by all tests: a small synthetic data set, ../shared, boxes in float64."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not SHARED.is_dir():
         for item in items:
             if item.get_closest_marker("needs_shared"):
-                item.add_marker(pytest.mark.skip(reason=f"there is no folder {SHARED}"))
+                item.add_marker(pytest.mark.skip(reason=f"folder {SHARED} not found"))
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test_a_key_that_does_not_exist_in_a_file_and_on_the_command_line(tmp_path):
 
 
 def test_a_file_that_does_not_exist_or_is_no_yaml(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no config file 'no\.yaml'"):
+    with pytest.raises(FileNotFoundError, match=r"Config file 'no\.yaml' not found"):
         build_cfg("no.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("MODEL: [1\n")

@@ -34,11 +34,11 @@ def test_an_interruption_leaves_the_old_file_and_no_other(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_json(path, {"a": InterruptedList([1, 2])})
     assert read_json(path) == {"a": [1]}
-    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 @pytest.mark.parametrize("data", [b"", b"[1, 2", b"\xff\xfe\x00", b"9" * 5000, b"[" * 100000])
-def test_what_is_no_json_gets_a_sentence(tmp_path, data):
+def test_what_is_not_json_gets_a_sentence(tmp_path, data):
     (tmp_path / "a.json").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.json is not JSON"):
         read_json(tmp_path / "a.json")

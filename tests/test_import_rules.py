@@ -8,7 +8,15 @@ import pytest
 from support.paths import PROJECT
 
 PACKAGE = PROJECT / "boxmask_vid"
-GROUND_FLOOR = ("config", "errors", "files", "parallel", "precision", "progress")
+GROUND_FLOOR = (
+    "config",
+    "errors",
+    "files",
+    "json_lines",
+    "parallel",
+    "precision",
+    "progress",
+)
 ROOMS = (
     *GROUND_FLOOR,
     "structures",

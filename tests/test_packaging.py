@@ -52,6 +52,7 @@ def test_the_wheel_holds_all_modules_and_all_configs_and_nothing_else(wheel):
     assert not any(name.endswith("top_level.txt") and "tools" in name for name in names)
 
 
+@pytest.mark.slow
 def test_the_installed_package_finds_its_configs_and_registers_its_parts(wheel, tmp_path):
     target = tmp_path / "site"
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index"]

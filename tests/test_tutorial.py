@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 
 from support.paths import PROJECT, REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = PROJECT / "tutorial.ipynb"
 
 

@@ -11,6 +11,8 @@ from boxmask_vid.errors import InputError
 from support.paths import REPOSITORY
 from support.small import SMALLEST
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):

@@ -73,5 +73,5 @@ def test_training_starts_from_a_backbone_but_not_from_noise(tmp_path):
 
 
 def test_no_such_file():
-    with pytest.raises(FileNotFoundError, match=r"There is no checkpoint nowhere.pth"):
+    with pytest.raises(FileNotFoundError, match=r"Checkpoint nowhere.pth not found"):
         VIDCheckpointer(small_model("selsa")).load("nowhere.pth")

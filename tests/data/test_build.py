@@ -78,7 +78,7 @@ def test_stills_train_beside_videos(cfg, synthetic_datasets):
     samples = [sample for batch in islice(build_vid_train_loader(mixed), 20) for sample in batch]
     of_stills = [sample for sample in samples if "video_id" not in sample]
     assert 10 < len(of_stills) < 30  # 4 stills nine times against 36 frames
-    assert all(each is s["image"] for s in of_stills for each in s["reference_images"])
+    assert all(image is s["image"] for s in of_stills for image in s["reference_images"])
 
 
 def test_test_loader_reads_videos_in_order(cfg):

@@ -59,7 +59,7 @@ def test_flip_is_drawn_once_for_the_clip(cfg, record):
         flipped.add(is_flipped)
         for reference in sample["reference_images"]:
             upright = reference.flip(2) if is_flipped else reference
-            found = [index for index, each in enumerate(frames) if torch.equal(upright, each)]
+            found = [index for index, frame in enumerate(frames) if torch.equal(upright, frame)]
             assert len(found) == 1
             assert found[0] != 3
         x1, _, w, _ = record["annotations"][0]["bbox"]
@@ -94,7 +94,7 @@ def test_a_still_image_is_its_own_reference_twice(cfg, record):
         k: v for k, v in record.items() if k not in ("video_id", "frame_index", "dataset_name")
     }
     sample = VIDDatasetMapper(cfg, True)(still)
-    assert [each is sample["image"] for each in sample["reference_images"]] == [True, True]
+    assert [image is sample["image"] for image in sample["reference_images"]] == [True, True]
     assert "reference_images" not in VIDDatasetMapper(cfg, False)(still)
 
 
@@ -112,7 +112,7 @@ def test_crowds_and_vanished_boxes_are_left_out(cfg, record):
 def test_the_first_test_frame_brings_the_references_of_its_video(cfg):
     mapper = VIDDatasetMapper(cfg, False)
     records = DatasetCatalog.get(cfg.DATASETS.TEST[0])[:6]
-    samples = [mapper(each) for each in records]
+    samples = [mapper(frame) for frame in records]
     assert [len(s.get("reference_images", [])) for s in samples] == [4, 0, 0, 0, 0, 0]
     for frame, image in zip((0, 2, 3, 5), samples[0]["reference_images"], strict=True):
         assert torch.equal(image, pixels(records[frame]["file_name"]))
@@ -125,7 +125,7 @@ def test_a_sliding_window_brings_a_frame_at_a_time(cfg):
     fixed.MODEL.VID.TEST.REFERENCES, fixed.MODEL.VID.TEST.STRIDE = "fixed", 2
     mapper = VIDDatasetMapper(fixed, False)
     records = DatasetCatalog.get(cfg.DATASETS.TEST[0])[:6]
-    counts = [len(mapper(each).get("reference_images", [])) for each in records]
+    counts = [len(mapper(frame).get("reference_images", [])) for frame in records]
     assert counts == [5, 0, 1, 0, 1, 0]
 
 
@@ -138,7 +138,7 @@ def test_no_references_wanted(cfg):
 
 def test_reference_draws_follow_the_seed(cfg, record):
     mapper = VIDDatasetMapper(cfg, True)
-    drawn = {tuple(mapper.sample_train(3, 6, random.Random(seed))) for seed in range(30)}
+    drawn = {tuple(mapper.training_sampler(3, 6, random.Random(seed))) for seed in range(30)}
     assert drawn == {(a, b) for a in range(3) for b in (4, 5)}
 
 
@@ -147,7 +147,7 @@ def test_reference_draws_follow_the_seed(cfg, record):
     [
         ("INPUT.VID.TRAIN.NUM_REFERENCES", 3, "INPUT.VID.TRAIN.NUM_REFERENCES is 3.*even"),
         ("MODEL.VID.TEST.NUM_REFERENCES", -1, "MODEL.VID.TEST.NUM_REFERENCES is -1"),
-        ("INPUT.MIN_SIZE_TRAIN_SAMPLING", "range", "knows only 'choice'"),
+        ("INPUT.MIN_SIZE_TRAIN_SAMPLING", "range", "supports only 'choice'"),
     ],
 )
 def test_values_that_cannot_be(cfg, key: str, value: object, message: str):
@@ -174,7 +174,7 @@ class TestImagesThatCannotBeUsed:
 
     def test_missing(self, cfg, moved):
         Path(moved["file_name"]).unlink()
-        self.spoil(cfg, moved, "There is no image")
+        self.spoil(cfg, moved, r"Image .* not found: check the image root")
 
     def test_truncated(self, cfg, moved):
         path = Path(moved["file_name"])

@@ -198,7 +198,7 @@ def test_not_json_and_not_there(tmp_path):
         load_vid_json(path, "")
     with pytest.raises(InputError, match="has no list"):
         load_vid_json(write(tmp_path, "[]"), "")
-    with pytest.raises(FileNotFoundError, match="There is no annotation file"):
+    with pytest.raises(FileNotFoundError, match=r"Annotation file .* not found"):
         load_vid_json(str(tmp_path / "nowhere.json"), "")
 
 

@@ -33,5 +33,5 @@ def test_names_lie_in_tensors_that_processes_share():
     without = pickle.dumps(
         {k: v for k, v in vars(index).items() if not isinstance(v, torch.Tensor)}
     )
-    assert sum(each.numel() * each.element_size() for each in tensors) > 50_000
+    assert sum(tensor.numel() * tensor.element_size() for tensor in tensors) > 50_000
     assert len(without) < 5_000

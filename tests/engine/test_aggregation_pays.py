@@ -1,4 +1,4 @@
-"""Aggregation pays: where a frame does not tell a class, other frames of the video do."""
+"""Aggregation pays: where a frame does not show the class, other frames of the video do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer, build_cfg
 from boxmask_vid.files import write_json
 from support.paths import CONFIGS
+
+pytestmark = pytest.mark.slow
 
 HEIGHT, WIDTH, FRAMES = 64, 96, 6
 COLOURS = {"red": (60, 60, 220), "green": (60, 220, 60), "blue": (220, 60, 60)}  # BGR
@@ -90,7 +92,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
         "OUTPUT_DIR": str(output),
     }
     config = str(CONFIGS / f"SyntheticVID/{kind}_thin_R_50_DC5.yaml")
-    cfg = build_cfg(config, [each for pair in options.items() for each in pair])
+    cfg = build_cfg(config, [word for pair in options.items() for word in pair])
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()
@@ -98,7 +100,7 @@ def ap50(videos: tuple[str, str], kind: str, seed: int, folder: Path) -> float:
     return json.loads(rows[-1])["bbox/AP50"]
 
 
-def test_references_tell_what_a_frame_does_not(videos, tmp_path):
+def test_references_show_what_a_frame_does_not(videos, tmp_path):
     alone = ap50(videos, "faster_rcnn", 1, tmp_path)
     for kind in ("selsa", "selsa_troi"):
         together = ap50(videos, kind, 1, tmp_path)

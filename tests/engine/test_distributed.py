@@ -1,5 +1,6 @@
 """Data-parallel training on two processes without GPUs."""
 
+import pytest
 import torch
 from detectron2.engine import launch
 from detectron2.utils import comm
@@ -9,13 +10,15 @@ from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
 from support.small import small_cfg
 
+pytestmark = pytest.mark.slow
+
 
 def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def compare_gradients(json_file: str, images: str, output: str) -> None:
-    """On each rank: its own gradient, all gathered, against that of data-parallel training."""
+    """Compare the mean of the gradients of all ranks with that of data-parallel training."""
     register_vid_instances("distributed", {}, json_file, images)
     cfg = small_cfg("boxmask", "DATASETS.TRAIN", "('distributed',)", "DATASETS.TEST", "()")
     cfg.SOLVER.IMS_PER_BATCH, cfg.OUTPUT_DIR = 2, output

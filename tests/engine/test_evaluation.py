@@ -1,6 +1,7 @@
 """Evaluations that are interrupted, divided among processes, or of a file."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def config(weights: Path, output: Path, name: str) -> CfgNode:
 
 @pytest.fixture(scope="module")
 def whole(weights, synthetic_datasets, tmp_path_factory) -> Path:
-    """The output of an evaluation without interruption."""
+    """Output of an evaluation without interruption."""
     output = tmp_path_factory.mktemp("whole")
     evaluate(config(weights, output, synthetic_datasets[1]))
     return output
@@ -49,15 +50,15 @@ def logs(output: Path) -> list[Path]:
 
 
 def frames(path: Path) -> list[int]:
-    return [json.loads(line)["image_id"] for line in path.read_text().splitlines()[1:]]
+    return [json.loads(line)["image_id"] for line in path.read_text().splitlines()]
 
 
 def interrupted(whole: Path, output: Path, num_frames: int) -> Path:
-    """What an evaluation leaves that is killed in the middle of a line."""
-    lines = logs(whole)[0].read_text().splitlines(keepends=True)
-    folder(output).mkdir(parents=True)
-    left = folder(output) / logs(whole)[0].name
-    left.write_text("".join(lines[: 1 + num_frames]) + lines[1 + num_frames][:40])
+    """Leave the files of an evaluation that was killed in the middle of a line."""
+    shutil.copytree(folder(whole), folder(output), ignore=shutil.ignore_patterns(RESULTS))
+    (left,) = logs(output)
+    lines = left.read_text().splitlines(keepends=True)
+    left.write_text("".join(lines[:num_frames]) + lines[num_frames][:40])
     return left
 
 
@@ -68,7 +69,7 @@ def assert_equal(output: Path, whole: Path) -> None:
 
 def test_everything_is_there_and_valid_json(whole, synthetic_datasets):
     records = DatasetCatalog.get(synthetic_datasets[1])
-    assert frames(logs(whole)[0]) == [each["image_id"] for each in records]
+    assert frames(logs(whole)[0]) == [record["image_id"] for record in records]
     results = json.loads((folder(whole) / RESULTS).read_text())
     assert len(results) > len(records)
     text = (whole / "evaluation.json").read_text()
@@ -125,6 +126,7 @@ def on_each_rank(json_file: str, images: str, weights: str, output: str, resume:
     evaluate(config(Path(weights), Path(output), "small_vid_val"), resume=resume)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resume", [False, True])
 def test_two_processes_find_the_same(weights, whole, synthetic_root, tmp_path, resume):
     left = {interrupted(whole, tmp_path, 7)} if resume else set()
@@ -143,7 +145,7 @@ def test_a_file_of_detections_gets_the_scores_of_the_run(
     cfg = config("", tmp_path, synthetic_datasets[1])
     evaluate(cfg, detections=str(folder(whole) / RESULTS))
     found, wanted = (
-        json.loads((each / "evaluation.json").read_text()) for each in (tmp_path, whole)
+        json.loads((output / "evaluation.json").read_text()) for output in (tmp_path, whole)
     )
     assert found == wanted
 

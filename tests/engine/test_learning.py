@@ -10,6 +10,8 @@ from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer, build_cfg
 from support.paths import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 
 
@@ -39,7 +41,7 @@ def test_loss_falls_and_ap_rises(videos, tmp_path):
         "SEED": 1,
         "OUTPUT_DIR": str(tmp_path),
     }
-    cfg = build_cfg(str(CONFIG), [each for pair in options.items() for each in pair])
+    cfg = build_cfg(str(CONFIG), [word for pair in options.items() for word in pair])
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()

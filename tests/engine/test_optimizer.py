@@ -7,7 +7,7 @@ from boxmask_vid.engine.optimizer import build_vid_optimizer
 
 
 def step(norm_type: float, clip_value: float, *, enabled: bool = True) -> torch.Tensor:
-    """The step of two parameters with gradients of norm 3 and 4 at learning rate 1."""
+    """Step of two parameters with gradients of norm 3 and 4 at learning rate 1."""
     cfg = get_cfg()
     add_boxmask_vid_config(cfg)
     solver, clipping = cfg.SOLVER, cfg.SOLVER.CLIP_GRADIENTS

@@ -3,7 +3,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,7 +37,7 @@ def cfg(weights, synthetic_datasets):
 def video(cfg) -> list[dict]:
     """Records of the first held-out video."""
     records = DatasetCatalog.get(cfg.DATASETS.TEST[0])
-    return [each for each in records if each["video_id"] == records[0]["video_id"]]
+    return [record for record in records if record["video_id"] == records[0]["video_id"]]
 
 
 def same(a, b) -> None:
@@ -55,13 +54,13 @@ def test_a_video_is_detected_as_the_evaluation_does(cfg, video, mode):
     predictor = VideoPredictor(cfg)
     frames = [cv2.imread(record["file_name"]) for record in video]
     found = list(predictor.predict_video(frames))
-    assert [each["frame"] for each in found] == list(range(len(video)))
+    assert [result["frame"] for result in found] == list(range(len(video)))
     model = small_model("boxmask", "MODEL.VID.TEST.REFERENCES", mode).eval()
     loader = build_vid_test_loader(cfg, cfg.DATASETS.TEST[0])
-    for each, batch in zip(found, loader, strict=False):
+    for result, batch in zip(found, loader, strict=False):
         with torch.no_grad():
-            same(each["instances"], model(batch)[0]["instances"])
-        assert np.array_equal(each["image"], frames[each["frame"]])
+            same(result["instances"], model(batch)[0]["instances"])
+        assert np.array_equal(result["image"], frames[result["frame"]])
 
 
 @pytest.mark.parametrize("memory", ["sliding", "reservoir"])
@@ -80,10 +79,10 @@ def test_a_stream_is_detected_as_the_online_evaluation_does(cfg, video, memory, 
     model = small_model("boxmask", *(word for pair in opts.items() for word in pair)).eval()
     loader = build_vid_test_loader(online, cfg.DATASETS.TEST[0])
     count = 0
-    for each, batch in zip(stream, loader, strict=False):
+    for result, batch in zip(stream, loader, strict=False):
         with torch.no_grad():
-            same(each["instances"], model(batch)[0]["instances"])
-        assert np.array_equal(each["image"], frames[each["frame"]])
+            same(result["instances"], model(batch)[0]["instances"])
+        assert np.array_equal(result["image"], frames[result["frame"]])
         count += 1
     assert count == len(frames)
 
@@ -91,9 +90,9 @@ def test_a_stream_is_detected_as_the_online_evaluation_does(cfg, video, memory, 
 def test_the_past_changes_what_is_found_and_the_future_does_not(cfg, video):
     predictor = VideoPredictor(cfg)
     frames = [cv2.imread(record["file_name"]) for record in video]
-    found = [each["instances"] for each in predictor.predict_stream(frames)]
+    found = [result["instances"] for result in predictor.predict_stream(frames)]
     same(found[0], predictor(frames[0])["instances"])
-    cut = [each["instances"] for each in predictor.predict_stream(frames[:3])]
+    cut = [result["instances"] for result in predictor.predict_stream(frames[:3])]
     for a, b in zip(found, cut, strict=False):
         same(a, b)
     alone = predictor(frames[2])["instances"]
@@ -105,9 +104,9 @@ def test_videos_in_turns_do_not_disturb_each_other(cfg, video):
     frames = [cv2.imread(record["file_name"]) for record in video]
     others = frames[::-1]
     alone = [
-        [each["instances"] for each in predictor.predict_video(frames)],
-        [each["instances"] for each in predictor.predict_video(others)],
-        [each["instances"] for each in predictor.predict_stream(others)],
+        [result["instances"] for result in predictor.predict_video(frames)],
+        [result["instances"] for result in predictor.predict_video(others)],
+        [result["instances"] for result in predictor.predict_stream(others)],
     ]
     turns = zip(
         predictor.predict_video(frames),
@@ -116,8 +115,8 @@ def test_videos_in_turns_do_not_disturb_each_other(cfg, video):
         strict=True,
     )
     for index, together in enumerate(turns):
-        for each, expected in zip(together, alone, strict=True):
-            same(each["instances"], expected[index])
+        for result, expected in zip(together, alone, strict=True):
+            same(result["instances"], expected[index])
 
 
 @pytest.mark.parametrize("lookahead", [0, 2])
@@ -130,7 +129,7 @@ def test_a_source_that_fails_ends_after_what_came_before(cfg, video, lookahead):
     done = []
     with pytest.raises(OSError, match="the cable"):
         done.extend(VideoPredictor(cfg).predict_stream(camera(), lookahead=lookahead))
-    assert [each["frame"] for each in done] == [0, 1, 2, 3]
+    assert [result["frame"] for result in done] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "fixed", "online"])
@@ -170,6 +169,7 @@ def test_a_single_image(cfg, video):
     assert unmodified.image_size == picture.shape[:2]
 
 
+@pytest.mark.slow
 def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
     folder = video[0]["file_name"].rsplit("/", 1)[0]
     opts = [*SMALLEST, "MODEL.WEIGHTS", weights]
@@ -209,18 +209,19 @@ def test_demo_writes_a_video_of_each_input(weights, video, tmp_path):
     assert len(list((tmp_path / "two").glob("*.mp4"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--input", "x.mp4", "--output", "y.mp4"], "error: There are no weights"),
+        (["--input", "x.mp4", "--output", "y.mp4"], "error: MODEL.WEIGHTS is empty"),
         (
             ["--input", "x.mp4", "--output", "y.mp4", "--opts", "MODEL.WEIGHTS", "{weights}"],
-            "error: There is no video file or image folder x.mp4",
+            "error: Video file or image folder x.mp4 not found",
         ),
     ],
 )
 def test_demo_says_what_is_missing(weights, arguments, message):
-    words = [each.format(weights=weights) for each in arguments]
+    words = [word.format(weights=weights) for word in arguments]
     opts = SMALLEST if "--opts" in words else []
     command = [sys.executable, PROJECT / "demo.py", "--config-file", CONFIG, *words, *opts]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -246,15 +247,6 @@ def test_weights_of_another_model_are_refused(cfg):
     other.MODEL.WEIGHTS = ""
     with pytest.raises(InputError, match="There are no weights"):
         VideoPredictor(other)
-
-
-def test_outputs_do_not_overwrite_each_other():
-    from boxmask_vid.apps.video_demo.demo import _outputs
-
-    with pytest.raises(InputError, match="would be written to the same file"):
-        _outputs(["a/frames", "b/frames"], Path("out"), ".mp4")
-    with pytest.raises(InputError, match=r"out\.avi: only \.mp4 is written"):
-        _outputs(["a/frames"], Path("out.avi"), ".mp4")
 
 
 def test_an_image_that_cannot_be_read(cfg, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from support.paths import CONFIGS, PROJECT
 
-pytestmark = pytest.mark.needs_shared
+pytestmark = [pytest.mark.needs_shared, pytest.mark.slow]
 
 CONFIG = CONFIGS / "SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
 CLIPS = (1, 6, 9, 23)  # a bird, a dog, a camel and a helicopter, large in the picture
@@ -19,11 +19,11 @@ ITERATIONS = 420
 
 @pytest.fixture(scope="module")
 def clips(shared, tmp_path_factory) -> Path:
-    """The JSON of a few training clips, ids as they are: with gaps."""
+    """JSON file of a few training clips; their ids have gaps."""
     content = json.loads((shared / "data/mini_vid/instances_train.json").read_text())
-    content["videos"] = [each for each in content["videos"] if each["id"] in CLIPS]
-    content["images"] = [each for each in content["images"] if each["video_id"] in CLIPS]
-    images = {each["id"] for each in content["images"]}
+    content["videos"] = [video for video in content["videos"] if video["id"] in CLIPS]
+    content["images"] = [image for image in content["images"] if image["video_id"] in CLIPS]
+    images = {image["id"] for image in content["images"]}
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in images]
     path = tmp_path_factory.mktemp("clips") / "clips.json"
     path.write_text(json.dumps(content))
@@ -32,7 +32,7 @@ def clips(shared, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(shared, clips, tmp_path_factory) -> Path:
-    """The output of the training."""
+    """Output of the training."""
     output = tmp_path_factory.mktemp("real")
     period = ITERATIONS // 3
     train_net(
@@ -86,6 +86,6 @@ def test_ids_with_gaps_and_a_class_without_instances_are_evaluated(shared, clips
     (results,) = output.rglob("coco_instances_results.json")
     val = json.loads((shared / "data/mini_vid/instances_val.json").read_text())
     found = json.loads(results.read_text())
-    assert {each["category_id"] for each in found} <= {each["id"] for each in val["categories"]}
-    assert {each["image_id"] for each in found} <= {each["id"] for each in val["images"]}
-    assert len({each["image_id"] for each in found}) > len(val["images"]) / 2
+    assert {box["category_id"] for box in found} <= {c["id"] for c in val["categories"]}
+    assert {box["image_id"] for box in found} <= {image["id"] for image in val["images"]}
+    assert len({box["image_id"] for box in found}) > len(val["images"]) / 2

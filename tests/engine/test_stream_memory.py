@@ -17,6 +17,8 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from boxmask_vid.engine.predictor import VideoPredictor
 from support.small import small_cfg, small_model
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 128  # of a frame: 10,000 of them are 490 MB, and 500 are 25 MB
 
 
@@ -40,7 +42,7 @@ def in_use() -> dict[str, int]:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
-        "tensors": sum(isinstance(each, torch.Tensor) for each in gc.get_objects()),
+        "tensors": sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects()),
         "blocks": sys.getallocatedblocks(),
         "bytes": pages * os.sysconf("SC_PAGE_SIZE"),
     }

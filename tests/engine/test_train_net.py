@@ -1,4 +1,4 @@
-"""The main command as a user runs it, in processes of its own."""
+"""``train_net.py`` as a user runs it, in separate processes."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import torch
 
 from support.paths import PROJECT
 from support.small import CONFIG, KINDS, SMALLEST
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = str(PROJECT / "train_net.py")
 
@@ -48,7 +50,7 @@ def run(environment: dict, *args, check: bool = True, **kwargs) -> subprocess.Co
 
 
 def sentence(environment: dict, *args, **kwargs) -> str:
-    """The last line on the screen of a command that must fail."""
+    """Last line on the screen of a command that must fail."""
     done = run(environment, *args, check=False, **kwargs)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -71,7 +73,7 @@ def metrics(path: Path) -> list[dict]:
     return [json.loads(line) for line in (path / "metrics.json").read_text().splitlines()]
 
 
-def test_training_leaves_metrics_checkpoints_and_a_config_that_tells_all(trained):
+def test_training_leaves_metrics_checkpoints_and_the_whole_config(trained):
     files = {path.name for path in trained.iterdir()}
     assert {"metrics.json", "model_final.pth", "model_0000003.pth", "last_checkpoint"} <= files
     assert {"config.yaml", "log.txt", "inference"} <= files
@@ -210,31 +212,43 @@ MISTAKES = {
     ),
     "odd options": (("MODEL.WEIGHTS",), (), r"the command line: Override list has odd length"),
     "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
-    "no such data set": (("DATASETS.TRAIN", "('nothing',)"), (), r"There is no data set 'nothing'"),
+    "no such data set": (
+        ("DATASETS.TRAIN", "('nothing',)"),
+        (),
+        r"Data set 'nothing' is not registered",
+    ),
     "number of classes": (
         ("MODEL.ROI_HEADS.NUM_CLASSES", "5"),
         (),
         r"'synthetic_vid_train' has 4 classes, MODEL.ROI_HEADS.NUM_CLASSES is 5",
     ),
-    "no checkpoint": (("MODEL.WEIGHTS", "no.pth"), (), r"There is no checkpoint no.pth"),
-    "frozen noise": (("MODEL.BACKBONE.FREEZE_AT", "2"), (), r"are frozen and would stay noise"),
+    "no checkpoint": (("MODEL.WEIGHTS", "no.pth"), (), r"Checkpoint no.pth not found: check"),
+    "frozen at random": (
+        ("MODEL.BACKBONE.FREEZE_AT", "2"),
+        (),
+        r"are frozen and would stay random",
+    ),
     "no training data": (("DATASETS.TRAIN", "()"), (), r"DATASETS.TRAIN is empty"),
     "no test data": (
         ("DATASETS.TEST", "()", "MODEL.WEIGHTS", "any.pth"),
         ("--eval-only",),
         r"DATASETS.TEST is empty",
     ),
-    "no such test data": (("DATASETS.TEST", "('no_vid',)"), (), r"There is no data set 'no_vid'"),
+    "no such test data": (
+        ("DATASETS.TEST", "('no_vid',)"),
+        (),
+        r"Data set 'no_vid' is not registered",
+    ),
     "no such scorer": (("TEST.VID.SCORERS", "('voc',)"), (), r"TEST.VID.SCORERS\) are \('voc',\)"),
     "detections to train on": (
         (),
         ("--detections", "a.json"),
-        r"a.json is to be scored: add --eval",
+        r"a.json can only be scored: add --eval",
     ),
     "no json": (
         (),
         ("--dataset", "mine", "no.json", "images"),
-        r"There is no annotation file no.json",
+        r"Annotation file no.json not found",
         ("DATASETS.TRAIN", "('mine',)"),
     ),
 }
@@ -250,7 +264,7 @@ def test_mistakes_get_one_sentence_and_no_traceback(environment, tmp_path, name:
 
 
 def spoilt(synthetic_root: Path, folder: Path, change) -> tuple[str, ...]:
-    """The option that registers the training videos as "mine", with a change to the JSON."""
+    """Option that registers the training videos as "mine", with a change to the JSON."""
     tree = synthetic_root / "synthetic_vid"
     content = json.loads((tree / "coco_vid/imagenet_vid_train.json").read_text())
     change(content)
@@ -263,8 +277,8 @@ def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
     environment, synthetic_root, tmp_path, processes
 ):
     def move(content: dict) -> None:
-        for each in content["images"]:
-            each["file_name"] = f"gone/{each['file_name']}"
+        for image in content["images"]:
+            image["file_name"] = f"gone/{image['file_name']}"
 
     last = sentence(
         environment,
@@ -275,7 +289,7 @@ def test_a_missing_image_is_one_sentence_from_workers_and_processes_too(
             *("--num-gpus", str(processes), "--dist-url", "auto"),
         ),
     )
-    assert re.match(r"error: There is no image \S+/gone/\S+ \(frame of video \d+ in mine\)", last)
+    assert re.match(r"error: Image \S+/gone/\S+ \(frame of video \d+ in mine\) not found", last)
 
 
 def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tmp_path):
@@ -285,7 +299,7 @@ def test_videos_without_any_box_are_one_sentence(environment, synthetic_root, tm
         *("DATASETS.TRAIN", "('mine',)", "DATASETS.TEST", "()"),
         flags=spoilt(synthetic_root, tmp_path, lambda content: content["annotations"].clear()),
     )
-    assert last.startswith("error: There is no frame to train on in mine")
+    assert last.startswith("error: No frame to train on in mine")
 
 
 def test_training_does_not_start_from_foreign_weights(environment, tmp_path):
@@ -303,7 +317,7 @@ def test_a_checkpoint_of_another_model_is_refused(environment, trained, tmp_path
     assert "roi_heads.box_head.fc3.weight" in last
 
 
-def test_ones_own_json_is_registered_on_the_command_line(environment, synthetic_root, tmp_path):
+def test_a_json_file_is_registered_on_the_command_line(environment, synthetic_root, tmp_path):
     tree = synthetic_root / "synthetic_vid"
     done = run(
         environment,
@@ -318,7 +332,7 @@ def test_ones_own_json_is_registered_on_the_command_line(environment, synthetic_
     assert (tmp_path / "model_final.pth").is_file()
 
 
-def test_a_seed_is_drawn_and_told_and_kept_on_resume(environment, tmp_path):
+def test_a_seed_is_drawn_and_written_and_kept_on_resume(environment, tmp_path):
     opts = ("SEED", "-1", "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 1, "SOLVER.MAX_ITER")
     run(environment, tmp_path, *opts, 1)
     seed = re.search(r"^SEED: (\d+)$", (tmp_path / "config.yaml").read_text(), re.MULTILINE)[1]

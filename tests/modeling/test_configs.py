@@ -9,6 +9,9 @@ from support.small import CONFIGS, SMALLEST, image
 
 ALL = sorted(CONFIGS.rglob("*.yaml"))
 LEAVES = [path for path in ALL if not path.name.startswith("Base")]
+SLOW_IF_LARGE = [
+    pytest.param(path, marks=[pytest.mark.slow] if "101" in path.stem else []) for path in LEAVES
+]
 EXPECTED = {
     *(
         f"{model}_{backbone}_DC5_7e"
@@ -33,7 +36,7 @@ def test_the_promised_configs_are_there():
     assert {path.stem for path in (CONFIGS / "ImageNetVID").iterdir()} >= EXPECTED
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=name)
+@pytest.mark.parametrize("path", SLOW_IF_LARGE, ids=name)
 def test_config_builds_the_model_that_its_name_says(path):
     cfg = build_cfg(str(path), ["MODEL.DEVICE", "cpu"])
     model = build_model(cfg)
@@ -55,7 +58,7 @@ def test_config_builds_the_model_that_its_name_says(path):
         assert (solver.IMS_PER_BATCH, solver.REFERENCE_WORLD_SIZE, solver.BASE_LR) == (8, 8, 0.01)
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=name)
+@pytest.mark.parametrize("path", SLOW_IF_LARGE, ids=name)
 def test_default_predictor_works_unmodified(path):
     cfg = build_cfg(str(path), [*SMALLEST, "MODEL.ROI_MASK_HEAD.NUM_CONV", "1"])
     cfg.INPUT.MIN_SIZE_TEST = 96

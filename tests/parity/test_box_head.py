@@ -114,7 +114,7 @@ def test_random_sampler_of_the_roi_heads():
     # some of the ground truth is drawn, all of it may be
     drawn_truths = [set(drawn.row[drawn.row >= proposals].tolist()) for drawn in draws]
     assert set.union(*drawn_truths) == set(range(proposals, proposals + truths))
-    assert any(len(each) < truths for each in drawn_truths)
+    assert any(len(rows) < truths for rows in drawn_truths)
     candidates = set(everything.row.tolist())
     assert all(candidates.issuperset(drawn.row.tolist()) for drawn in draws)
 

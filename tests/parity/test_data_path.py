@@ -76,6 +76,6 @@ def test_training_samples_upright_and_flipped(cfg, golden, video):
         row = torch.from_numpy(case["img_row0"])
         torch.testing.assert_close(entering[:, 0], row, rtol=0, atol=1e-6)
         before, after = sample["reference_images"]
-        assert any(torch.equal(before, frames[each]) for each in range(KEY_FRAME))
-        assert any(torch.equal(after, frames[each]) for each in range(KEY_FRAME + 1, len(frames)))
+        assert any(torch.equal(before, frame) for frame in frames[:KEY_FRAME])
+        assert any(torch.equal(after, frame) for frame in frames[KEY_FRAME + 1 :])
     assert seen == {0, 1}

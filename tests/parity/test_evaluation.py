@@ -14,7 +14,7 @@ from support.golden import load_json
 
 def test_evaluation(tmp_path):
     golden = load_json("eval_golden")
-    detections = {each["id"]: [] for each in golden["gt"]["images"]}
+    detections = {image["id"]: [] for image in golden["gt"]["images"]}
     for image_id, *row in (row for rows in golden["dets"] for row in rows):
         detections[image_id].append(row)
     name, path = "parity_eval_golden", tmp_path / "gt.json"
@@ -37,6 +37,6 @@ def test_evaluation(tmp_path):
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     ours = [results[key] / 100 for key in ("AP", "AP50", "AP75", "APs", "APm", "APl")]
-    ours = [f"{-1 if np.isnan(each) else each:.4f}" for each in ours]
+    ours = [f"{-1 if np.isnan(value) else value:.4f}" for value in ours]
     assert golden["result"].pop("bbox_mAP_copypaste").split() == ours
-    assert [f"{each:.4f}" for each in golden["result"].values()] == ours
+    assert [f"{value:.4f}" for value in golden["result"].values()] == ours

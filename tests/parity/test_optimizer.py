@@ -74,11 +74,11 @@ def test_optimizer(kind: str, name: str):
         assert group["momentum"] == golden["optimizer"]["momentum"]
         assert group["weight_decay"] == golden["optimizer"]["weight_decay"]
     # the norm of all gradients together is clipped
-    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for parameter in parameters:
         parameter.grad = torch.full_like(parameter, 100.0)
     optimizer.step()
-    norm = torch.cat([each.grad.flatten() for each in parameters]).norm(
+    norm = torch.cat([parameter.grad.flatten() for parameter in parameters]).norm(
         golden["grad_clip"]["norm_type"]
     )
     close(norm, torch.tensor(float(golden["grad_clip"]["max_norm"])))

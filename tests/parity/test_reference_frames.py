@@ -13,12 +13,12 @@ from support.parity_models import SELSA, config
 
 
 def settings(name: str) -> list[str]:
-    """Of a case "<number>_<from>_<to>" or "<number>_<from>_<to>_s<stride>"."""
+    """Options for a case "<number>_<from>_<to>" or "<number>_<from>_<to>_s<stride>"."""
     number, first, last, *stride = name.split("_")
     assert int(last) - int(first) == int(number)
-    opts = ["NUM_REFERENCES", number, "REFERENCES", "fixed" if stride else "adaptive"]
-    opts += ["STRIDE", stride[0].removeprefix("s")] if stride else []
-    return [f"MODEL.VID.TEST.{opt}" if i % 2 == 0 else opt for i, opt in enumerate(opts)]
+    opts = ["MODEL.VID.TEST.NUM_REFERENCES", number]
+    opts += ["MODEL.VID.TEST.REFERENCES", "fixed" if stride else "adaptive"]
+    return opts + (["MODEL.VID.TEST.STRIDE", stride[0].removeprefix("s")] if stride else [])
 
 
 ADAPTIVE = ("14_-7_7", "30_-15_15", "4_-2_2")
@@ -70,5 +70,5 @@ def test_still_images_are_their_own_references(tmp_path):
     cv2.imwrite(file_name, np.zeros((60, 100, 3), np.uint8))
     mapper = VIDDatasetMapper(config(SELSA, "DATASETS.TRAIN", "()"), True)
     sample = mapper({"file_name": file_name, "height": 60, "width": 100, "annotations": []})
-    assert all(each is sample["image"] for each in sample["reference_images"])
+    assert all(image is sample["image"] for image in sample["reference_images"])
     assert [golden["key"]] * len(sample["reference_images"]) == golden["refs"]

@@ -27,7 +27,7 @@ def load_json(name: str) -> dict | list:
 
 def part(case: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     """The arrays below a prefix, without it."""
-    return {key.removeprefix(prefix): each for key, each in case.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): case[key] for key in case if key.startswith(prefix)}
 
 
 def by_size_first(per_anchor: torch.Tensor) -> torch.Tensor:
@@ -52,16 +52,16 @@ def converted(
         ours: prefix of the module in a whole model here; it is cut off.
         kind: "sd" or "grad".
     """
-    named = {theirs + name: each for name, each in part(case, f"{kind}/").items()}
-    return {name.removeprefix(ours): each for name, each in convert_mmtracking(named).items()}
+    named = {theirs + name: array for name, array in part(case, f"{kind}/").items()}
+    return {name.removeprefix(ours): value for name, value in convert_mmtracking(named).items()}
 
 
 def close(actual: torch.Tensor, expected: torch.Tensor, bound: float = 1e-5) -> None:
-    """No value differs by more than ``bound`` times the largest value."""
+    """Assert that no value differs by more than ``bound`` times the largest value."""
     largest = expected.abs().max().item() if expected.numel() else 0.0
     torch.testing.assert_close(actual, expected, rtol=0, atol=bound * largest)
 
 
 def equal(actual: torch.Tensor, expected: torch.Tensor) -> None:
-    """Equal to the last bit."""
+    """Assert equality to the last bit."""
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)

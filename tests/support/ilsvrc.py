@@ -1,4 +1,4 @@
-"""ILSVRC trees that tests make."""
+"""Small ILSVRC trees on disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ def write_list(root: Path, name: str, *rows: str) -> None:
 
 
 def assert_refused(convert: Callable[[Path], object], root: Path, message: str) -> None:
-    """One sentence that matches, and no JSON, not even half of one."""
+    """Assert an error of one sentence that matches, and no JSON, not even half of one."""
     with pytest.raises(InputError, match=message) as error:
         convert(root)
     assert "\n" not in str(error.value)

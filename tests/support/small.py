@@ -44,7 +44,7 @@ def small_cfg(kind: str = "boxmask", *opts: object) -> CfgNode:
 
 
 def small_model(kind: str = "boxmask", *opts: object) -> torch.nn.Module:
-    """The smallest model of a kind with random weights, the same each time."""
+    """The smallest model of a kind with the same random weights every time."""
     torch.manual_seed(0)
     return build_model(small_cfg(kind, *opts))
 
@@ -86,7 +86,7 @@ def clip(
 
 
 def frame(index: int, video_id: object = 1, *, references: int | None = None, **size: int) -> dict:
-    """A test sample; ``references`` is how many come with it, None for none at all."""
+    """A test sample; ``references`` is the number of its references, None for no such key."""
     picture = image(**size, seed=100 * hash(video_id) % 1000 + index)
     sample = {
         "image": picture,
@@ -96,5 +96,7 @@ def frame(index: int, video_id: object = 1, *, references: int | None = None, **
         "frame_index": index,
     }
     if references is not None:
-        sample["reference_images"] = [image(**size, seed=50 + each) for each in range(references)]
+        sample["reference_images"] = [
+            image(**size, seed=50 + number) for number in range(references)
+        ]
     return sample

@@ -11,6 +11,8 @@ import pytest
 from support.paths import PROJECT
 from support.random_vid import random_vid
 
+pytestmark = pytest.mark.slow
+
 
 def run(tool: str, *words: object) -> subprocess.CompletedProcess:
     command = [sys.executable, PROJECT / f"tools/{tool}.py", *words]

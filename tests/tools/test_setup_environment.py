@@ -48,6 +48,7 @@ def install_fake(env, name: str, version: str, code: str = "") -> None:
     (packages / name / "__init__.py").write_text(code)
 
 
+@pytest.mark.slow
 def test_a_finished_environment_is_recognised_and_a_changed_pin_is_not(
     empty_env, tmp_path, monkeypatch
 ):
@@ -79,6 +80,7 @@ def test_too_little_disk(monkeypatch, tmp_path):
     assert not (tmp_path / "env").exists()
 
 
+@pytest.mark.slow
 def test_no_network_is_one_sentence_and_no_stamp_is_left(empty_env):
     nowhere = "http://127.0.0.1:9/simple"
     done = run(
@@ -104,6 +106,7 @@ def test_failures_of_pip_are_distinguished():
     assert refused in tool.pip_failure(["note", refused])
 
 
+@pytest.mark.slow
 def test_an_environment_that_was_half_made_is_completed(tmp_path):
     env = tmp_path / "env"
     venv.create(env, with_pip=False)  # as after an interruption before pip was there
@@ -136,6 +139,7 @@ def make_upstream_wheel(path) -> None:
         wheel.writestr(f"{info}/RECORD", "")
 
 
+@pytest.mark.slow
 def test_rewrapped_wheel_is_an_ordinary_one(tmp_path, empty_env):
     upstream, wheel = tmp_path / "up.whl", tmp_path / tool.WHEEL_NAME
     make_upstream_wheel(upstream)
@@ -161,6 +165,7 @@ def test_rewrapped_wheel_is_an_ordinary_one(tmp_path, empty_env):
     assert tool.installed_version(python, "detectron2") == tool.WHEEL_VERSION
 
 
+@pytest.mark.slow
 def test_an_official_detectron2_keeps_its_python_and_its_packages(tmp_path, empty_env, monkeypatch):
     env = tmp_path / "env"
     shutil.copytree(empty_env, env, symlinks=True)

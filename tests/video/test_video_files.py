@@ -56,7 +56,7 @@ def test_the_file_appears_when_it_is_complete(tmp_path):
         writer.write(frames(1)[0])
         assert not path.exists()
     assert open_frames(path).length == 1
-    assert [each.name for each in path.parent.iterdir()] == ["v.mp4"]
+    assert [file.name for file in path.parent.iterdir()] == ["v.mp4"]
 
 
 def test_an_interruption_keeps_what_was_written(tmp_path):
@@ -302,17 +302,17 @@ def test_a_list_of_videos_shows_none_of_them(tmp_path, name, content):
     listing = tmp_path / name
     listing.write_text(content.format("v.ts"))
     with av.open(str(listing)) as container:  # FFmpeg itself would
-        assert len([each for each in container.demux(video=0) if each.size]) == 4
-    with pytest.raises(InputError, match="is no video"):
+        assert sum(bool(packet.size) for packet in container.demux(video=0)) == 4
+    with pytest.raises(InputError, match="is not a video"):
         open_frames(listing)
 
 
 def test_what_is_no_video(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no video file or image folder"):
+    with pytest.raises(FileNotFoundError, match=r"Video file or image folder .* not found"):
         open_frames(tmp_path / "none.mp4")
     with pytest.raises(InputError, match="has no images"):
         open_frames(tmp_path)
     text = tmp_path / "text.mp4"
-    text.write_text("this is no video")
-    with pytest.raises(InputError, match=r"text\.mp4 is no video that FFmpeg can read"):
+    text.write_text("this is not a video")
+    with pytest.raises(InputError, match=r"text\.mp4 is not a video that FFmpeg can read"):
         open_frames(text)

@@ -6,6 +6,19 @@ from pathlib import Path
 
 from detectron2.config import CfgNode as CN
 
+# Keys and values of earlier versions, with what replaced them.
+RENAMED_KEYS = {"MODEL.VID.TEST.ONLINE.MEMORY": "MODEL.VID.TEST.ONLINE.POLICY"}
+RENAMED_VALUES = {
+    ("MODEL.ANCHOR_GENERATOR.NAME", "PreciseAnchorGenerator"): "DefaultAnchorGenerator",
+    ("MODEL.META_ARCHITECTURE", "PlainVideoRCNN"): "VideoRCNN with MODEL.VID.ACCELERATE False",
+    ("MODEL.BACKBONE.NAME", "build_plain_resnet_dc5_backbone"): (
+        "build_resnet_dc5_backbone with MODEL.VID.ACCELERATE False"
+    ),
+    ("MODEL.ROI_HEADS.NAME", "PlainTemporalROIHeads"): (
+        "TemporalROIHeads with MODEL.VID.ACCELERATE False"
+    ),
+}
+
 
 def add_boxmask_vid_config(cfg: CN) -> None:
     """Add the keys of BoxMaskVID to a config made by ``detectron2.config.get_cfg()``."""

@@ -1,4 +1,4 @@
-"""The error for bad input."""
+"""Error for bad input."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken 
 
 
 class InputError(ValueError):
-    """Input that cannot be right.
+    """Error in a file, an option or a value that the user gave.
 
     The message is one sentence that names the file, the record, the field and the value, and says
-    what to do. Scripts print it without a traceback. It is kept on one line, whatever the values in
-    it are; raised again after a loader worker, it loses the worker's traceback, which PyTorch puts
-    before the sentence.
+    what to do. Scripts print it without a traceback. It is kept on one line, whatever values it
+    contains. Where PyTorch raises it again for a loader worker, the worker's traceback before the
+    sentence is removed.
     """
 
     def __init__(self, message: str) -> None:
@@ -22,7 +22,7 @@ class InputError(ValueError):
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """The error for a file that cannot be written, for want of room or of the right to."""
+    """Build the error for a file that cannot be written: a full disk or no permission."""
     return InputError(
-        f"{path} cannot be written ({error.strerror}): choose another place, or make room."
+        f"{path} cannot be written ({error.strerror}): choose another place, or free disk space."
     )

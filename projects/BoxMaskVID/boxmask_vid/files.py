@@ -1,21 +1,25 @@
-"""Annotation files that are there whole or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 from .errors import InputError, unwritable
 
+File = TypeVar("File", bound="GrowingFile")
+
 
 def read_json(path: str | Path) -> Any:
-    """
+    """Read a JSON file.
+
     Raises:
-        InputError: if it is no JSON.
+        InputError: if it is not JSON.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -25,12 +29,12 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write ``content``, whole or not at all.
+    """Write a JSON file, whole or not at all.
 
-    Records of lists get a line each, so that no text of the whole content is built in memory.
+    Records of lists get a line each, so that the text of the whole content is never in memory.
 
     Raises:
-        InputError: if there is no room or no right to write.
+        InputError: if the disk is full or the file may not be written.
     """
     with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         _write_sections(file, content)
@@ -38,10 +42,12 @@ def write_json(path: Path, content: dict) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which is moved there when that is done.
+    """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
+
+    After an error the file that was at ``path`` is still there, and the unfinished one is removed.
 
     Raises:
-        InputError: if there is no room or no right to write.
+        InputError: if the disk is full or the file may not be written.
     """
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
@@ -51,7 +57,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):  # it is not there, or what would be its folder is none
+        with suppress(OSError):  # it does not exist, or its parent is not a folder
             unfinished.unlink()
 
 
@@ -65,3 +71,51 @@ def _write_sections(file: TextIO, content: dict) -> None:
         else:
             file.write(json.dumps(value))
     file.write("}\n" if content else "{}\n")
+
+
+class GrowingFile:
+    """Text file of which every piece is on disk when :meth:`write` returns.
+
+    All methods raise ``InputError`` if there is no room or no right to write.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False, shown: Path | None = None) -> None:
+        """
+        Args:
+            path: the file.
+            append: keep what the file contains.
+            shown: the path that messages name, if it is not ``path``.
+        """
+        self._shown = shown or path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "a" if append else "w", encoding="utf-8", newline="")  # noqa: SIM115
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def write(self, text: str) -> None:
+        """Append a piece of text."""
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise unwritable(self._shown, error) from error
+
+    def __enter__(self: File) -> File:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(InputError) if error else nullcontext():
+            self.close()

@@ -1,4 +1,4 @@
-"""Work on all processors."""
+"""Work on all CPU cores."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from typing import TypeVar
 
 from .progress import progress
 
-Job = TypeVar("Job")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-WORTH_A_PROCESS = 32  # jobs; fewer are done before a process has started
+ITEMS_PER_PROCESS = 32  # at least; fewer are done before a process has started
 
 
 def in_processes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], *, what: str
+    function: Callable[[Item], Result], items: Sequence[Item], *, what: str
 ) -> Iterator[Result]:
-    """Results in the order of the jobs, with progress on the screen.
+    """Apply a function to all items in several processes; results keep the order of the items.
 
-    Processes are started afresh: a copy of one that has threads (PyTorch's, OpenCV's) may hang.
+    Processes are spawned, not forked: a copy of one that has threads (PyTorch's, OpenCV's) may
+    hang.
 
     Args:
-        function: of a module, so that other processes find it.
-        jobs: its arguments.
-        what: a job is called, e.g. "video".
+        function: a function at module level, so that other processes can import it.
+        items: its arguments.
+        what: singular name of an item for the progress bar, e.g. "video".
     """
-    count = min(os.cpu_count() or 1, len(jobs) // WORTH_A_PROCESS)
+    count = min(os.cpu_count() or 1, len(items) // ITEMS_PER_PROCESS)
     if count <= 1:
-        yield from progress(map(function, jobs), total=len(jobs), what=what)
+        yield from progress(map(function, items), total=len(items), what=what)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
         # large enough to keep the processes busy, small enough to see progress
-        results = pool.map(function, jobs, chunksize=min(64, -(-len(jobs) // (16 * count))))
-        yield from progress(results, total=len(jobs), what=what)
+        results = pool.map(function, items, chunksize=min(64, -(-len(items) // (16 * count))))
+        yield from progress(results, total=len(items), what=what)

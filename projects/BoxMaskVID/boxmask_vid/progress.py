@@ -1,4 +1,4 @@
-"""Progress of long work."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], *, total: int | None, what: str) -> Iterable[Item]:
-    """Count, rate and time left on the screen; in a log file a line now and then.
+    """Show count, rate and time left on the screen; in a log file, a line every ten seconds.
 
     Args:
-        items: what is gone through.
-        total: how many there are; None if nobody knows.
-        what: one of them, e.g. "video".
+        items: the items to iterate over.
+        total: number of items; None if it is not known.
+        what: singular name of an item, e.g. "video".
     """
     interval = 0.2 if sys.stderr.isatty() else 10
     return tqdm(items, total=total, desc=f"{what}s", unit=what, mininterval=interval)

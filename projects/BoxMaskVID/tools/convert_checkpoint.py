@@ -13,7 +13,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("input", type=Path, metavar="IN.pth")
     parser.add_argument("output", type=Path, metavar="OUT.pth")
-    parser.add_argument("--config-file", required=True, metavar="CFG", help="of the model")
+    parser.add_argument(
+        "--config-file", required=True, metavar="CFG", help="config file of the model"
+    )
     args = parser.parse_args()
     with errors_in_one_line():
         model = build_model(build_cfg(args.config_file, ["MODEL.DEVICE", "cpu"]))

@@ -194,6 +194,7 @@ def ablation(synthetic_root, tmp_path_factory) -> Ablation:
     )
 
 
+@pytest.mark.slow
 def test_from_data_to_tables_and_plots(ablation):
     ablation.run()
     files = write_results(ablation)
@@ -224,6 +225,7 @@ def test_from_data_to_tables_and_plots(ablation):
     assert "| SELSA + TROI + BoxMask " in tables
 
 
+@pytest.mark.slow
 def test_several_seeds(ablation, tmp_path):
     """Also AP of a range of motion that no box has."""
     ablation.run()
@@ -240,6 +242,7 @@ def test_several_seeds(ablation, tmp_path):
     assert " ± 0.0 [" in tables.read_text()
 
 
+@pytest.mark.slow
 def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ablation):
     common = torch.load(ablation.start_weights)["model"]
     assert {name.split(".")[0] for name in common} == {"backbone", "proposal_generator"}
@@ -250,6 +253,7 @@ def test_models_start_from_a_backbone_and_an_rpn_without_a_box_head(ablation):
     assert str(ablation.start_weights) in log
 
 
+@pytest.mark.slow
 def test_a_finished_ablation_runs_nothing(ablation, capfd):
     ablation.run()
     assert "7 of 7 commands have finished before" in capfd.readouterr().err
@@ -288,6 +292,7 @@ def test_only_what_flies_is_kept(tmp_path):
         write_flying_classes(source, target)
 
 
+@pytest.mark.slow
 def test_missing_data_get_one_sentence(tmp_path):
     tool = [sys.executable, "-W", "ignore", str(PROJECT / "tools/reproduce_ablation.py")]
     options = ["--preset", "mini_vid", "--data", str(tmp_path), "--output", str(tmp_path / "out")]

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from boxmask_vid.apps.dataset_tools.checks import examine, repair
-from boxmask_vid.apps.dataset_tools.checks.examine import CHECKS
+from boxmask_vid.apps.dataset_tools.checks import CHECKS, check_content, fix_content
 from boxmask_vid.data import load_vid_json
 from boxmask_vid.errors import InputError
 from support.paths import REPOSITORY
@@ -63,8 +62,8 @@ def healthy() -> dict:
 
 
 def found(content: object, root: Path | None = None, **kwargs) -> dict[str, int]:
-    findings = examine(content, image_root=root, **kwargs).findings.values()
-    return {each.check: each.count for each in findings if each.count}
+    findings = check_content(content, image_root=root, **kwargs).findings.values()
+    return {finding.check: finding.count for finding in findings if finding.count}
 
 
 def test_nothing_is_found_where_nothing_is_wrong(root):
@@ -128,7 +127,7 @@ BROKEN = {
     "classes without boxes": (a_class_more,),
     "class imbalance": (many_cats,),
 }
-CASES = [(check, each) for check, makers in BROKEN.items() for each in makers]
+CASES = [(check, break_it) for check, breakers in BROKEN.items() for break_it in breakers]
 
 
 @pytest.mark.parametrize(("check", "break_it"), CASES)
@@ -137,7 +136,7 @@ def test_every_check_finds_its_fault(root, check, break_it):
     break_it(content)
     counts = found(content, root)
     assert counts.get(check), counts
-    errors = {each for each in counts if CHECKS[each]} - {check}
+    errors = {name for name in counts if CHECKS[name]} - {check}
     # nothing else is called an error, but for what follows from the fault itself
     assert errors <= {"frame_id gaps", "unknown image", "tracks twice on a frame"}, counts
 
@@ -170,9 +169,9 @@ def test_splits_that_share_videos():
 
 
 @pytest.mark.parametrize("other", [[], {"videos": 3}, {**healthy(), "images": [1]}])
-def test_another_split_that_is_no_coco_vid_gets_a_sentence(other):
-    with pytest.raises(InputError, match=r"val\.json is no COCO-VID JSON"):
-        examine(healthy(), others=[("val.json", other)])
+def test_another_split_that_is_not_coco_vid_gets_a_sentence(other):
+    with pytest.raises(InputError, match=r"val\.json is not a COCO-VID JSON"):
+        check_content(healthy(), others=[("val.json", other)])
 
 
 def broken_in_many_ways() -> dict:
@@ -187,12 +186,12 @@ def broken_in_many_ways() -> dict:
     return content
 
 
-def test_repair_mends_what_is_mechanical_and_says_so(root, tmp_path):
+def test_what_has_one_possible_answer_is_fixed_with_a_sentence_each(root, tmp_path):
     content = broken_in_many_ways()
     untouched = copy.deepcopy(content)
-    mended, done = repair(content, examine(content, image_root=root))
+    fixed, done = fix_content(content, check_content(content, image_root=root))
     assert content == untouched
-    assert found(mended, root) == {}
+    assert found(fixed, root) == {}
     assert done == [
         "1 images that are missing, unreadable or of unknown videos removed",
         "3 annotations removed (no box, no area, outside, or of nothing known)",
@@ -201,7 +200,7 @@ def test_repair_mends_what_is_mechanical_and_says_so(root, tmp_path):
         "3 tracks renumbered: some ids were used in several videos",
         "annotations renumbered: some ids were repeated",
     ]
-    frames = [(each["file_name"], each["frame_id"]) for each in mended["images"]]
+    frames = [(image["file_name"], image["frame_id"]) for image in fixed["images"]]
     assert frames == [
         ("a/0.jpg", 0),
         ("a/1.jpg", 2),
@@ -209,14 +208,14 @@ def test_repair_mends_what_is_mechanical_and_says_so(root, tmp_path):
         ("b/0.jpg", 0),
         ("b/2.jpg", 1),
     ]
-    assert mended["annotations"][0]["bbox"] == [0, 12, 17, 8]
-    (tmp_path / "mended.json").write_text(json.dumps(mended))
-    assert len(load_vid_json(str(tmp_path / "mended.json"), str(root))) == 5
+    assert fixed["annotations"][0]["bbox"] == [0, 12, 17, 8]
+    (tmp_path / "fixed.json").write_text(json.dumps(fixed))
+    assert len(load_vid_json(str(tmp_path / "fixed.json"), str(root))) == 5
 
 
-def test_repair_leaves_a_healthy_file_alone():
+def test_a_healthy_file_is_left_alone():
     content = healthy()
-    assert repair(content, examine(content)) == (content, [])
+    assert fix_content(content, check_content(content)) == (content, [])
 
 
 def run(*args: object) -> subprocess.CompletedProcess:
@@ -224,8 +223,9 @@ def run(*args: object) -> subprocess.CompletedProcess:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_script(root, tmp_path):
-    path, report, fixed = (tmp_path / each for each in ("a.json", "report.json", "fixed.json"))
+    path, report, fixed = (tmp_path / name for name in ("a.json", "report.json", "fixed.json"))
     path.write_text(json.dumps(broken_in_many_ways()))
     done = run(path, "--images", root, "--json", report)
     assert done.returncode == 1, done.stderr
@@ -236,9 +236,9 @@ def test_the_script(root, tmp_path):
         *("--output", tmp_path / "drawn"),
     )
     assert done.returncode == 0, done.stderr
-    assert "mended: 3 frames renumbered" in done.stdout
+    assert "fixed: 3 frames renumbered" in done.stdout
     assert json.loads(report.read_text())["findings"] == []
-    pictures = [cv2.imread(str(each)) for each in sorted((tmp_path / "drawn").iterdir())]
+    pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / "drawn").iterdir())]
     assert len(pictures) == 2
     for picture in pictures:  # the key frame with a green box, and 1 or 2 reference frames
         blue, green, red = np.moveaxis(picture.astype(int), -1, 0)
@@ -246,6 +246,7 @@ def test_the_script(root, tmp_path):
         assert picture.shape[1] >= 2 * 600
 
 
+@pytest.mark.slow
 def test_warnings_leave_the_exit_status_at_0(root, tmp_path):
     content = healthy()
     a_class_more(content)
@@ -255,8 +256,9 @@ def test_warnings_leave_the_exit_status_at_0(root, tmp_path):
     assert "classes without boxes" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[1, 2", "[]", '{"images": [3]}', None])
-def test_what_is_no_coco_vid_at_all(tmp_path, text):
+def test_a_file_that_is_not_coco_vid_at_all(tmp_path, text):
     if text is not None:
         (tmp_path / "a.json").write_text(text)
     done = run(tmp_path / "a.json", "--fix", tmp_path / "fixed.json")

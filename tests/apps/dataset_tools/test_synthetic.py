@@ -3,7 +3,6 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_script_writes_the_ilsvrc_layout_and_the_seed_decides_everything(tmp_path):
     script = str(REPOSITORY / "datasets/make_synthetic_vid.py")
     for folder, seed in (("a", "5"), ("b", "5"), ("c", "6")):
@@ -73,16 +73,12 @@ def test_every_class_occurs_and_objects_move_and_grow():
     for index in range(len(CLASS_NAMES)):
         tracks: dict[int, list[tuple]] = {}
         for _, objects in render_video(Scene(frames=12, degradation=1), (0, index)):
-            for each in objects:
-                labels.add(each["label"])
-                tracks.setdefault(each["track"], []).append(each["box"])
+            for item in objects:
+                labels.add(item.label)
+                tracks.setdefault(item.track, []).append(item.box)
         moved += sum(np.ptp(np.array(boxes)[:, 0]) > 5 for boxes in tracks.values())
     assert labels == set(range(len(CLASS_NAMES)))
     assert moved >= len(CLASS_NAMES)
-
-
-def sharpness(frame: np.ndarray) -> float:
-    return cv2.Laplacian(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.CV_64F).var()
 
 
 def test_degradation_spoils_some_frames_of_the_same_scene():
@@ -98,7 +94,7 @@ def test_degradation_spoils_some_frames_of_the_same_scene():
     assert 10 <= spoilt(usual) <= 30  # of 40
     assert spoilt(worse) > spoilt(usual)
     boxes = [
-        [[o["box"] for o in objects] for _, objects in render_video(Scene(10, d), (1, 0))]
+        [[item.box for item in objects] for _, objects in render_video(Scene(10, d), (1, 0))]
         for d in (0, 1.6)
     ]
     assert boxes[0] == boxes[1]
@@ -107,5 +103,5 @@ def test_degradation_spoils_some_frames_of_the_same_scene():
 def test_numbers_that_cannot_be(tmp_path):
     for wrong in ({"videos": 1}, {"frames": 0}, {"degradation": -1.0}, {"val_videos": 4}):
         given = {"videos": 4, "frames": 2, "seed": 0, **wrong}
-        with pytest.raises(InputError, match="there must be a video for training"):
+        with pytest.raises(InputError, match="give at least a video for training"):
             make_synthetic_vid(tmp_path, **given)

@@ -49,7 +49,9 @@ def exported(kind: str) -> tuple[torch.nn.Module, dict[str, dict]]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[:-1]), KINDS[-1]]
+)
 def test_graphs_find_what_the_model_finds(kind):
     model, formats = exported(kind)
     cases = []
@@ -75,7 +77,7 @@ def test_references_count():
 
 
 def test_a_stream_needs_no_second_look_at_its_frames():
-    """What detect gives as own_* is what encode gives."""
+    """The outputs own_* of detect are those of encode."""
     functions = exported("boxmask")[1]["onnx"]
     *frames, key = video(SIZES[0])
     memory = functions["encode"]([frames[0]])
@@ -125,6 +127,7 @@ def command(output, weights: str, *options: str, opts: tuple = ()) -> list[str]:
     return [*every, "--opts", *SMALLEST, "MODEL.WEIGHTS", weights, *opts]
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, weights, synthetic_root):
     frames = synthetic_root / "synthetic_vid/Data/VID/val/synthetic_val_00000"
     output = tmp_path / "exported"
@@ -141,7 +144,7 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
     files = {"encode.ts", "detect.ts", "encode.onnx", "detect.onnx"}
     assert {path.name for path in output.iterdir()} == files | {"model.json"}
     described = json.loads((output / "model.json").read_text())
-    assert {each for names in described["files"].values() for each in names} == files
+    assert {name for names in described["files"].values() for name in names} == files
     assert described["image"]["channels"] == "RGB"
     for name, graph in described["graphs"].items():
         written = onnx.load(output / f"{name}.onnx")
@@ -151,11 +154,12 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
             (graph["inputs"], session.get_inputs()),
             (graph["outputs"], session.get_outputs()),
         ):
-            assert [port["name"] for port in ports] == [each.name for each in real]
-            assert [port["shape"][0] for port in ports] == [each.shape[0] for each in real]
+            assert [port["name"] for port in ports] == [port.name for port in real]
+            assert [port["shape"][0] for port in ports] == [port.shape[0] for port in real]
         assert torch.jit.load(output / f"{name}.ts") is not None
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page(tmp_path, weights, synthetic_root, monkeypatch):
     """A few lines with onnxruntime and without this project."""
     page = (PROJECT / "docs/DETECT.md").read_text()
@@ -197,7 +201,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_exported_gets_a_sentence(case, tmp_path, weights):
+def test_mistakes_get_a_sentence(case, tmp_path, weights):
     options, opts, sentence = REFUSED[case]
     args = command(tmp_path / "out", weights["boxmask"], *options, opts=opts)
     with pytest.raises((InputError, FileNotFoundError), match=sentence):

@@ -13,9 +13,12 @@ from boxmask_vid.apps.report import ReportData, write_report
 from support.report_data import made_up_detections
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"
+    ),
+    pytest.mark.slow,
+]
 WIDTH, HEIGHT = 1200, 7000
 # what a browser knows once everything is loaded
 MEASURE = """<script>addEventListener("load", () => {

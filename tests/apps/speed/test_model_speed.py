@@ -29,6 +29,7 @@ def benchmark(tmp_path, *flags: str) -> dict:
     return report
 
 
+@pytest.mark.slow
 def test_frames(tmp_path):
     report = benchmark(tmp_path)
     ours, paper, single = (report[name] for name in ("ours", "paper", "single_frame"))
@@ -43,6 +44,7 @@ def test_frames(tmp_path):
     assert min(side["gib_moved"] for side in (ours, paper, single)) > 0
 
 
+@pytest.mark.slow
 def test_training_steps_without_the_formulation_of_the_papers(tmp_path):
     report = benchmark(tmp_path, "--training", "--no-paper")
     assert report["speedup"] is report["memory_ratio"] is report["first_frame_speedup"] is None

@@ -61,7 +61,7 @@ def lines(path: Path) -> list[dict]:
 
 @pytest.mark.parametrize("online", [[], ["--online"]])
 def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
-    video, jsonl, table, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "csv", "json"))
+    video, jsonl, table, coco = (tmp_path / f"v.{kind}" for kind in ("mp4", "jsonl", "csv", "json"))
     run(
         weights,
         *("--input", clip, "--output", video, "--jsonl", jsonl, "--csv", table, "--coco", coco),
@@ -72,24 +72,24 @@ def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
         assert (len(written), written.fps) == (FRAMES, 12.5)
         assert written[0].shape == (61, 93, 3)
     records = lines(jsonl)
-    assert [each["frame"] for each in records] == list(range(FRAMES))
-    assert [each["time"] for each in records] == [0, 0.08, 0.16, 0.24, 0.32]
-    found = [(r["frame"], each) for r in records for each in r["detections"]]
+    assert [record["frame"] for record in records] == list(range(FRAMES))
+    assert [record["time"] for record in records] == [0, 0.08, 0.16, 0.24, 0.32]
+    found = [(record["frame"], box) for record in records for box in record["detections"]]
     assert found
-    assert all(each["score"] >= 0.2 and each["class"] in NAMES for _, each in found)
-    assert all(isinstance(each["track"], int) for _, each in found)
+    assert all(box["score"] >= 0.2 and box["class"] in NAMES for _, box in found)
+    assert all(isinstance(box["track"], int) for _, box in found)
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(found)
-    for row, (frame, each) in zip(rows, found, strict=True):
-        assert (int(row["frame"]), row["class"]) == (frame, each["class"])
-        assert [float(row[name]) for name in ("x1", "y1", "x2", "y2")] == each["box"]
-        assert (float(row["score"]), int(row["track"])) == (each["score"], each["track"])
-    for result, (frame, each) in zip(json.loads(coco.read_text()), found, strict=True):
+    for row, (frame, box) in zip(rows, found, strict=True):
+        assert (int(row["frame"]), row["class"]) == (frame, box["class"])
+        assert [float(row[name]) for name in ("x1", "y1", "x2", "y2")] == box["box"]
+        assert (float(row["score"]), int(row["track"])) == (box["score"], box["track"])
+    for result, (frame, box) in zip(json.loads(coco.read_text()), found, strict=True):
         x, y, width, height = result["bbox"]
-        assert [x, y, x + width, y + height] == pytest.approx(each["box"])
-        assert (result["image_id"], result["score"]) == (frame, each["score"])
-        assert NAMES[result["category_id"] - 1] == each["class"]
+        assert [x, y, x + width, y + height] == pytest.approx(box["box"])
+        assert (result["image_id"], result["score"]) == (frame, box["score"])
+        assert NAMES[result["category_id"] - 1] == box["class"]
 
 
 def test_no_detection_at_all(weights, clip, tmp_path):
@@ -103,7 +103,7 @@ def test_no_detection_at_all(weights, clip, tmp_path):
 
 def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, capsys):
     def files(name: str) -> list:
-        made = [tmp_path / f"{name}.{each}" for each in ("mp4", "jsonl", "csv", "json")]
+        made = [tmp_path / f"{name}.{kind}" for kind in ("mp4", "jsonl", "csv", "json")]
         flags = "--output", "--jsonl", "--csv", "--coco"
         return [
             "--input",
@@ -130,9 +130,9 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
     with pytest.raises(InputError, match=r"made with --threshold 0\.2, now it is 0\.4: leave out"):
         run(weights, *files("cut"), "--resume", "--threshold", "0.4")
     run(weights, *files("cut"), "--resume", "--online")
-    assert "begins anew" in capsys.readouterr().out
+    assert "starts over" in capsys.readouterr().out
     (tmp_path / "cut.jsonl").write_text("no json\n")
-    with pytest.raises(InputError, match=r"cut\.jsonl, line 1: .* leave --resume out"):
+    with pytest.raises(InputError, match=r"cut\.jsonl, line 1: .* leave out --resume"):
         run(weights, *files("cut"), "--resume")
 
 
@@ -145,10 +145,17 @@ def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"v\.jsonl was made with weights \(sha256\)"):
         run(str(tmp_path / "other.pth"), *files, "--resume")
-    (tmp_path / "v.jsonl.made_by").unlink()
-    with pytest.raises(InputError, match=r"There is no .*v\.jsonl\.made_by"):
+    (tmp_path / "v.jsonl.provenance").unlink()
+    with pytest.raises(InputError, match=r"File .*v\.jsonl\.provenance not found"):
         run(weights, *files, "--resume")
     assert (tmp_path / "v.jsonl").read_text() == written
+
+
+def test_outputs_do_not_overwrite_each_other(weights, tmp_path):
+    with pytest.raises(InputError, match="would be written to the same file"):
+        run(weights, "--input", "a/frames", "b/frames", "--output", tmp_path)
+    with pytest.raises(InputError, match=r"out\.avi: only \.mp4 is written"):
+        run(weights, "--input", "a/frames", "--output", tmp_path / "out.avi")
 
 
 def test_masks_are_drawn_on_request(weights, clip, tmp_path):
@@ -165,7 +172,7 @@ def test_masks_are_drawn_on_request(weights, clip, tmp_path):
 def test_one_broken_input_does_not_stop_the_others(weights, clip, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    with pytest.raises(InputError, match=r"text\.mp4 is no video"):
+    with pytest.raises(InputError, match=r"text\.mp4 is not a video"):
         run(weights, "--input", text, clip, "--output", tmp_path / "out")
     with VideoFile(tmp_path / "out/clip.mp4") as video:
         assert len(video) == FRAMES
@@ -193,7 +200,10 @@ def test_a_truncated_video_is_processed_as_far_as_it_goes(weights, tmp_path):
     ("words", "message"),
     [
         (["--input", "99", "--output", "v.mp4"], "The camera 99 does not answer"),
-        (["--input", "{clip}", "--output", "v.mp4", "--resume"], "--resume reads from --jsonl"),
+        (
+            ["--input", "{clip}", "--output", "v.mp4", "--resume"],
+            "--resume continues from",
+        ),
         (["--input", "{clip}", "--output", "v.mp4", "--csv", "v.txt"], "only .csv is written"),
         (["--input", "{clip}", "--output", "v.mp4", "--fps", "0"], "--fps is 0.0"),
         (["--input", "{clip}", "--output", "v.mp4", "--show"], "--show needs a window"),
@@ -204,22 +214,22 @@ def test_a_truncated_video_is_processed_as_far_as_it_goes(weights, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_gets_a_sentence(weights, clip, tmp_path, monkeypatch, words, message):
+def test_mistakes_get_a_sentence(weights, clip, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
-        run(weights, *(each.format(clip=clip, out=tmp_path) for each in words))
+        run(weights, *(word.format(clip=clip, out=tmp_path) for word in words))
     assert message in str(error.value)
 
 
 def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys):
     def interrupted(frames, **kwargs):
-        for index, each in enumerate(frames):
+        for index, frame in enumerate(frames):
             if index == 3:
                 signal.raise_signal(signal.SIGINT)
-            yield each
+            yield frame
 
     monkeypatch.setattr(demo, "progress", interrupted)
-    video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
+    video, jsonl, coco = (tmp_path / f"v.{kind}" for kind in ("mp4", "jsonl", "json"))
     words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
     try:
@@ -232,12 +242,12 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
     assert len(records) == 3
     with VideoFile(video) as written:
         assert len(written) == 3
-    assert len(json.loads(coco.read_text())) == sum(len(each["detections"]) for each in records)
+    assert len(json.loads(coco.read_text())) == sum(len(record["detections"]) for record in records)
     assert not list(tmp_path.glob("*unfinished*"))
 
 
 def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
-    video, jsonl, coco = (tmp_path / f"v.{each}" for each in ("mp4", "jsonl", "json"))
+    video, jsonl, coco = (tmp_path / f"v.{kind}" for kind in ("mp4", "jsonl", "json"))
     words = "--input", clip, "--output", video, "--jsonl", jsonl, "--coco", coco, "--threshold", 0
     predictor = annotator.VideoPredictor
 

@@ -1,4 +1,4 @@
-"""demo.py --serve, as people use it: a server of its own, and headless Chromium."""
+"""demo.py --serve, with a server process and headless Chromium."""
 
 import base64
 import http.client
@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ import torch
 from playwright.sync_api import Page, expect, sync_playwright
 
 from boxmask_vid.apps.video_demo import demo, uploads
-from boxmask_vid.apps.video_demo.annotator import Annotator
+from boxmask_vid.apps.video_demo.annotator import AnnotationOptions, Annotator
 from boxmask_vid.apps.video_demo.serve import LARGEST_UPLOAD
 from boxmask_vid.apps.video_demo.uploads import TooManyVideos, Upload, Uploads
 from boxmask_vid.engine import build_cfg
@@ -75,13 +76,13 @@ def clip(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
-    """Where the server keeps what it has."""
+    """Folder of the files of the server."""
     return tmp_path_factory.mktemp("server")
 
 
 @pytest.fixture(scope="module")
 def address(opts, files):
-    """A server, until it is stopped; then its files are gone."""
+    """Address of a server; when it is stopped, its files are gone."""
     command = [sys.executable, PROJECT / "demo.py", "--config-file", CONFIG, *OPTIONS]
     with subprocess.Popen(
         [*command, "--serve", "--port", "0", "--opts", *opts],
@@ -105,7 +106,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, address):
-    """The page, which asks nobody but its server for anything, and makes no error."""
+    """Page that requests everything from its own server and raises no error."""
     page = browser.new_page()
     page.add_init_script(LISTEN)
     asked, errors = [], []
@@ -130,13 +131,14 @@ def download(page: Page, link: str) -> tuple[str, Path]:
     return info.value.suggested_filename, Path(info.value.path())
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_path):
     detect(page, clip)
     video = page.locator("video")
     expect(video).to_be_visible(timeout=60_000)
     expect(page.get_by_role("alert")).to_be_hidden()
-    assert any(re.match(rf"Frame \d+ of {FRAMES}", each) for each in page.evaluate("said"))
+    assert any(re.match(rf"Frame \d+ of {FRAMES}", text) for text in page.evaluate("said"))
 
     name, lines = download(page, "Download the detections")
     assert name == "my_clip.jsonl"
@@ -152,7 +154,7 @@ def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_p
     shown = cv2.imdecode(png, cv2.IMREAD_COLOR).astype(int)
     with VideoFile(annotated) as drawn, VideoFile(clip) as plain:
         assert len(drawn) == FRAMES
-        to_drawn, to_plain = (np.abs(shown - each[0]).mean() for each in (drawn, plain))
+        to_drawn, to_plain = (np.abs(shown - video[0]).mean() for video in (drawn, plain))
     assert to_drawn < 5 < to_plain  # the boxes are in the picture
 
     assert not list(files.glob("boxmask_vid_*/*/upload"))
@@ -163,22 +165,25 @@ def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_p
     assert not list(files.glob("boxmask_vid_*/*"))
 
 
+@pytest.mark.slow
 @needs_chromium
-def test_what_is_no_video_gets_a_sentence(page, tmp_path, files):
+def test_a_file_that_is_not_a_video_gets_a_sentence(page, tmp_path, files):
     text = tmp_path / "text.mp4"
-    text.write_text("this is no video")
+    text.write_text("this is not a video")
     detect(page, text)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text("The file text.mp4 is no video that FFmpeg can read.")
+    sentence = "The file text.mp4 is not a video that FFmpeg can read: check the file."
+    expect(alert).to_have_text(sentence)
     expect(page.locator("video")).to_be_hidden()
     assert not list(files.glob("boxmask_vid_*/*/upload"))
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_too_large_a_video_is_not_sent(page, clip):
     page.evaluate("Object.defineProperty(File.prototype, 'size', {get: () => 2 ** 31})")
     detect(page, clip)
-    sentence = "The video has 2048.0 MiB; at most 1024.0 MiB are taken."
+    sentence = "The video has 2048.0 MiB; at most 1024.0 MiB are allowed."
     expect(page.get_by_role("alert")).to_have_text(sentence)
 
 
@@ -188,12 +193,14 @@ def ask(address: str, method: str, path: str, **headers: str) -> http.client.HTT
     return connection.getresponse()
 
 
+@pytest.mark.slow
 def test_too_large_a_video_is_refused(address, files):
     length = str(LARGEST_UPLOAD + 1)
     assert ask(address, "PUT", "/videos?name=v.mp4", **{"Content-Length": length}).status == 413
     assert not list(files.glob("boxmask_vid_*/*"))
 
 
+@pytest.mark.slow
 def test_other_web_pages_get_nothing(address):
     assert ask(address, "GET", "/", Host="elsewhere.example").status == 400
     preflight = ask(address, "OPTIONS", "/videos", Origin="http://elsewhere.example")
@@ -212,8 +219,7 @@ def test_the_page_is_for_this_machine_unless_told_otherwise():
 
 @pytest.fixture
 def annotator(opts) -> Annotator:
-    args = demo.argument_parser().parse_args(["--config-file", CONFIG, *OPTIONS, "--serve"])
-    return Annotator(build_cfg(CONFIG, opts), args)
+    return Annotator(build_cfg(CONFIG, opts), AnnotationOptions(threshold=0.2, tracks=True))
 
 
 def test_a_cut_off_video_is_shown_as_far_as_it_goes(annotator, clip, tmp_path):
@@ -221,14 +227,14 @@ def test_a_cut_off_video_is_shown_as_far_as_it_goes(annotator, clip, tmp_path):
     upload = Upload(tmp_path, "../../cut.mp4")
     upload.receive(io.BytesIO(content[: len(content) * 3 // 4]))
     upload.annotate(annotator)
-    told = upload.progress()
-    assert told["sentence"].startswith("The video cut.mp4 is cut off: ")
-    assert told["playable"]
+    progress = upload.progress()
+    assert progress["sentence"].startswith("The video cut.mp4 is cut off: ")
+    assert progress["playable"]
     with VideoFile(upload.annotated) as video:
-        assert 0 < len(video) == told["done"] < FRAMES
+        assert 0 < len(video) == progress["done"] < FRAMES
 
 
-def test_a_video_that_nobody_wants_any_more_ends(annotator, clip, tmp_path):
+def test_a_deleted_video_is_not_annotated(annotator, clip, tmp_path):
     upload = Upload(tmp_path / "u", "v.mp4")
     upload.receive(io.BytesIO(clip.read_bytes()))
     upload.delete()
@@ -241,14 +247,16 @@ def test_the_disk_is_not_filled(annotator, tmp_path, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_VIDEOS", 1)
     kept = Uploads(annotator, tmp_path)
     first = kept.add("text.mp4", io.BytesIO(b"no video"))
-    with pytest.raises(TooManyVideos, match="1 videos are in hand: come back later"):
+    with pytest.raises(TooManyVideos, match="limit of 1 videos is reached: try again later"):
         kept.add("text.mp4", io.BytesIO(b"no video"))
-    kept._worker.submit(lambda: None).result()  # what came before is done
-    assert kept.get(first).progress()["finished"]
+    deadline = time.monotonic() + 60
+    while not kept.get(first).progress()["finished"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     monkeypatch.setattr(uploads, "KEPT", 0)
     second = kept.add("text.mp4", io.BytesIO(b"no video"))
     assert kept.get(first) is None
-    assert [each.name for each in tmp_path.iterdir()] == [second]
+    assert [path.name for path in tmp_path.iterdir()] == [second]
     kept.close()
     assert not list(tmp_path.iterdir())
 
@@ -257,15 +265,16 @@ def run(*words: str) -> None:
     demo.run(demo.argument_parser().parse_args(["--config-file", CONFIG, *words]))
 
 
-def test_what_cannot_be_gets_a_sentence(opts, address, monkeypatch):
+@pytest.mark.slow
+def test_mistakes_get_a_sentence(opts, address, monkeypatch):
     taken = address.rpartition(":")[2]
     with pytest.raises(InputError, match=rf"--port {taken} .*in use.*: choose others"):
         run("--serve", "--port", taken, "--opts", *opts)
     with pytest.raises(InputError, match="leave out --output"):
         run("--serve", "--output", "x.mp4")
-    with pytest.raises(InputError, match="--output Y: add it"):
+    with pytest.raises(InputError, match="add --output Y"):
         run("--input", "x.mp4")
     monkeypatch.delitem(sys.modules, "boxmask_vid.apps.video_demo.serve")
     monkeypatch.setitem(sys.modules, "flask", None)
-    with pytest.raises(InputError, match=r"--serve needs what is not installed \(flask\): pip"):
+    with pytest.raises(InputError, match=r"package that is not installed \(flask\): pip"):
         run("--serve", "--opts", *opts)

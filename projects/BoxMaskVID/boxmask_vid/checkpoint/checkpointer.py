@@ -1,20 +1,20 @@
-"""Checkpoints that are written whole and loaded with care."""
+"""Checkpoints that are written whole, and loaded only into a model that they fit."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from fvcore.common.checkpoint import _IncompatibleKeys
 
 from ..errors import InputError
-
-UNFINISHED = ".unfinished"
+from ..files import written_whole
 
 
 class VIDCheckpointer(DetectionCheckpointer):
-    """``DetectionCheckpointer`` that replaces files in one step and refuses foreign weights.
+    """``DetectionCheckpointer`` that writes files whole and refuses weights of another model.
 
     Weights that lack a layer of the model are an error at evaluation (``require_all``) and when a
     training is resumed. At the start of a training the heads may be missing, as in a backbone that
@@ -28,29 +28,40 @@ class VIDCheckpointer(DetectionCheckpointer):
         self.require_all = require_all
 
     def save(self, name: str, **kwargs) -> None:
-        super().save(f"{name}{UNFINISHED}", **kwargs)
+        """Save the model and what belongs to it to ``name.pth``, whole or not at all.
+
+        Args:
+            name: name of the file, without its suffix.
+            kwargs: further content of the file.
+
+        Raises:
+            InputError: if there is no room or no right to write.
+        """
+        if not self.save_dir or not self.save_to_disk:
+            return
+        states = {key: part.state_dict() for key, part in self.checkpointables.items()}
+        content = {"model": self.model.state_dict(), **states, **kwargs}
+        path = Path(self.save_dir, f"{name}.pth")
+        self.logger.info(f"Saving checkpoint to {path}")
+        with written_whole(path) as unfinished, open(unfinished, "wb") as file:
+            torch.save(content, file)
+        self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        """Called by ``save`` when the file is complete."""
-        name = last_filename_basename.replace(UNFINISHED, "")
-        os.replace(
-            os.path.join(self.save_dir, last_filename_basename), os.path.join(self.save_dir, name)
-        )
-        tag = os.path.join(self.save_dir, "last_checkpoint")
-        with open(f"{tag}{UNFINISHED}", "w") as file:
-            file.write(name)
-        os.replace(f"{tag}{UNFINISHED}", tag)
+        with written_whole(Path(self.save_dir, "last_checkpoint")) as unfinished:
+            unfinished.write_text(last_filename_basename)
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
-        """
+        """Load a checkpoint as the parent does.
+
         Raises:
-            FileNotFoundError: if there is no such file.
+            FileNotFoundError: if the file does not exist.
             InputError: if the weights do not fit the model, with the layers that are missing.
         """
         self._path = path
-        self._needs_all = self.require_all or checkpointables is None  # None: a training goes on
+        self._needs_all = self.require_all or checkpointables is None  # None: to resume a training
         if path and "://" not in path and not os.path.isfile(path):
-            raise FileNotFoundError(f"There is no checkpoint {path}: check MODEL.WEIGHTS.")
+            raise FileNotFoundError(f"Checkpoint {path} not found: check MODEL.WEIGHTS.")
         return super().load(path, checkpointables)
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
@@ -66,7 +77,7 @@ class VIDCheckpointer(DetectionCheckpointer):
             shown = ", ".join(needed[:20]) + (", ..." if len(needed) > 20 else "")
             purpose = "" if self._needs_all else " (not even its backbone)"
             raise InputError(
-                f"The checkpoint {self._path} does not fit the model{purpose}: it lacks "
+                f"Checkpoint {self._path} does not fit the model{purpose}: it lacks "
                 f"{len(needed)} tensors ({shown}). Use the config that it was trained with, or "
                 "convert it with tools/convert_checkpoint.py."
             )

@@ -1,8 +1,7 @@
-"""Checkpoints of mmtracking, and backbones of torchvision and mmdetection, in our names."""
+"""Conversion of checkpoints of mmtracking and of backbones of torchvision and mmdetection."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from collections.abc import Iterable
@@ -11,11 +10,12 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..files import written_whole
 
-NUM_ASPECT_RATIOS = 3  # of the anchors in all checkpoints of mmtracking
+NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
 
-# Their name (without "detector."): ours. {part} is any text; all others are numbers, of which
-# {up} is larger by one with us.
+# Name in mmtracking (without "detector."): name here. {part} is any text; all others are numbers,
+# of which {up} is larger by one here.
 PLACES = {
     "backbone.conv1.{part}": "backbone.bottom_up.stem.conv1.{part}",
     "backbone.bn1.{part}": "backbone.bottom_up.stem.conv1.norm.{part}",
@@ -51,7 +51,7 @@ PLACES = {
     "roi_head.mask_head.conv_logits.{part}": "roi_heads.mask_head.predictor.{part}",
 }
 UNUSED = (
-    # no RoI of the mask branch ever passes through it
+    # no RoI of the mask branch ever passes through this layer
     "roi_head.mask_roi_extractor.embed_network.conv.weight",
     "roi_head.mask_roi_extractor.embed_network.conv.bias",
     # the ImageNet classifier of a backbone
@@ -62,23 +62,22 @@ BACKBONE = "backbone.bottom_up."
 
 
 def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Bring every tensor to its place.
+    """Rename the tensors of a state dict.
 
-    Anchors are numbered by aspect ratio first there and by size first here, so the channels of the
-    RPN that belong to anchors are reordered. Dropped are the tensors that nothing ever uses, named
-    in ``UNUSED``.
+    Anchors are numbered by aspect ratio first in mmtracking and by size first here, so the channels
+    of the RPN that belong to anchors are reordered. The tensors of ``UNUSED`` are dropped.
 
     Args:
-        state_dict: of a SELSA, Temporal RoI Align or BoxMask model of mmtracking, or of a ResNet
-            or ResNeXt of torchvision or mmdetection.
+        state_dict: state dict of a SELSA, Temporal RoI Align or BoxMask model of mmtracking, or of
+            a ResNet or ResNeXt of torchvision or mmdetection.
 
     Returns:
         the state dict of a model of BoxMaskVID, or of its backbone.
 
     Raises:
-        InputError: if there is a tensor without a place here.
+        InputError: if a tensor has no counterpart here.
     """
-    converted, without_place = {}, []
+    converted, unknown = {}, []
     for name, tensor in state_dict.items():
         theirs = name.removeprefix("detector.")
         if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
@@ -87,11 +86,11 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
             continue
         ours = _place(theirs)
         if ours is None:
-            without_place.append(name)
+            unknown.append(name)
         else:
             converted[ours] = _by_size_first(ours, tensor)
-    if without_place:
-        raise InputError(f"There is no place for {_listed(without_place)}.")
+    if unknown:
+        raise InputError(f"The models here have no counterpart of {_listed(unknown)}.")
     for name in list(converted):  # older versions did not count batches
         if name.endswith(".running_mean"):
             count = name.replace("running_mean", "num_batches_tracked")
@@ -105,33 +104,34 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
     Args:
         source: a checkpoint that ``torch.save`` wrote; nothing in it is executed.
         target: file to write; replaced in one step.
-        model: what it shall fit; a file with a backbone alone shall fit the backbone.
+        model: the model that it must fit; a backbone alone must fit the backbone of the model.
 
     Returns:
         the number of tensors.
 
     Raises:
-        InputError: if the file cannot be read, has a tensor without a place, lacks one of the
-            model, or has one of another shape; all are listed.
-        FileNotFoundError: if there is no such file.
+        InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
+            the model, or has one of another shape (all are listed); if the target cannot be
+            written.
+        FileNotFoundError: if the source does not exist.
     """
     try:
         converted = convert_mmtracking(_read(source))
     except InputError as error:
-        raise InputError(f"The checkpoint {source} cannot be converted: {error}") from error
+        raise InputError(f"Checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
-        expected = {name: each for name, each in expected.items() if name.startswith(BACKBONE)}
+        expected = {name: t for name, t in expected.items() if name.startswith(BACKBONE)}
     missing = [name for name in expected if name not in converted]
     unexpected = [name for name in converted if name not in expected]
     misshapen = [
-        f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(each.shape)})"
-        for name, each in expected.items()
-        if name in converted and converted[name].shape != each.shape
+        f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
+        for name, tensor in expected.items()
+        if name in converted and converted[name].shape != tensor.shape
     ]
     problems = [
-        f"{what} {_listed(names)}"
-        for what, names in (
+        f"{problem} {_listed(names)}"
+        for problem, names in (
             ("it lacks", missing),
             ("the model lacks", unexpected),
             ("of another shape are", misshapen),
@@ -140,30 +140,28 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
     ]
     if problems:
         raise InputError(
-            f"The checkpoint {source} is not one of this config: {'; '.join(problems)}. Use the "
-            "config that it was trained with."
+            f"Checkpoint {source} does not fit this config: {'; '.join(problems)}; use the config "
+            "that it was trained with."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    torch.save({"model": converted}, unfinished)
-    os.replace(unfinished, target)
+    with written_whole(target) as unfinished:
+        torch.save({"model": converted}, unfinished)
     return len(converted)
 
 
 def _read(source: Path) -> dict[str, torch.Tensor]:
     if not source.is_file():
-        raise FileNotFoundError(f"There is no checkpoint {source}.")
+        raise FileNotFoundError(f"Checkpoint {source} not found: check the path.")
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"it is no file of plain tensors ({reason}).") from error
+        raise InputError(f"it is not a file of plain tensors ({reason}).") from error
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not content:
         raise InputError("it has no state dict.")
-    if not all(isinstance(each, torch.Tensor) for each in content.values()):
-        raise InputError("its state dict has entries that are no tensors.")
+    if not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+        raise InputError("its state dict has entries that are not tensors.")
     return content
 
 
@@ -191,7 +189,7 @@ _PATTERNS = _compiled(PLACES)
 
 
 def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
-    """Channels of anchors in our order; other tensors as they are."""
+    """Tensor with the channels of anchors in the order of Detectron2; others as they are."""
     values = {"objectness_logits": 1, "anchor_deltas": 4}.get(ours.split(".")[-2])
     if values is None:
         return tensor

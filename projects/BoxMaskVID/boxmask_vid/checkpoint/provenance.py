@@ -1,4 +1,4 @@
-"""What detections were made with, so that no others are mixed with them."""
+"""Provenance of detections: everything they depend on, so that no others are mixed with them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
 
-def model_origin(cfg: CfgNode) -> dict[str, str]:
-    """All that detections depend on, but for what they are detected in."""
-    made_by = {"weights (sha256)": sha256(cfg.MODEL.WEIGHTS)}
+def model_provenance(cfg: CfgNode) -> dict[str, str]:
+    """Everything that detections depend on, but for the frames they are detected in."""
+    provenance = {"weights (sha256)": sha256(cfg.MODEL.WEIGHTS)}
     for node in ("MODEL", "INPUT"):
-        made_by.update(_values(cfg[node], node))
-    made_by["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
-    del made_by["MODEL.WEIGHTS"]  # the file may have moved
-    return made_by
+        provenance.update(_values(cfg[node], node))
+    provenance["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
+    del provenance["MODEL.WEIGHTS"]  # the file may have moved
+    return provenance
 
 
 def sha256(path: str) -> str:
-    """Of the content of a file."""
+    """SHA-256 of the content of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with open(PathManager.get_local_path(path), "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

@@ -28,15 +28,15 @@ logger = logging.getLogger(__name__)
 
 
 def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None) -> DataLoader:
-    """Endless batches of key frames with references.
+    """Build a loader of endless batches of key frames with references.
 
-    As ``build_detection_train_loader``, with the samplers of ``DATALOADER.SAMPLER_TRAIN`` (mixing
+    Like ``build_detection_train_loader``, with the samplers of ``DATALOADER.SAMPLER_TRAIN`` (mixing
     ratios of data sets: "WeightedTrainingSampler" with ``DATASETS.TRAIN_REPEAT_FACTOR``). With
-    ``SEED`` >= 0 the n-th batch is always the same; ``loader.dataset.sampler.first_batch`` says
-    where to start.
+    ``SEED`` >= 0 the n-th batch is always the same; ``loader.dataset.sampler.first_batch`` is
+    the batch to start with.
 
     Raises:
-        InputError: if there is no key frame with boxes, or a mixing ratio cannot be.
+        InputError: if there is no key frame with boxes, or a mixing ratio is not valid.
     """
     try:
         records = get_detection_dataset_dicts(
@@ -44,8 +44,8 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         )
     except AssertionError as error:
         raise InputError(
-            f"There is no frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): key "
-            "frames with boxes are needed."
+            f"No frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): give key frames "
+            "with boxes."
         ) from error
     batch_size = per_rank_batch_size(cfg)
     wide = np.array([record["width"] > record["height"] for record in records])
@@ -73,7 +73,7 @@ def build_vid_test_loader(
     *,
     finished: Collection[int] = (),
 ) -> DataLoader:
-    """Frames of whole videos in order, one at a time.
+    """Build a loader of whole videos, frame by frame in order.
 
     Args:
         cfg: the config.
@@ -106,7 +106,8 @@ def build_vid_test_loader(
 
 
 def per_rank_batch_size(cfg: CfgNode) -> int:
-    """
+    """Number of key frames in a step of one process.
+
     Raises:
         InputError: if the batch cannot be divided among the processes.
     """
@@ -128,8 +129,8 @@ class SeededDataset(Dataset):
     def __init__(self, records: list[dict], seed: int) -> None:
         """
         Args:
-            records: in Detectron2's format.
-            seed: of the run; negative for samples without seeds.
+            records: frames in Detectron2's format.
+            seed: seed of the run; negative for samples without seeds.
         """
         self._records = DatasetFromList(records, copy=False)
         self._seed = seed
@@ -163,7 +164,7 @@ def _no_mapper(record: dict) -> dict:
 
 
 def _first_frames(records: list[dict]) -> dict:
-    first = {}
+    first: dict[tuple, int] = {}
     for record in records:
         if record.get("video_id") is not None:
             video = record.get("dataset_name"), record["video_id"]

@@ -1,9 +1,10 @@
-"""From a frame of a data set to a sample of the model: a key frame with its reference frames."""
+"""Mapper from a frame of a data set to a sample: a key frame with its reference frames."""
 
 from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -69,8 +70,8 @@ class VIDDatasetMapper(DatasetMapper):
         resize = build_resize(cfg, is_train)
         ret = super().from_config(cfg, is_train)
         ret["augmentations"] = [
-            resize if isinstance(each, T.ResizeShortestEdge) else each
-            for each in ret["augmentations"]
+            resize if isinstance(augmentation, T.ResizeShortestEdge) else augmentation
+            for augmentation in ret["augmentations"]
         ]
         return {
             **ret,
@@ -82,10 +83,11 @@ class VIDDatasetMapper(DatasetMapper):
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
-        """
+        """Read a key frame and its reference frames.
+
         Args:
             dataset_dict: a frame in Detectron2's format, see ``load_vid_json``. ``sample_seed``, if
-                there is one, decides all randomness.
+                present, determines all randomness.
 
         Raises:
             InputError: if an image is missing, cannot be read, or differs in size from its video.
@@ -115,6 +117,7 @@ class VIDDatasetMapper(DatasetMapper):
                 [sample["image"]] * self.training_sampler.num_references if self.is_train else None
             )
         frame_index, length = sample["frame_index"], self.video_index.length(video)
+        frames: Sequence[int] | None
         if self.is_train:
             frames = self.training_sampler(frame_index, length, rng)
         else:
@@ -133,16 +136,17 @@ class VIDDatasetMapper(DatasetMapper):
         self, annotations: list[dict], transforms: TransformList, sample: dict
     ) -> Instances:
         """Ground truth of the transformed key frame, crowds left out."""
-        annotations = [each for each in annotations if not each.get("iscrowd", 0)]
+        annotations = [box for box in annotations if not box.get("iscrowd", 0)]
         size = tuple(sample["image"].shape[1:])
         bitmaps = []
         if self.use_box_masks:  # before the boxes are transformed in place
-            for each in annotations:
-                box = BoxMode.convert(each["bbox"], each["bbox_mode"], BoxMode.XYXY_ABS)
-                bitmap = filled_box(box, sample["height"], sample["width"])
+            for annotation in annotations:
+                mode = annotation["bbox_mode"]
+                corners = BoxMode.convert(annotation["bbox"], mode, BoxMode.XYXY_ABS)
+                bitmap = filled_box(corners, sample["height"], sample["width"])
                 bitmaps.append(transforms.apply_segmentation(bitmap))
-        for each in annotations:
-            utils.transform_instance_annotations(each, transforms, size)
+        for annotation in annotations:
+            utils.transform_instance_annotations(annotation, transforms, size)
         instances = utils.annotations_to_instances(annotations, size)
         if self.use_box_masks:
             unit = self.size_divisibility
@@ -160,30 +164,34 @@ class VIDDatasetMapper(DatasetMapper):
             utils.check_image_size({**sample, "file_name": file_name}, image)
         except FileNotFoundError as error:
             raise InputError(
-                f"There is no image {file_name}{where}: bring it, or correct the image root."
+                f"Image {file_name}{where} not found: check the image root."
             ) from error
         except (OSError, SyntaxError, utils.SizeMismatchError) as error:
             raise InputError(
-                f"The image {file_name}{where} cannot be used ({error}): replace the file, or "
+                f"Image {file_name}{where} cannot be used ({error}): replace the file, or "
                 "correct its entry in the annotations."
             ) from error
         return image
 
 
 def build_resize(cfg: CfgNode, is_train: bool) -> ResizeToFit:
-    """The resizing of ``INPUT.{MIN,MAX}_SIZE_{TRAIN,TEST}``."""
+    """Build the resizing of ``INPUT.{MIN,MAX}_SIZE_{TRAIN,TEST}``.
+
+    Raises:
+        InputError: if sizes are to be drawn from a range.
+    """
     if is_train:
         if cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING != "choice":
             raise InputError(
                 "INPUT.MIN_SIZE_TRAIN_SAMPLING is "
-                f"'{cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING}': BoxMaskVID knows only 'choice'."
+                f"'{cfg.INPUT.MIN_SIZE_TRAIN_SAMPLING}': BoxMaskVID supports only 'choice'."
             )
         return ResizeToFit(cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN)
     return ResizeToFit((cfg.INPUT.MIN_SIZE_TEST,), cfg.INPUT.MAX_SIZE_TEST)
 
 
 def filled_box(box: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(height, width) uint8, one inside the box ``x1, y1, x2, y2`` cut down to whole pixels."""
+    """Mask (height, width) uint8 with ones inside the box ``x1, y1, x2, y2`` in whole pixels."""
     x1, y1, x2, y2 = (max(int(value), 0) for value in box)
     bitmap = np.zeros((height, width), dtype=np.uint8)
     bitmap[y1:y2, x1:x2] = 1
@@ -191,5 +199,5 @@ def filled_box(box: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """(H, W, 3) -> (3, H, W)."""
+    """Convert (H, W, 3) to (3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

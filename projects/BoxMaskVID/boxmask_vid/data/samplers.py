@@ -1,4 +1,4 @@
-"""Orders in which frames are read."""
+"""Samplers: the order in which frames are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 
 
 class VideoInferenceSampler(Sampler):
-    """Gives whole videos to a rank, frames in order, ranks balanced by frames.
+    """Assigns whole videos to ranks, frames in order, ranks balanced by number of frames.
 
     Detectron2's ``InferenceSampler`` cuts a video between ranks, and its second half would have no
     references.
@@ -29,7 +29,7 @@ class VideoInferenceSampler(Sampler):
         Args:
             videos: the video of each frame of the data set; None for a still image.
             rank, num_ranks: default to those of this process.
-            finished: of each frame; a video is left out if all of its frames are.
+            finished: whether each frame is finished; a video is left out if all of its frames are.
         """
         rank = comm.get_rank() if rank is None else rank
         num_ranks = comm.get_world_size() if num_ranks is None else num_ranks
@@ -37,12 +37,12 @@ class VideoInferenceSampler(Sampler):
         for index, video in enumerate(videos):
             frames[("still", index) if video is None else ("video", video)].append(index)
         if finished is not None:
-            done = [key for key, each in frames.items() if all(finished[i] for i in each)]
+            done = [key for key, rows in frames.items() if all(finished[row] for row in rows)]
             for key in done:
                 del frames[key]
-        loads = [[0, each] for each in range(num_ranks)]
+        loads = [[0, number] for number in range(num_ranks)]
         mine = []
-        # longest video first, each to the rank that has least to do
+        # longest video first, each to the rank with the fewest frames
         for _, indices in sorted(frames.items(), key=lambda item: -len(item[1])):
             least = min(loads)
             least[0] += len(indices)
@@ -58,13 +58,13 @@ class VideoInferenceSampler(Sampler):
 
 
 class ResumableSampler(Sampler):
-    """An endless training sampler that can start in the middle, batches of one shape together.
+    """Endless training sampler that can start in the middle; items of a batch have one shape.
 
-    What it yields tells position and item apart, so that all randomness of a sample can be derived
-    from its position: training that is interrupted and resumed sees what it would have seen.
+    It yields position and item in one number, so that all randomness of a sample can be derived
+    from its position: a resumed training sees the same samples as an uninterrupted one.
 
     Attributes:
-        first_batch: batches to leave out, set before the first use.
+        first_batch: number of batches to skip, set before the first use.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class ResumableSampler(Sampler):
     ) -> None:
         """
         Args:
-            sampler: an endless sampler of Detectron2's, which yields the items of this rank.
+            sampler: endless sampler of Detectron2 that yields the items of this rank.
             size: number of items of the data set.
-            batch_size: of this rank.
-            groups: (size,) batches are made of items with equal values; None for no grouping.
+            batch_size: batch size of this rank.
+            groups: (size,) items of a batch have equal values; None for no grouping.
         """
         self._sampler = sampler
         self._size = size
@@ -94,7 +94,7 @@ class ResumableSampler(Sampler):
             yield from batch
 
     def _batches(self) -> Iterator[list[int]]:
-        waiting = defaultdict(list)
+        waiting: dict[int, list[int]] = defaultdict(list)
         for position, item in enumerate(self._sampler):
             batch = waiting[0 if self._groups is None else self._groups[item]]
             global_position = position * self._num_ranks + self._rank

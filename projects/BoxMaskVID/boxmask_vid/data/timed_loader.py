@@ -1,4 +1,4 @@
-"""How long the model waits for its data."""
+"""Loader that measures how long the model waits for data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class TimedLoader:
-    """Batches of a loader; at the end the log tells which share of the time went into waiting.
+    """Batches of a loader; at the end it logs the share of the time spent waiting for them.
 
     Frames are decoded and resized in the loader's ``DATALOADER.NUM_WORKERS`` processes; if the
     share is more than a few percent, there are too few of them.

@@ -1,4 +1,4 @@
-"""Resizing as the reference implementation does it."""
+"""Resizing like mmtracking."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ResizeToFit(Augmentation):
     def __init__(self, short_edges: tuple[int, ...], long_edge: int) -> None:
         """
         Args:
-            short_edges: bounds of the shorter edge in pixels, one of which is drawn for each
-                clip; 0 for no resizing.
+            short_edges: bounds of the shorter edge in pixels, one of them drawn per clip; 0 for no
+                resizing.
             long_edge: bound of the longer edge in pixels.
         """
         super().__init__()
@@ -61,6 +61,6 @@ class CV2ResizeTransform(Transform):
 
 
 def fitted_size(height: int, width: int, short_edge: int, long_edge: int) -> tuple[int, int]:
-    """(height, width) of the largest image of the same shape within the bounds, rounded."""
+    """Size (height, width) of the largest image of the same shape within the bounds, rounded."""
     scale = min(long_edge / max(height, width), short_edge / min(height, width))
     return int(height * scale + 0.5), int(width * scale + 0.5)

@@ -12,12 +12,12 @@ PREFIX = "videoframe://"
 
 
 def video_frame_name(video: str, frame_index: int) -> str:
-    """The name of a frame, numbered from 0, of a video file."""
+    """Name of a frame, numbered from 0, of a video file."""
     return f"{PREFIX}{video}#{frame_index}"
 
 
 def join_root(root: str, file_name: str) -> str:
-    """``os.path.join`` for names of images and of frames of video files."""
+    """Join like ``os.path.join`` names of images and of frames of video files."""
     if file_name.startswith(PREFIX):
         return PREFIX + os.path.join(root, file_name.removeprefix(PREFIX))
     return os.path.join(root, file_name)

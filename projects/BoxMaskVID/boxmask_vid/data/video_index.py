@@ -1,4 +1,4 @@
-"""Where the frames of every video are."""
+"""Index of the frames of all videos."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 
 
 class VideoIndex:
-    """File names of all frames of all videos, those included that are no key frames.
+    """File names of all frames of all videos, key frames and others.
 
-    A million names lie in two tensors, so that data-loader workers share them instead of copying
-    them, whichever way they are started.
+    The names are stored in two tensors, which data-loader workers share instead of copying them,
+    whichever way they are started.
     """
 
     def __init__(self, videos: dict[Hashable, Sequence[str]]) -> None:
@@ -32,18 +32,18 @@ class VideoIndex:
 
     @classmethod
     def merge(cls, indices: Sequence[VideoIndex]) -> VideoIndex:
-        """One index of the videos of several; their keys must differ."""
+        """Merge several indices, whose videos must differ, into one."""
         merged = cls({})
         if indices:
-            merged._names = torch.cat([each._names for each in indices])
+            merged._names = torch.cat([index._names for index in indices])
         ends, names_before, frames_before = [torch.zeros(1, dtype=torch.int64)], 0, 0
-        for each in indices:
-            for video, (start, length) in each._spans.items():
+        for index in indices:
+            for video, (start, length) in index._spans.items():
                 assert video not in merged._spans, f"video {video!r} is in two indices"
                 merged._spans[video] = (start + frames_before, length)
-            ends.append(each._ends[1:] + names_before)
-            names_before += len(each._names)
-            frames_before += len(each._ends) - 1
+            ends.append(index._ends[1:] + names_before)
+            names_before += len(index._names)
+            frames_before += len(index._ends) - 1
         merged._ends = torch.cat(ends)
         return merged
 
@@ -58,7 +58,8 @@ class VideoIndex:
         return self._spans[video][1]
 
     def file_name(self, video: Hashable, frame_index: int) -> str:
-        """
+        """File name of a frame.
+
         Raises:
             IndexError: if the video has no such frame.
         """

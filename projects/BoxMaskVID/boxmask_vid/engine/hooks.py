@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class SeedEachIteration(HookBase):
-    """Makes the randomness of an iteration a function of seed, iteration and rank.
+    """Seeds PyTorch in each iteration by seed, iteration and rank.
 
     A training that was interrupted and resumed then samples the same anchors and proposals as one
     that was not.
@@ -29,7 +29,7 @@ class SeedEachIteration(HookBase):
 
 
 class SaveOnInterrupt(HookBase):
-    """On the first Ctrl-C (or SIGTERM) finishes the iteration, writes a checkpoint and stops.
+    """Stops on the first Ctrl-C (or SIGTERM) after the iteration, and writes a checkpoint.
 
     The second one stops at once. For one process; several processes would not agree on the
     iteration, and keep their periodic checkpoints.
@@ -40,7 +40,7 @@ class SaveOnInterrupt(HookBase):
     def before_train(self) -> None:
         self._requested = False
         self._process = os.getpid()
-        self._previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
+        self._previous = {number: signal.signal(number, self._request) for number in self.SIGNALS}
 
     def after_step(self) -> None:
         if self._requested:
@@ -60,5 +60,4 @@ class SaveOnInterrupt(HookBase):
             return  # a loader worker, which got the signal and this handler, too
         self._requested = True
         logger.info("Stopping after this iteration; interrupt again to stop at once.")
-        for each, handler in self._previous.items():
-            signal.signal(each, handler)
+        self.after_train()  # the previous handlers are back

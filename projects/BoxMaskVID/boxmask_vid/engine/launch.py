@@ -1,4 +1,4 @@
-"""The main job: training, evaluation, or both."""
+"""Training and evaluation from the command line or a script."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import launch
@@ -14,7 +15,7 @@ from detectron2.evaluation import inference_on_dataset, print_csv_format, verify
 from detectron2.utils import comm
 
 from ..checkpoint import VIDCheckpointer
-from ..checkpoint.provenance import model_origin, sha256
+from ..checkpoint.provenance import model_provenance, sha256
 from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
 from ..errors import InputError
@@ -42,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> dict | None:
-    """What one process does.
+    """Train or evaluate in one process.
+
+    Args:
+        args: parsed by :func:`~boxmask_vid.engine.setup.argument_parser`.
 
     Returns:
         the metrics; None where none were computed.
@@ -65,20 +69,22 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
         cfg: the config.
         resume: continue an evaluation that was interrupted; videos that it finished do not go
             through the model again.
-        detections: a file of COCO results to score instead of those of the weights.
+        detections: path of COCO results to score instead of running the model.
+
+    Returns:
+        metrics by task, for several data sets by data set.
 
     Raises:
         InputError: if there are no weights, or they are not those of the model; if the evaluation
-            to resume was of something else; if the detections cannot be those of the data set.
+            to resume has another provenance; if the detections cannot be those of the data set.
     """
     if not cfg.DATASETS.TEST:
         raise InputError("DATASETS.TEST is empty: name the data sets to evaluate on.")
     check_datasets(cfg, cfg.DATASETS.TEST)
-    from_file = detections is not None
-    results = _score_file(cfg, detections) if from_file else _run_on_test_sets(cfg, resume)
+    results = _run_on_test_sets(cfg, resume) if detections is None else _score_file(cfg, detections)
     if comm.is_main_process():
         path = Path(cfg.OUTPUT_DIR, METRICS_FILE)
-        write_json(path, without_nan(results))
+        write_json(path, {name: without_nan(value) for name, value in results.items()})
         logger.info(f"Wrote {path}")
         verify_results(cfg, results)
     return results
@@ -97,7 +103,7 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
         log = None
         if is_of_videos(name):
             folder = Path(inference_folder(cfg, name))
-            log = DetectionLog(folder, _made_by(cfg, name), resume=resume)
+            log = DetectionLog(folder, _provenance(cfg, name), resume=resume)
         finished = () if log is None else log.image_ids
         loader = TimedLoader(build_vid_test_loader(cfg, name, finished=finished))
         evaluator = Trainer.build_evaluator(cfg, name, log)
@@ -110,8 +116,8 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
 def _score_file(cfg: CfgNode, path: str) -> dict:
     if len(cfg.DATASETS.TEST) != 1 or not is_of_videos(cfg.DATASETS.TEST[0]):
         raise InputError(
-            f"DATASETS.TEST is {cfg.DATASETS.TEST}: detections of a file belong to one data set of "
-            "videos, name that."
+            f"DATASETS.TEST is {cfg.DATASETS.TEST}, but --detections belong to one data set of "
+            "videos: name that."
         )
     if not comm.is_main_process():
         return {}
@@ -123,22 +129,23 @@ def _score_file(cfg: CfgNode, path: str) -> dict:
     return results
 
 
-def _made_by(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
-    """All that detections in a data set depend on."""
+def _provenance(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
+    """Everything that detections in a data set depend on."""
     json_file = MetadataCatalog.get(dataset_name).json_file
-    return {**model_origin(cfg), "data set (sha256)": sha256(json_file)}
+    return {**model_provenance(cfg), "data set (sha256)": sha256(json_file)}
 
 
 def _check_start(cfg: CfgNode, resume: bool) -> None:
     """
     Raises:
-        InputError: if layers would be frozen that never were trained.
+        InputError: if layers that were never trained would be frozen.
     """
-    if cfg.MODEL.WEIGHTS or (resume and VIDCheckpointer(None, cfg.OUTPUT_DIR).has_checkpoint()):
+    resumed = resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
+    if cfg.MODEL.WEIGHTS or resumed:
         return
     if cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS:
         raise InputError(
-            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay noise: "
+            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
             "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
             "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
         )

@@ -1,9 +1,10 @@
-"""From a command line to a config and a prepared process."""
+"""Config and preparation of a process, from a command line."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import logging
 import os
 import re
@@ -19,7 +20,7 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessRaisedException
 
-from ..config import add_boxmask_vid_config
+from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config
 from ..data import register_vid_instances
 from ..data.datasets import class_names
 from ..errors import InputError
@@ -52,15 +53,18 @@ def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
 def setup(args: argparse.Namespace) -> CfgNode:
     """Register the data sets of the command line, read the config and prepare the process.
 
-    A run without ``SEED`` gets one, which ``config.yaml`` in ``OUTPUT_DIR`` tells; a run that is
-    resumed takes that of the ``config.yaml``.
+    A run without ``SEED`` gets one, which is written to ``config.yaml`` in ``OUTPUT_DIR``; a run
+    that is resumed takes the seed from there.
+
+    Args:
+        args: parsed by :func:`argument_parser`; ``default_setup`` takes them as they are.
 
     Raises:
-        InputError: if a config key does not exist or a value cannot be.
+        InputError: if a config key does not exist or a value is not allowed.
         FileNotFoundError: if a file does not exist.
     """
     if args.detections is not None and not args.eval_only:
-        raise InputError(f"--detections {args.detections} is to be scored: add --eval-only.")
+        raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts)
@@ -79,33 +83,35 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
-    """The config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
+    """Config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
 
     Raises:
-        InputError: if a key does not exist or a value cannot be.
-        FileNotFoundError: if there is no such file.
+        InputError: if a key does not exist, was renamed, or a value is not allowed.
+        FileNotFoundError: if the file does not exist.
     """
     if not os.path.isfile(config_file):
-        raise FileNotFoundError(f"There is no config file '{config_file}': check --config-file.")
+        raise FileNotFoundError(f"Config file '{config_file}' not found: check --config-file.")
     cfg = get_cfg()
     add_boxmask_vid_config(cfg)
     try:
         cfg.merge_from_file(config_file)
     except (KeyError, AssertionError, ValueError, yaml.YAMLError) as error:
         raise _config_error(cfg, config_file, error) from error
+    _check_values(cfg, config_file)
     try:
         cfg.merge_from_list(list(opts))
     except (KeyError, AssertionError, ValueError) as error:
         raise _config_error(cfg, "the command line", error) from error
+    _check_values(cfg, "the command line")
     if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
-        logger.warning("MODEL.DEVICE is 'cuda' but there is no GPU: running on the CPU.")
+        logger.warning("MODEL.DEVICE is 'cuda', but there is no GPU: running on the CPU.")
         cfg.MODEL.DEVICE = "cpu"
     return cfg
 
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End a script with one sentence, without a traceback, if the user can mend or did it."""
+    """End a script with one sentence instead of a traceback after bad input or Ctrl-C."""
     try:
         yield
     except (InputError, FileNotFoundError) as error:
@@ -124,18 +130,31 @@ _RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MUL
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says, without the traceback that a worker process has put before it."""
+    """Message of an error, without the traceback that a worker process has put before it."""
     return _RAISED.split(str(error))[-1].strip()
 
 
 def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
     reason = str(error.args[0] if error.args else error)
-    message = f"In {source}: {reason}"
     if reason.startswith("Non-existent"):
         key = reason.split(": ")[-1]
         close = difflib.get_close_matches(key, _all_keys(cfg), n=3)
-        message += f" (did you mean {' or '.join(close)}?)" if close else ""
-    return InputError(f"{message}; correct it there.")
+        reason += f" (did you mean {' or '.join(close)}?)" if close else ""
+        if key in RENAMED_KEYS:
+            reason = f"{key} was renamed to {RENAMED_KEYS[key]}"
+    return InputError(f"In {source}: {reason}; correct it there.")
+
+
+def _check_values(cfg: CfgNode, source: str) -> None:
+    """
+    Raises:
+        InputError: if a value has another name in this version.
+    """
+    for (key, value), replacement in RENAMED_VALUES.items():
+        if functools.reduce(getattr, key.split("."), cfg) == value:
+            raise InputError(
+                f"In {source}: {key} {value} was replaced by {replacement}; correct it there."
+            )
 
 
 def _all_keys(node: CfgNode, prefix: str = "") -> Iterator[str]:

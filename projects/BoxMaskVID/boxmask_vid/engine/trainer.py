@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from unittest import mock
+from collections.abc import Sequence
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
-from detectron2.engine import DefaultTrainer, HookBase, create_ddp_model, defaults
+from detectron2.engine import (
+    AMPTrainer,
+    DefaultTrainer,
+    HookBase,
+    SimpleTrainer,
+    TrainerBase,
+    create_ddp_model,
+)
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
 
 from ..checkpoint import VIDCheckpointer
@@ -36,17 +41,35 @@ class Trainer(DefaultTrainer):
     """
 
     def __init__(self, cfg: CfgNode) -> None:
+        """
+        Args:
+            cfg: the config.
+
+        Raises:
+            InputError: if a data set is not registered, or its classes are not those of the model.
+        """
         check_datasets(cfg, cfg.DATASETS.TRAIN)
-        with _data_parallel_on(cfg.MODEL.DEVICE):
-            super().__init__(cfg)
-        # gradients of the last step take no memory while the next one looks at its frames
-        self._trainer.zero_grad_before_forward = True
+        # The parent's constructor knows neither data-parallel training on the CPU nor other
+        # checkpointers; these are its parts.
+        TrainerBase.__init__(self)
+        if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
+            setup_logger()
+        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        loader = self.build_train_loader(cfg)
+        # on the CPU, DistributedDataParallel refuses device ids
+        devices = {"device_ids": None} if cfg.MODEL.DEVICE == "cpu" else {}
+        model = create_ddp_model(model, broadcast_buffers=False, **devices)
+        loop = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
+        # gradients of the last step take no memory during the next forward pass
+        self._trainer = loop(model, loader, optimizer, zero_grad_before_forward=True)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = VIDCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
+        self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        # the first place where the parent has made a checkpointer and not used it yet
-        self.checkpointer = VIDCheckpointer(
-            self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
-        )
         hooks = super().build_hooks()
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
@@ -55,7 +78,7 @@ class Trainer(DefaultTrainer):
         return hooks
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """As the parent; the data continue where they stopped, too."""
+        """Load weights, or resume as the parent does; the data continue where they stopped, too."""
         super().resume_or_load(resume)
         self.data_loader.dataset.sampler.first_batch = self.start_iter
 
@@ -75,14 +98,15 @@ class Trainer(DefaultTrainer):
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, log: DetectionLog | None = None
     ) -> DatasetEvaluator:
-        """
+        """Evaluator of a data set.
+
         Args:
             cfg: the config.
             dataset_name: a registered data set; one without videos gets Detectron2's evaluator.
-            log: where detections in videos are put as they come.
+            log: log to which detections in videos are appended.
 
         Raises:
-            InputError: if a scorer is not known.
+            InputError: if a scorer does not exist.
         """
         folder = inference_folder(cfg, dataset_name)
         if not is_of_videos(dataset_name):
@@ -94,7 +118,7 @@ class Trainer(DefaultTrainer):
     def test(
         cls, cfg: CfgNode, model: torch.nn.Module, evaluators: list[DatasetEvaluator] | None = None
     ) -> dict:
-        """As the parent.
+        """Evaluate as the parent does.
 
         Raises:
             InputError: if a data set's classes are not those of the model.
@@ -104,21 +128,22 @@ class Trainer(DefaultTrainer):
 
 
 def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
-    """Where the detections in a data set go."""
+    """Folder of the detections in a data set."""
     return f"{cfg.OUTPUT_DIR}/inference/{dataset_name}"
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
-    """
+    """Check data sets against the model.
+
     Raises:
         InputError: if a data set is not registered, or its classes are not those of the model.
     """
     for name in names:
         if name not in DatasetCatalog:
-            known = ", ".join(each for each in DatasetCatalog if "vid" in each)
+            known = ", ".join(other for other in DatasetCatalog if "vid" in other)
             raise InputError(
-                f"There is no data set '{name}' (registered for video: {known}): correct the name, "
-                "or register it (train_net.py --dataset NAME JSON IMAGES)."
+                f"Data set '{name}' is not registered (for video there are: {known}): correct the "
+                "name, or register it (train_net.py --dataset NAME JSON IMAGES)."
             )
         classes, expected = class_names(name), list(cfg.MODEL.VID.CLASS_NAMES)
         if len(classes) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
@@ -130,17 +155,6 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
         if expected and classes != expected:
             raise InputError(
                 f"Data set '{name}' has the classes {classes}, the model has {expected} "
-                "(MODEL.VID.CLASS_NAMES): use the config and the data set that belong together, or "
+                "(MODEL.VID.CLASS_NAMES): use a config and a data set that belong together, or "
                 "add 'MODEL.VID.CLASS_NAMES ()' to train on new classes."
             )
-
-
-@contextmanager
-def _data_parallel_on(device: str) -> Iterator[None]:
-    """Let ``DefaultTrainer`` wrap a model on the CPU, where DDP refuses device ids."""
-    if device != "cpu":
-        yield
-        return
-    wrap = functools.partial(create_ddp_model, device_ids=None)
-    with mock.patch.object(defaults, "create_ddp_model", wrap):
-        yield

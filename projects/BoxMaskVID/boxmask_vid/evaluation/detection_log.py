@@ -2,62 +2,58 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from detectron2.utils import comm
 
-from ..errors import InputError
+from ..json_lines import JsonLinesLog, read_json_lines
 from .frame_detections import FrameDetections
 
 logger = logging.getLogger(__name__)
 
 
 class DetectionLog:
-    """A file for each run and process in a folder: what made it, then a line for each frame.
-
-    A line that was torn when its process ended is left out.
+    """Log of JSON lines, one a frame, for each run and process in a folder.
 
     Attributes:
         image_ids: frames of earlier runs.
         earlier: their detections, in the main process.
+        path: the log of this run and process.
     """
 
-    def __init__(self, folder: Path, made_by: dict[str, object], *, resume: bool) -> None:
+    def __init__(self, folder: Path, provenance: Mapping[str, object], *, resume: bool) -> None:
         """
         Args:
-            folder: where the files are.
-            made_by: everything that the detections depend on; equal in all processes.
+            folder: where the logs are.
+            provenance: everything that the detections depend on; equal in all processes.
             resume: continue what earlier runs left; otherwise it is removed.
 
         Raises:
-            InputError: if what is to be continued was made by something else.
+            InputError: if what is to be continued has another provenance, or the log cannot be
+                written.
         """
         self.earlier: dict[int, FrameDetections] = {}
         run = 0
         if comm.is_main_process():
-            folder.mkdir(parents=True, exist_ok=True)
             found = sorted(folder.glob("detections_*_*.jsonl"))
             run = max((int(path.stem.split("_")[1]) for path in found), default=-1) + 1
-            for path in found:
-                if resume:
-                    self.earlier.update((each.image_id, each) for each in _read(path, made_by))
-                else:
-                    path.unlink()
+            for path in found if resume else ():
+                self.earlier.update((frame.image_id, frame) for frame in _read(path, provenance))
             if resume:
                 logger.info(f"{folder}: {len(self.earlier)} frames are there already.")
+            else:
+                for path in folder.glob("detections_*_*.jsonl*"):  # and of their provenance
+                    path.unlink()
         run, self.image_ids = comm.all_gather((run, set(self.earlier)))[0]
-        folder.mkdir(parents=True, exist_ok=True)  # of another machine
         self.path = folder / f"detections_{run}_{comm.get_rank()}.jsonl"
-        self._file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
-        self._write({"made_by": made_by})
+        self._log = JsonLinesLog(self.path, provenance)
 
     def append(self, frame: FrameDetections) -> None:
         """Add a frame; it is on disk when this returns."""
-        self._write(
+        self._log.append(
             {
                 "image_id": frame.image_id,
                 "classes": frame.classes.tolist(),
@@ -67,46 +63,15 @@ class DetectionLog:
         )
 
     def close(self) -> None:
-        """No frame comes any more."""
-        self._file.close()
-
-    def _write(self, line: dict) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        """Close the log of this run."""
+        self._log.close()
 
 
-def _read(path: Path, made_by: dict[str, object]) -> Iterator[FrameDetections]:
-    lines = _lines(path)
-    header = next(lines, None)
-    if header is None:
-        return
-    check_origin(path, header["made_by"], json.loads(json.dumps(made_by)))
-    for line in lines:
+def _read(path: Path, provenance: Mapping[str, object]) -> Iterator[FrameDetections]:
+    for record in read_json_lines(path, provenance):
         yield FrameDetections(
-            line["image_id"],
-            np.array(line["classes"], dtype=np.int64),
-            np.array(line["scores"], dtype=np.float64),
-            np.array(line["boxes"], dtype=np.float64).reshape(-1, 4),
+            record["image_id"],
+            np.array(record["classes"], dtype=np.int64),
+            np.array(record["scores"], dtype=np.float64),
+            np.array(record["boxes"], dtype=np.float64).reshape(-1, 4),
         )
-
-
-def check_origin(path: Path, written: dict, wanted: dict) -> None:
-    """
-    Raises:
-        InputError: if what a file was made with is not what would continue it.
-    """
-    for key in sorted(written.keys() | wanted.keys()):
-        if written.get(key) != wanted.get(key):
-            raise InputError(
-                f"{path} was made with {key} {written.get(key)}, now it is {wanted.get(key)}: "
-                "leave out --resume to start over, or choose another output."
-            )
-
-
-def _lines(path: Path) -> Iterator[dict]:
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            if not line.endswith("\n"):
-                logger.warning(f"{path}: the last line is torn and left out.")
-                return
-            yield json.loads(line)

@@ -1,6 +1,6 @@
-"""How long a video file says that it is: the way to know that its end is missing.
+"""Length that a video file declares, to detect that its end is missing.
 
-FFmpeg reads such a file to where it ends and says nothing.
+FFmpeg reads a truncated file up to its end without an error.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ MP4_CONTENT = (b"moov", b"moof", b"mdat")
 
 
 def missing_bytes(path: str | Path) -> int:
-    """How many bytes of a video file are missing at least.
+    """Lower bound of the number of bytes missing from a video file.
 
     MP4 and QuickTime (ISO/IEC 14496-12, 4.2), Matroska and WebM (RFC 8794, 5 and 6; RFC 9559, 4.5)
-    tell the length of their outermost parts. Others do not, nor does a Matroska file of a live
-    recording: none of their bytes count as missing.
+    declare the length of their outermost parts. Other containers and Matroska files of live
+    recordings do not; the result for them is 0.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
-        announced = _matroska_end(file) if file.read(4) == EBML_HEADER else _mp4_end(file, size)
-    return max(announced - size, 0)
+        declared = _matroska_end(file) if file.read(4) == EBML_HEADER else _mp4_end(file, size)
+    return max(declared - size, 0)
 
 
 def _matroska_end(file: BinaryIO) -> int:
-    """Where the segment ends; 0 if it does not say."""
+    """End of the segment; 0 if it is not declared."""
     header = _variable_integer(file)
     file.seek(header or 0, os.SEEK_CUR)
     if header is None or file.read(4) != SEGMENT:
@@ -37,7 +37,10 @@ def _matroska_end(file: BinaryIO) -> int:
 
 
 def _variable_integer(file: BinaryIO) -> int | None:
-    """The number of leading zero bits is that of the bytes that follow; all ones: unknown."""
+    """Read an integer with as many bytes after the first as it has leading zero bits.
+
+    None where the value is all ones ("unknown") or cannot be read.
+    """
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -49,7 +52,7 @@ def _variable_integer(file: BinaryIO) -> int | None:
 
 
 def _mp4_end(file: BinaryIO, size: int) -> int:
-    """Where the first box with content ends that reaches beyond the file, else 0."""
+    """End of the first box with content that extends beyond the file; 0 if there is none."""
     position = 0
     while position < size:
         file.seek(position)
@@ -57,7 +60,7 @@ def _mp4_end(file: BinaryIO, size: int) -> int:
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:], "big")
-        if length < 8:  # it reaches to the end of the file, or this is no MP4
+        if length < 8:  # it extends to the end of the file, or this is not an MP4
             return 0
         position += length
         if position > size and kind in MP4_CONTENT:

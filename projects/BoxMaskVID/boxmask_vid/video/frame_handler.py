@@ -1,4 +1,4 @@
-"""Frames of video files under names that Detectron2 opens like those of images.
+"""Handler with which Detectron2 opens frames of video files like images.
 
 ``videoframe://clips/a.mp4#12`` is frame 12 of ``clips/a.mp4``: everything that reads images through
 Detectron2's ``PathManager`` (``read_image``, mappers, visualisers) reads it.
@@ -19,17 +19,18 @@ from iopath.common.file_io import PathHandler
 from ..data.video_frame_names import PREFIX
 from .video_file import VideoFile
 
-OPEN_VIDEOS = 8  # kept open in a process
+OPEN_VIDEOS = 8  # per process
 
 
 class VideoFrameHandler(PathHandler):
-    """Opens such a name as an image file (PPM, which needs no encoding to speak of)."""
+    """Opens such a name as an image file (PPM, which costs almost no encoding)."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return [PREFIX]
 
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO[bytes]:
-        """
+        """Open a frame.
+
         Raises:
             FileNotFoundError: if there is no such video.
             OSError: if the video has no such frame.
@@ -52,11 +53,11 @@ def _new_cache() -> Callable[[str], VideoFile]:
 
 
 _open_video = _new_cache()
-_of_parents = []
+_of_parents: list[Callable[[str], VideoFile]] = []
 
 
-def _start_anew() -> None:
-    """In a forked process: leave the parent's files alone, their position is the parent's.
+def _replace_cache() -> None:
+    """Leave the parent's files alone in a forked process: the position in them is the parent's.
 
     They are not closed either: FFmpeg would wait for threads that were not forked.
     """
@@ -65,5 +66,5 @@ def _start_anew() -> None:
     _open_video = _new_cache()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_replace_cache)
 PathManager.register_handler(VideoFrameHandler())

@@ -1,4 +1,4 @@
-"""The error of videos whose frames cannot be found by their numbers."""
+"""Error for videos whose frames cannot be found by their numbers."""
 
 from ..errors import InputError
 

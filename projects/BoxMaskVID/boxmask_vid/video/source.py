@@ -1,4 +1,4 @@
-"""Frames to read: arrays, image files, a video file, a camera or a live stream."""
+"""Sources of frames: arrays, image files, a video file, a camera or a live stream."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..errors import InputError
 from .video_file import DEFAULT_FPS, NoTimeStamps, VideoFile, upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-HIGHEST_FPS = 1000  # of a stream that knows its rate; others say 90,000, the tick of their clock
-LONGEST_OPENING = 10_000  # milliseconds until a live stream that does not answer is given up
+HIGHEST_FPS = 1000  # of a stream with a known rate; others report their clock, 90,000
+LONGEST_OPENING = 10_000  # milliseconds to wait for a live stream
 
 
 class FrameSource(ABC):
@@ -24,8 +24,7 @@ class FrameSource(ABC):
 
     Attributes:
         fps: frames per second.
-        length: number of frames of a source that can be read more than once; None for one that is
-            read as it comes.
+        length: number of frames of a source that can be read more than once; None for a stream.
     """
 
     fps: float = DEFAULT_FPS
@@ -35,11 +34,11 @@ class FrameSource(ABC):
     def __iter__(self) -> Iterator[np.ndarray]: ...
 
     def time(self, index: int) -> float:
-        """When a frame is shown, in seconds from the first one."""
+        """Time at which a frame is shown, in seconds from the first one."""
         return index / self.fps
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """The frames of sorted numbers; a number may repeat."""
+        """Read the frames of sorted numbers; a number may repeat."""
         picked = {}
         wanted = set(indices)
         for index, frame in enumerate(self):
@@ -50,7 +49,7 @@ class FrameSource(ABC):
         return [picked[index] for index in indices]
 
     def count_readable(self) -> int:
-        """How many frames there are before one that cannot be read; reads them all."""
+        """Count the frames before one that cannot be read, by reading them."""
         count = 0
         try:
             for _ in self:
@@ -61,7 +60,7 @@ class FrameSource(ABC):
 
 
 class IterableSource(FrameSource):
-    """Frames that come once, from any iterable."""
+    """Frames from any iterable, which can be read once."""
 
     def __init__(self, frames: Iterable[np.ndarray]) -> None:
         self._frames = frames
@@ -79,7 +78,7 @@ class ArraySource(IterableSource):
 
 
 class ImageSource(FrameSource):
-    """Image files; grey, transparent and 16-bit ones become BGR of 8 bits."""
+    """Image files; grey, transparent and 16-bit ones are converted to 8-bit BGR."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
@@ -95,7 +94,7 @@ class ImageSource(FrameSource):
     def _read(self, file: Path) -> np.ndarray:
         frame = cv2.imread(str(file))
         if frame is None:
-            raise InputError(f"The image {file} cannot be read: replace it.")
+            raise InputError(f"Image {file} cannot be read: replace it.")
         return frame
 
 
@@ -106,7 +105,7 @@ class VideoFileSource(FrameSource):
         """
         Raises:
             NoTimeStamps: if frames cannot be found by their numbers.
-            InputError: if it is no video.
+            InputError: if it is not a video.
         """
         self._path = path
         with VideoFile(path) as video:
@@ -117,7 +116,7 @@ class VideoFileSource(FrameSource):
         with VideoFile(self._path) as video:
             yield from video
         if video.missing:
-            raise InputError(f"The video {self._path} is cut off: {video.missing}; bring it anew.")
+            raise InputError(f"The video {self._path} is cut off: {video.missing}; get it again.")
 
     def time(self, index: int) -> float:
         return self._times[index]
@@ -129,7 +128,7 @@ class VideoFileSource(FrameSource):
 
 
 class SequentialVideoSource(FrameSource):
-    """A video file without time stamps (raw H.264): read from its start, counted by decoding."""
+    """A video file without time stamps (raw H.264), read from its start and counted by decoding."""
 
     def __init__(self, path: Path) -> None:
         """
@@ -142,7 +141,7 @@ class SequentialVideoSource(FrameSource):
         self.fps = float(rate) if rate else DEFAULT_FPS
         self.length = self.count_readable()
         if not self.length:
-            raise InputError(f"The video {path} has no frame that can be decoded: bring it anew.")
+            raise InputError(f"The video {path} has no frame that can be decoded: get it again.")
 
     def __iter__(self) -> Iterator[np.ndarray]:
         index = 0
@@ -154,17 +153,17 @@ class SequentialVideoSource(FrameSource):
             except av.FFmpegError as error:
                 raise InputError(
                     f"The video {self._path} cannot be decoded at frame {index} ({error}): "
-                    "bring it anew."
+                    "get it again."
                 ) from error
 
 
 class LiveSource(FrameSource):
-    """A camera or a network stream; it is open while it is iterated, and never ends by itself."""
+    """A camera or a network stream; it is open during iteration and does not end by itself."""
 
     def __init__(self, address: int | str) -> None:
         """
         Raises:
-            InputError: if nothing answers there.
+            InputError: if there is no answer.
         """
         self._address = address
         self._name = f"camera {address}" if isinstance(address, int) else f"stream {address}"
@@ -194,7 +193,9 @@ class LiveSource(FrameSource):
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, LONGEST_OPENING]
             capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
-            raise InputError(f"The {self._name} does not answer: check that it is there and free.")
+            raise InputError(
+                f"The {self._name} does not answer: check that it exists and is not in use."
+            )
         return capture
 
 
@@ -202,15 +203,16 @@ Frames = FrameSource | str | Path | int | Iterable[np.ndarray]
 
 
 def open_frames(source: Frames) -> FrameSource:
-    """
+    """Open a source of frames.
+
     Args:
         source: BGR arrays (grey, BGRA and 16-bit ones are converted), a folder or a glob of images
             (in the order of their names), a video file, the number of a camera, or the address of
             a stream (``rtsp://...``).
 
     Raises:
-        FileNotFoundError: if there is nothing at the path.
-        InputError: if what is there cannot be read.
+        FileNotFoundError: if the path does not exist.
+        InputError: if it cannot be read.
     """
     if isinstance(source, FrameSource):
         return source
@@ -218,23 +220,28 @@ def open_frames(source: Frames) -> FrameSource:
         return LiveSource(source)
     if isinstance(source, (str, Path)):
         return _open_path(str(source))
-    if isinstance(source, (Sequence, np.ndarray)):
-        return ArraySource(source)
-    return IterableSource(source)
+    frames: Iterable[np.ndarray] = source
+    if isinstance(frames, (Sequence, np.ndarray)):
+        return ArraySource(list(frames))
+    return IterableSource(frames)
 
 
 def as_bgr(frame: np.ndarray, index: int) -> np.ndarray:
-    """(H, W, 3) uint8 of a grey, BGR or BGRA picture of 8 or 16 bits; ``index`` is its number.
+    """Convert a grey, BGR or BGRA picture of 8 or 16 bits to (H, W, 3) uint8.
+
+    Args:
+        frame: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8 or uint16.
+        index: number of the frame, for the error message.
 
     Raises:
-        InputError: if it is none of these.
+        InputError: if the frame is anything else.
     """
     frame = np.asarray(frame)
     channels = 1 if frame.ndim == 2 else frame.shape[-1]
     known_shape = frame.ndim in (2, 3) and channels in (1, 3, 4) and frame.size
     if not known_shape or frame.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"Frame {index} is an array of shape {frame.shape} and type {frame.dtype}: bring "
+            f"Frame {index} is an array of shape {frame.shape} and type {frame.dtype}: give "
             "(height, width), (height, width, 3) BGR or (height, width, 4) BGRA of uint8 or uint16."
         )
     if frame.dtype == np.uint16:
@@ -247,9 +254,11 @@ def as_bgr(frame: np.ndarray, index: int) -> np.ndarray:
 def _open_path(source: str) -> FrameSource:
     path = Path(source)
     if path.is_dir():
-        files = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
         if not files:
-            raise InputError(f"The folder {path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
+            raise InputError(
+                f"The folder {path} has no images ({', '.join(IMAGE_SUFFIXES)}): check the path."
+            )
         return ImageSource(files)
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -264,5 +273,5 @@ def _open_path(source: str) -> FrameSource:
         return LiveSource(int(source))
     files = sorted(map(Path, glob.glob(source)))
     if not files:
-        raise FileNotFoundError(f"There is no video file or image folder {source}.")
+        raise FileNotFoundError(f"Video file or image folder {source} not found: check the path.")
     return ImageSource(files)

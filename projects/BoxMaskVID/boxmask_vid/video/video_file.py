@@ -1,8 +1,8 @@
-"""Any frame of a video file, exactly.
+"""Random access to the frames of a video file, exact to the frame.
 
-Decoded with PyAV, not with OpenCV: it tells the time stamp of every frame that it decodes, so that
-a frame which is not the one that was asked for is noticed. OpenCV gave other frames without a word
-from an MPEG transport stream, and takes longer to find a frame (docs/DATASETS.md has it).
+Frames are decoded with PyAV, not with OpenCV: PyAV gives the time stamp of every decoded frame, so
+that a wrong frame is noticed. OpenCV silently gave wrong frames of an MPEG transport stream, and
+takes longer to find a frame (docs/DATASETS.md has the measurement).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .container_length import missing_bytes
 from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
-# Playlists name other files: those who upload one would be shown what they may not see.
+# Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
 
@@ -32,25 +32,25 @@ OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS)
 class VideoFile:
     """Frames of a video file, (H, W, 3) BGR uint8, numbered from 0 in the order they are shown.
 
-    Frames that follow each other are decoded once; a jump decodes from the key frame before its
-    goal. One object belongs to one process and one thread.
+    Consecutive frames are decoded once; a jump decodes from the last key frame before its goal.
+    One object belongs to one process and one thread.
 
     Attributes:
         fps: frames per second, on average.
-        missing: what is cut off at the end, in words; empty if nothing is, or if a file of this
-            kind does not tell (MPEG streams, raw H.264).
+        missing: description of what is cut off at the end; empty if nothing is, or if it is not
+            known (MPEG streams, raw H.264).
     """
 
     def __init__(self, path: str | Path) -> None:
         """
         Raises:
             FileNotFoundError: if there is no such file.
-            InputError: if it is no video.
+            InputError: if it is not a video.
             NoTimeStamps: if its frames have none.
         """
         self._path = path
         if not Path(path).is_file():
-            raise FileNotFoundError(f"There is no video file {path}: bring it.")
+            raise FileNotFoundError(f"Video file {path} not found: check the path.")
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else DEFAULT_FPS
@@ -78,17 +78,17 @@ class VideoFile:
         )
         if self._position is not None and self._position < goal:
             on_the_way = key is None or key <= self._position
-            frame = self._decode_until(goal) if on_the_way else None
-            if frame is not None:
-                return frame
-        # Some containers are sought inexactly: where the first frame comes too late, start earlier.
+            if on_the_way and self._decoder is not None:
+                frame = self._decode_until(goal, self._decoder)
+                if frame is not None:
+                    return frame
+        # Some containers seek inexactly: where the first frame is too late, start earlier.
         for start in (key, earlier, None):
-            self._seek(start)
-            frame = self._decode_until(goal)
+            frame = self._decode_until(goal, self._seek(start))
             if frame is not None:
                 return frame
         raise InputError(
-            f"Frame {index} of the video {self._path} cannot be decoded: bring it anew."
+            f"Frame {index} of the video {self._path} cannot be decoded: get it again."
         )
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -96,7 +96,8 @@ class VideoFile:
             yield self[index]
 
     def time(self, index: int) -> float:
-        """When a frame is shown, in seconds from the first one."""
+        """Time at which a frame is shown, in seconds from the first one."""
+        assert self._stream.time_base is not None  # frames have time stamps
         return float((int(self._times[index]) - int(self._times[0])) * self._stream.time_base)
 
     def __enter__(self) -> VideoFile:
@@ -111,30 +112,29 @@ class VideoFile:
         self._container.close()
 
     def check(self) -> None:
-        """Decode everything once.
+        """Decode all frames once.
 
         Raises:
-            InputError: if what is decoded is not what the packets promise.
+            InputError: if the decoded frames are not those of the packets.
         """
-        self._seek(None)
-        decoded = []
+        decoded: list[int | None] = []
         try:
-            decoded.extend(frame.pts for frame in self._decoder)
+            decoded.extend(frame.pts for frame in self._seek(None))
         except av.FFmpegError as error:
             raise self._broken(len(decoded), error) from error
         finally:
             self._decoder = self._position = None
         if decoded != self._times.tolist():
             raise InputError(
-                f"The video {self._path} announces {len(self)} frames, and the {len(decoded)} "
-                "decoded ones have other time stamps: it cannot be read in place, extract it."
+                f"The video {self._path} declares {len(self)} frames, but the {len(decoded)} "
+                "decoded ones have other time stamps: extract its frames (--extract)."
             )
 
     def _open(self) -> None:
         self._container, self._stream = _open(str(self._path))
 
-    def _seek(self, time: int | None) -> None:
-        """Continue at the key frame of a time stamp; None for the start of the file."""
+    def _seek(self, time: int | None) -> Iterator[av.VideoFrame]:
+        """Decode from the key frame of a time stamp; None for the start of the file."""
         self._position = None
         if time is None:
             self._container.close()
@@ -142,11 +142,12 @@ class VideoFile:
         else:
             self._container.seek(time, stream=self._stream, backward=True)
         self._decoder = self._container.decode(self._stream)
+        return self._decoder
 
-    def _decode_until(self, goal: int) -> np.ndarray | None:
-        """The frame of a time stamp; None if decoding comes to a later one, or to the end."""
+    def _decode_until(self, goal: int, decoder: Iterator[av.VideoFrame]) -> np.ndarray | None:
+        """Decode the frame of a time stamp; None if a later one or the end comes first."""
         try:
-            for frame in self._decoder:
+            for frame in decoder:
                 self._position = frame.pts
                 if frame.pts is None or frame.pts > goal:
                     break
@@ -159,7 +160,7 @@ class VideoFile:
 
     def _broken(self, index: int, error: Exception) -> InputError:
         return InputError(
-            f"The video {self._path} cannot be decoded at frame {index} ({error}): bring it anew."
+            f"The video {self._path} cannot be decoded at frame {index} ({error}): get it again."
         )
 
 
@@ -168,22 +169,24 @@ def _open(path: str) -> tuple[InputContainer, VideoStream]:
         container = av.open(path, options=OPENING)
         stream = container.streams.video[0]
     except (av.FFmpegError, IndexError) as error:
-        raise InputError(f"The file {path} is no video that FFmpeg can read.") from error
+        raise InputError(
+            f"The file {path} is not a video that FFmpeg can read: check the file."
+        ) from error
     stream.codec_context.thread_count = 1  # loader workers are the parallelism
     return container, stream
 
 
-def _missing(path: str | Path, announced: int, whole: int) -> str:
-    """What a file lacks of the frames or of the bytes that it announces."""
-    if whole < announced:
-        return f"{announced - whole} of its {announced} frames are missing or broken"
+def _missing(path: str | Path, declared: int, whole: int) -> str:
+    """Describe which of the declared frames or bytes a file lacks."""
+    if whole < declared:
+        return f"{declared - whole} of its {declared} frames are missing or broken"
     missing = missing_bytes(path)
     return f"at least {missing} bytes are missing" if missing else ""
 
 
 @functools.lru_cache(maxsize=1024)
 def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Time stamps of all frames and of the key frames, sorted, and the number of whole packets.
+    """Read the sorted time stamps of all frames and of the key frames, and count whole packets.
 
     Packets are read, not decoded.
     """
@@ -191,19 +194,19 @@ def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
     try:
         with container:
             packets = [
-                (each.pts, each.is_keyframe, each.is_discard, each.is_corrupt)
-                for each in container.demux(stream)
-                if each.size
+                (packet.pts, packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+                for packet in container.demux(stream)
+                if packet.size
             ]
     except av.FFmpegError as error:
-        raise InputError(f"The video {path} is broken ({error}): bring it anew.") from error
+        raise InputError(f"The video {path} is broken ({error}): get it again.") from error
     shown = [(time, is_key) for time, is_key, is_discarded, _ in packets if not is_discarded]
     if not shown:
-        raise InputError(f"The video {path} has no frames: bring it anew.")
+        raise InputError(f"The video {path} has no frames: get it again.")
     if any(time is None for time, _ in shown):
         raise NoTimeStamps(
-            f"The frames of the video {path} have no time stamps, so that none can be found by its "
-            "number: put it into another container (ffmpeg -i IN -c copy OUT.mp4)."
+            f"The frames of the video {path} have no time stamps, so that they cannot be found by "
+            "number: put them into another container (ffmpeg -i IN -c copy OUT.mp4)."
         )
     times = np.sort([time for time, _ in shown])
     whole = sum(not is_corrupt for *_, is_corrupt in packets)
@@ -211,5 +214,5 @@ def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-    """The picture as players show it: telephones note how they were held."""
+    """Picture (H, W, 3) BGR as players show it, after the rotation that the camera recorded."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90))

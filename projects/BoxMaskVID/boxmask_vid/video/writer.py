@@ -1,4 +1,4 @@
-"""Video files that browsers play."""
+"""Writer of video files that browsers play."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 from ..errors import InputError, unwritable
 
-# VP9 plays in every browser, in sizes that are odd, too (H.264 needs even ones there).
+# VP9 plays in every browser, also in odd sizes (H.264 needs even ones there).
 CODEC = "libvpx-vp9"
 CODEC_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "24", "b": "0"}
 # Each second is complete in itself, so that the file is valid wherever writing ends.
@@ -22,19 +24,19 @@ CONTAINER_OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 class VideoWriter:
     """Writes BGR frames to an mp4 file, which appears when it is complete.
 
-    After an error (a full disk, too) it appears with what was written before.
+    After an error (such as a full disk) it appears with the frames written before.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         """
         Args:
-            path: of the file, ending in .mp4; an existing one is replaced.
+            path: file to write, ending in .mp4; an existing one is replaced.
             fps: frames per second.
         """
         self._path = path
         self._unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")
         self._fps = Fraction(fps).limit_denominator(10_000)
-        self._container = None
+        self._output: tuple[OutputContainer, VideoStream] | None = None
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3).
@@ -42,32 +44,33 @@ class VideoWriter:
         Raises:
             InputError: if its size is not that of the first frame, or the file cannot be written.
         """
-        if self._container is None:
-            self._open(frame.shape)
+        if self._output is None:
+            self._output = self._open(frame.shape)
+        container, stream = self._output
         if frame.shape != self._shape:
             raise InputError(
                 f"{self._path}: a frame of {frame.shape[1]} x {frame.shape[0]} pixels follows "
-                f"frames of {self._shape[1]} x {self._shape[0]}; a video has frames of one size."
+                f"frames of {self._shape[1]} x {self._shape[0]}: give frames of one size."
             )
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
         try:
-            self._container.mux(self._stream.encode(picture))
+            container.mux(stream.encode(picture))
         except OSError as error:
             raise unwritable(self._path, error) from error
 
-    def _open(self, shape: tuple[int, ...]) -> None:
+    def _open(self, shape: tuple[int, ...]) -> tuple[OutputContainer, VideoStream]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(
-                str(self._unfinished), "w", format="mp4", options=CONTAINER_OPTIONS
-            )
+            container = av.open(str(self._unfinished), "w", format="mp4", options=CONTAINER_OPTIONS)
         except OSError as error:
             raise unwritable(self._path, error) from error
-        self._stream = self._container.add_stream(CODEC, rate=self._fps, options=CODEC_OPTIONS)
-        self._stream.height, self._stream.width = shape[:2]
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.gop_size = max(round(self._fps), 1)
+        stream = container.add_stream(CODEC, rate=self._fps, options=CODEC_OPTIONS)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.gop_size = max(round(self._fps), 1)
         self._shape = shape
+        return container, stream
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -79,10 +82,11 @@ class VideoWriter:
         traceback: TracebackType | None,
     ) -> None:
         """Complete the file; after an error it holds what was written before."""
-        if self._container is None:
+        if self._output is None:
             return
+        container, stream = self._output
         failure = None
-        for finish in (lambda: self._container.mux(self._stream.encode()), self._container.close):
+        for finish in (lambda: container.mux(stream.encode()), container.close):
             try:
                 finish()
             except OSError as reason:  # the disk is still full: what is on it is valid

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from boxmask_vid.apps.dataset_tools.checks import examine, repair
+from boxmask_vid.apps.dataset_tools.checks import check_content, fix_content
 from boxmask_vid.apps.dataset_tools.converters.convert import FORMATS, convert_to_coco_vid
 from boxmask_vid.apps.dataset_tools.converters.ilsvrc import categories, read_xml
 from boxmask_vid.apps.dataset_tools.converters.imagenet_det import listed_images
@@ -17,12 +17,12 @@ from boxmask_vid.apps.dataset_tools.converters.imagenet_vid import train_videos,
 from boxmask_vid.data import load_vid_json
 from boxmask_vid.errors import InputError
 from boxmask_vid.files import read_json, write_json
+from support.annotation_formats import IMAGES, WRITERS, write_images
 from support.ilsvrc import OBJECT, XML, write_list, write_tree
-from tests.apps.dataset_tools.converters.test_formats import IMAGES, WRITERS, write_images
 
 MUTATIONS = 2000
-# what the doctor leaves to people
-NOT_MECHANICAL = {
+# errors that fix_content leaves to people
+NOT_FIXED = {
     "repeated ids",
     "frame_id gaps",
     "tracks that change class",
@@ -155,17 +155,17 @@ def test_coco_vid_json(coco_vid):
     assert min(read_well, refused) > MUTATIONS // 50, (read_well, refused)
 
 
-def test_the_doctor_examines_and_mends_whatever_is_json(coco_vid, tmp_path):
-    mended = tmp_path / "mended/a.json"
+def test_any_json_is_checked_and_fixed(coco_vid, tmp_path):
+    fixed = tmp_path / "fixed/a.json"
 
-    def examine_and_mend(_: int) -> None:
+    def check_and_fix(_: int) -> None:
         content = read_json(coco_vid)
-        examination = examine(content)
-        if not examination.findings["sections and fields"].count:
-            write_json(mended, repair(content, examination)[0])
-            left = examine(read_json(mended)).findings.values()
-            errors = {each.check for each in left if each.count and each.is_error}
-            assert errors <= NOT_MECHANICAL, errors
+        report = check_content(content)
+        if not report.findings["sections and fields"].count:
+            write_json(fixed, fix_content(content, report)[0])
+            left = check_content(read_json(fixed)).findings.values()
+            errors = {finding.check for finding in left if finding.count and finding.is_error}
+            assert errors <= NOT_FIXED, errors
 
-    read_well, refused = fuzz([coco_vid], examine_and_mend, seed=4)
+    read_well, refused = fuzz([coco_vid], check_and_fix, seed=4)
     assert min(read_well, refused) > MUTATIONS // 50, (read_well, refused)

@@ -23,7 +23,7 @@ FOLDER = "train/ILSVRC2013_train/n02084071"
 
 def write_images(root: Path, *names: str, classes: tuple[str, ...] = (DOG,)) -> None:
     """Still images of 64 x 48 pixels with a box of each class."""
-    objects = "".join(OBJECT.format(track=0, name=each) for each in classes)
+    objects = "".join(OBJECT.format(track=0, name=name) for name in classes)
     for name in names:
         for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
             (root / f"{kind}/DET/{name}.{suffix}").parent.mkdir(parents=True, exist_ok=True)
@@ -37,15 +37,15 @@ def convert(root: Path, **kwargs) -> dict:
 
 def test_listed_images_once_each_with_their_objects_of_the_classes(tmp_path, capsys):
     write_images(tmp_path, f"{FOLDER}/a", f"{FOLDER}/b", f"{FOLDER}/c", classes=(DOG, PERSON))
-    write_list(tmp_path, "DET_train_30classes.txt", *[f"{FOLDER}/{each} 1" for each in "bab"])
+    write_list(tmp_path, "DET_train_30classes.txt", *[f"{FOLDER}/{name} 1" for name in "bab"])
     content = convert(tmp_path)
-    assert [each["file_name"] for each in content["images"]] == [
+    assert [image["file_name"] for image in content["images"]] == [
         f"{FOLDER}/b.JPEG",
         f"{FOLDER}/a.JPEG",
     ]
-    assert [each["bbox"] for each in content["annotations"]] == [[11, 16, 10, 20]] * 2
-    assert {each["category_id"] for each in content["annotations"]} == {9}
-    assert tuple(each["name"] for each in content["categories"]) == CLASS_NAMES
+    assert [annotation["bbox"] for annotation in content["annotations"]] == [[11, 16, 10, 20]] * 2
+    assert {annotation["category_id"] for annotation in content["annotations"]} == {9}
+    assert tuple(category["name"] for category in content["categories"]) == CLASS_NAMES
     assert content["info"]["box_rule"] == "inclusive"
     assert "3 rows, 1 of them repeated" in capsys.readouterr().out
 
@@ -54,7 +54,7 @@ def test_a_missing_list_is_derived_from_the_annotations_and_that_is_said(tmp_pat
     write_images(tmp_path, f"{FOLDER}/a", "train/ILSVRC2014_train_0000/b")
     write_images(tmp_path, f"{FOLDER}/other", classes=(PERSON,))
     content = convert(tmp_path, box_rule="short")
-    assert [Path(each["file_name"]).stem for each in content["images"]] == ["a", "b"]
+    assert [Path(image["file_name"]).stem for image in content["images"]] == ["a", "b"]
     assert content["annotations"][0]["bbox"] == [11, 16, 9, 19]
     assert "has no DET_train_30classes.txt" in capsys.readouterr().out
 
@@ -99,8 +99,8 @@ def no_stills(root: Path) -> None:
 
 
 BROKEN = {
-    no_image: r"There is no image .*a.JPEG: bring it",
-    no_annotation: r"There is no annotation .*b.xml: bring it",
+    no_image: r"Image .*a.JPEG not found: download it",
+    no_annotation: r"Annotation .*b.xml not found: download it",
     another_list: r"row 1: 'n02084071_1 1' is not 'train/<image> 1'",
     a_list_of_videos: r"row 1: 'train/a/s 1 0 4' is not a name and 1 numbers",
     no_object: r"has no object of the classes of VID",
@@ -127,8 +127,8 @@ def still_images(tmp_path, synthetic_datasets) -> str:
         "dotted_square",
     ]
     content["categories"] = [{"id": i, "name": name} for i, name in enumerate(names, start=1)]
-    for each in content["annotations"]:
-        each["category_id"] = 1
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 1
     path = tmp_path / "stills.json"
     path.write_text(json.dumps(content))
     register_coco_instances("small_stills", {}, str(path), str(tmp_path / "Data/DET"))

@@ -27,11 +27,11 @@ def test_synthetic_tree_round_trip(tmp_path):
     make_synthetic_vid(tmp_path, videos=4, frames=20, seed=1)
     content = convert(tmp_path)
     train, val = content["imagenet_vid_train"], content["imagenet_vid_val"]
-    assert [each["name"] for each in train["categories"]] == list(CLASS_NAMES)
+    assert [category["name"] for category in train["categories"]] == list(CLASS_NAMES)
     assert (len(train["videos"]), len(train["images"])) == (3, 60)
-    assert sum(each["is_vid_train_frame"] for each in train["images"]) == 45
+    assert sum(image["is_vid_train_frame"] for image in train["images"]) == 45
     assert (len(val["videos"]), len(val["images"])) == (1, 20)
-    assert not any(each["is_vid_train_frame"] for each in val["images"])
+    assert not any(image["is_vid_train_frame"] for image in val["images"])
     path = str(tmp_path / "out/imagenet_vid_train.json")
     records = load_vid_json(path, str(tmp_path / "Data/VID"))
     assert len(records) == 45
@@ -50,8 +50,8 @@ def test_the_frame_column_counts_from_zero(tmp_path):
     write_tree(tmp_path, {"train/a/s": 3})
     write_list(tmp_path, "VID_train_15frames.txt", "train/a/s 1 0 3", "train/a/s 1 2 3")
     images = convert(tmp_path)["imagenet_vid_train"]["images"]
-    assert [each["is_vid_train_frame"] for each in images] == [True, False, True]
-    assert [each["frame_id"] for each in images] == [0, 1, 2]
+    assert [image["is_vid_train_frame"] for image in images] == [True, False, True]
+    assert [image["frame_id"] for image in images] == [0, 1, 2]
     assert images[2]["file_name"] == "train/a/s/000002.JPEG"
 
 
@@ -71,8 +71,8 @@ def test_box_rule_is_an_option_and_recorded(tmp_path, rule: str, size: tuple):
 def test_tracks_are_unique_in_the_file(tmp_path):
     write_tree(tmp_path, {"val/a": 2, "val/b": 1}, OBJECT.format(track=0, name="n02084071"))
     annotations = convert(tmp_path)["imagenet_vid_val"]["annotations"]
-    assert [each["instance_id"] for each in annotations] == [1, 1, 2]
-    assert len({each["id"] for each in annotations}) == 3
+    assert [annotation["instance_id"] for annotation in annotations] == [1, 1, 2]
+    assert len({annotation["id"] for annotation in annotations}) == 3
 
 
 def test_lists_below_image_sets_vid_are_found(tmp_path):
@@ -80,7 +80,7 @@ def test_lists_below_image_sets_vid_are_found(tmp_path):
     (tmp_path / "ImageSets/VID").mkdir(parents=True)
     (tmp_path / "ImageSets/VID/VID_val_videos.txt").write_text("val/b 1 0 1\nval/a 2 0 2\n")
     content = convert(tmp_path)["imagenet_vid_val"]
-    assert [each["name"] for each in content["videos"]] == ["val/b", "val/a"]
+    assert [video["name"] for video in content["videos"]] == ["val/b", "val/a"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_both_dialects_of_the_val_list(tmp_path, rows):
     write_tree(tmp_path, {"val/b": 1, "val/a": 2})
     write_list(tmp_path, "VID_val_videos.txt", *rows)
     content = convert(tmp_path)["imagenet_vid_val"]
-    assert [each["name"] for each in content["videos"]] == ["val/b", "val/a"]
+    assert [video["name"] for video in content["videos"]] == ["val/b", "val/a"]
     assert len(content["images"]) == 3
 
 
@@ -109,7 +109,7 @@ def test_the_full_val_set_is_compared_with_its_known_counts():
     ]
     content = {"categories": categories, "annotations": annotations}
     assert len(annotations) == 273505
-    assert compare_with_known_counts(content).startswith("all 273505 boxes, class by class")
+    assert compare_with_known_counts(content).startswith("all 273505 boxes agree, class by class")
     annotations.pop()
     assert compare_with_known_counts(content).endswith("of val: c30 6909 instead of 6910")
 
@@ -117,7 +117,7 @@ def test_the_full_val_set_is_compared_with_its_known_counts():
 def test_a_missing_list_is_derived_and_that_is_said(tmp_path, capsys):
     write_tree(tmp_path, {"train/a/s": 40})
     images = convert(tmp_path)["imagenet_vid_train"]["images"]
-    assert [i for i, each in enumerate(images) if each["is_vid_train_frame"]] == key_frames(40)
+    assert [i for i, image in enumerate(images) if image["is_vid_train_frame"]] == key_frames(40)
     assert "key frames are derived by its rule" in capsys.readouterr().out
 
 
@@ -221,9 +221,9 @@ BROKEN = {
     frame_beyond: r"VID_train_15frames.txt, row 1: frame 3 of a video of 3 frames",
     other_columns: r"VID_train_15frames.txt, row 2: 'train/a/s 1' is not a name and 3 numbers",
     gap: r"has 2 frames but no 000001.JPEG",
-    no_xml: r"There is no annotation .*000001.xml",
+    no_xml: r"Annotation .*000001.xml not found",
     not_xml: r"000000.xml is not an annotation of ILSVRC",
-    unknown_class: r"000000.xml has an object of class 'n00000001', which is none of the 30",
+    unknown_class: r"000000.xml has an object of class 'n00000001', which is not one of the 30",
     no_images: r"val/t has no frames",
     nothing: r"has no folder 'Data': give the root of the ILSVRC tree",
     no_videos: r"has no videos: there must be",
@@ -242,6 +242,7 @@ def test_bad_trees_get_one_clear_sentence_and_leave_no_file(tmp_path, make):
     assert_refused(convert, tmp_path, BROKEN[make])
 
 
+@pytest.mark.slow
 def test_script_prints_the_sentence_without_a_traceback(tmp_path):
     gap(tmp_path)
     script = REPOSITORY / "datasets/prepare_imagenet_vid.py"
@@ -261,20 +262,20 @@ def test_real_clips_in_the_ilsvrc_layout(shared, tmp_path):
     root = shared / "data/ilsvrc_sample"
     written = convert_imagenet_vid(root, tmp_path)
     train, val = (json.loads(path.read_text()) for path in written)
-    names = [each["name"] for each in train["videos"]]
+    names = [video["name"] for video in train["videos"]]
     assert [len(train["videos"]), len(val["videos"])] == [4, 2]
     rows = (root / "ImageSets/VID_train_15frames.txt").read_text().splitlines()
     marked = {
-        f"{names[each['video_id'] - 1]} 1 {each['frame_id']}"
-        for each in train["images"]
-        if each["is_vid_train_frame"]
+        f"{names[image['video_id'] - 1]} 1 {image['frame_id']}"
+        for image in train["images"]
+        if image["is_vid_train_frame"]
     }
     assert marked == {row.rsplit(" ", 1)[0] for row in rows}
     counts = [len(train["annotations"]), len(val["annotations"])]
     assert counts == [113, 64]
     # the same clips are in the COCO-VID JSON beside them, with fractional boxes
     mini = json.loads((shared / "data/mini_vid/instances_val.json").read_text())
-    video = next(each["id"] for each in mini["videos"] if each["name"] == "halmstad_V_BIRD_021")
+    video = next(video["id"] for video in mini["videos"] if video["name"] == "halmstad_V_BIRD_021")
     expected = [a["bbox"] for a in mini["annotations"] if a["video_id"] == video]
     ours = [a["bbox"] for a in val["annotations"] if a["video_id"] == 1]
     for box, other in zip(ours, expected, strict=True):

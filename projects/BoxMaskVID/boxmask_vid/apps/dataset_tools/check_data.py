@@ -1,8 +1,9 @@
-"""The command that looks after a COCO-VID JSON."""
+"""Checks and fixes of a COCO-VID JSON file, and pictures of what a training reads from it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -12,7 +13,7 @@ from ...config import get_config_file
 from ...data import register_vid_instances
 from ...engine.setup import build_cfg
 from ...files import read_json, write_json
-from .checks import Examination, examine, repair
+from .checks import FORM, CheckReport, Finding, check_content, fix_content
 from .training_samples import draw_training_samples
 
 
@@ -25,18 +26,18 @@ def check_vid_json(
     report: Path | None = None,
     fixed: Path | None = None,
 ) -> bool:
-    """Print what is wrong with a JSON, and mend what is mechanical.
+    """Print what is wrong with a JSON, and fix what has one possible answer.
 
     Args:
         json_file: COCO-VID JSON.
-        images: image root; None to leave the images alone.
+        images: image root; None to skip the image files.
         others: JSONs of other splits, which must not share its videos.
-        decode: decode every image; else only their heads are read.
+        decode: decode every image; otherwise only their headers are read.
         report: JSON to write the findings to.
-        fixed: JSON to write the mended content to.
+        fixed: JSON to write the fixed content to.
 
     Returns:
-        whether it is free of errors; the mended one, if there is one.
+        whether it is free of errors; with ``fixed``, whether the fixed one is.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -44,19 +45,19 @@ def check_vid_json(
     """
     content = _read(json_file)
     splits = [(str(path), _read(path)) for path in others]
-    options = {"image_root": images, "decode": decode, "others": splits}
-    examination = examine(content, **options)
-    print(f"{json_file}: {_table(examination)}")
-    if fixed is not None and not examination.findings["sections and fields"].count:
-        content, done = repair(content, examination)
+    check = partial(check_content, image_root=images, decode=decode, others=splits)
+    found = check(content)
+    print(f"{json_file}: {_table(found)}")
+    if fixed is not None and isinstance(content, dict) and not found.findings[FORM].count:
+        content, done = fix_content(content, found)
         write_json(fixed, content)
-        print("\n".join(f"mended: {each}" for each in done) or "there was nothing to mend")
-        examination = examine(content, **options)
-        print(f"{fixed}: {_table(examination)}")
+        print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
+        found = check(content)
+        print(f"{fixed}: {_table(found)}")
     if report is not None:
-        write_json(report, _as_json(examination))
+        write_json(report, _as_json(found))
         print(f"wrote {report}")
-    return not examination.has_errors
+    return not found.has_errors
 
 
 def draw_samples(
@@ -68,8 +69,8 @@ def draw_samples(
         json_file: COCO-VID JSON that can be trained on.
         images: image root.
         output: folder for the pictures.
-        count: of key frames.
-        config_file: whose ``INPUT`` is used; None for that of the ImageNet VID models.
+        count: number of key frames.
+        config_file: config whose ``INPUT`` is used; None for that of the ImageNet VID models.
 
     Raises:
         InputError: if the JSON cannot be trained on.
@@ -89,34 +90,38 @@ def draw_samples(
 
 def _read(path: Path) -> object:
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}: check the path.")
+        raise FileNotFoundError(f"File {path} not found: check the path.")
     return read_json(path)
 
 
-def _table(examination: Examination) -> str:
+def _severity(finding: Finding) -> str:
+    return "error" if finding.is_error else "warning"
+
+
+def _table(report: CheckReport) -> str:
     rows = [
-        ["error" if each.is_error else "warning", each.check, each.count, "\n".join(each.first)]
-        for each in examination.findings.values()
-        if each.count
+        [_severity(finding), finding.check, finding.count, "\n".join(finding.first)]
+        for finding in report.findings.values()
+        if finding.count
     ]
     if not rows:
         return "nothing found"
     return "\n" + tabulate(rows, headers=["", "check", "count", "the first of them"])
 
 
-def _as_json(examination: Examination) -> dict:
-    findings = examination.findings.values()
+def _as_json(report: CheckReport) -> dict:
+    findings = report.findings.values()
     return {
-        "errors": sum(each.count for each in findings if each.is_error),
-        "warnings": sum(each.count for each in findings if not each.is_error),
+        "errors": sum(finding.count for finding in findings if finding.is_error),
+        "warnings": sum(finding.count for finding in findings if not finding.is_error),
         "findings": [
             {
-                "check": each.check,
-                "severity": "error" if each.is_error else "warning",
-                "count": each.count,
-                "first": each.first,
+                "check": finding.check,
+                "severity": _severity(finding),
+                "count": finding.count,
+                "first": finding.first,
             }
-            for each in findings
-            if each.count
+            for finding in findings
+            if finding.count
         ],
     }

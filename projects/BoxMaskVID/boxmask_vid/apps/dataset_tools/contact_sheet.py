@@ -1,4 +1,4 @@
-"""Detections beside ground truth, on frames from all over a data set."""
+"""Contact sheet: detections beside ground truth, on frames from a whole data set."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def write_contact_sheet(
     videos: int = 6,
     frames: int = 4,
 ) -> Path:
-    """Write a picture with a row for each of some videos: pairs of ground truth and detections.
+    """Write a picture with a row per video: pairs of ground truth and detections.
 
     Args:
         dataset_name: registered videos.
         detections_file: COCO-style results, as ``VIDEvaluator`` writes them.
         output: PNG to write.
-        threshold: lowest score that is shown.
+        threshold: detections with lower scores are not shown.
         videos: number of rows, spread over the data set.
-        frames: pairs in a row, spread over the video.
+        frames: number of pairs in a row, spread over the video.
     """
     by_video, by_image = defaultdict(list), defaultdict(list)
     for record in DatasetCatalog.get(dataset_name):
@@ -58,14 +58,15 @@ def write_contact_sheet(
 
 
 def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarray:
-    """Ground truth and detections of a frame, RGB, side by side."""
+    """Draw ground truth and detections of a frame side by side, (H, W, 3) RGB."""
     frame = read_image(record["file_name"], format="RGB")
     label_of = metadata.thing_dataset_id_to_contiguous_id
     found = Instances(frame.shape[:2])
-    boxes = np.array([each["bbox"] for each in detections], dtype=float).reshape(-1, 4)
+    boxes = np.array([detection["bbox"] for detection in detections], dtype=float).reshape(-1, 4)
     found.pred_boxes = BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)
-    found.scores = np.array([each["score"] for each in detections])
-    found.pred_classes = np.array([label_of[each["category_id"]] for each in detections], dtype=int)
+    found.scores = np.array([detection["score"] for detection in detections])
+    labels = [label_of[detection["category_id"]] for detection in detections]
+    found.pred_classes = np.array(labels, dtype=int)
     panels = {
         f"ground truth, video {record['video_id']} frame {record['frame_index']}": Visualizer(
             frame, metadata, scale=SCALE
@@ -76,13 +77,13 @@ def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarra
 
 
 def titled(panel: np.ndarray, title: str) -> np.ndarray:
-    """A picture (H, W, 3) with a frame and a line of text above it."""
+    """Add a border and a line of text above a picture (H, W, 3)."""
     panel = cv2.copyMakeBorder(panel, TITLE_HEIGHT, 2, 2, 2, cv2.BORDER_CONSTANT)
     font = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
     return cv2.putText(panel, title, (4, 17), *font)
 
 
 def _spread(items: list, count: int) -> list:
-    """Up to ``count`` items, evenly from first to last."""
+    """Choose up to ``count`` items, evenly from first to last."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[index] for index in chosen]

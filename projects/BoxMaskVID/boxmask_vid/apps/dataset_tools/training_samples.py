@@ -1,4 +1,4 @@
-"""What a training sees: key frames with their reference frames, after the mapper."""
+"""Pictures of training samples: key frames with their reference frames, after the mapper."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ GREEN = (0.1, 0.9, 0.1)
 def draw_training_samples(
     cfg: CfgNode, dataset_name: str, output: Path, *, count: int, seed: int = 0
 ) -> list[Path]:
-    """Write a picture for each of some key frames: ground truth drawn, reference frames beside it.
+    """Write pictures of some key frames, boxes drawn, with reference frames beside them.
 
     Args:
-        cfg: its ``INPUT`` is what the mapper does; ``DATASETS.TRAIN`` has the data set.
+        cfg: config with the data set in ``DATASETS.TRAIN``; the mapper uses its ``INPUT``.
         dataset_name: registered videos.
         output: folder for the pictures.
-        count: of key frames, drawn from the whole data set.
-        seed: of that choice and of the augmentation.
+        count: number of key frames, drawn from the whole data set.
+        seed: seed of that choice and of the augmentation.
     """
     mapper = VIDDatasetMapper(cfg, True)
-    records = [each for each in DatasetCatalog.get(dataset_name) if each["annotations"]]
+    records = [record for record in DatasetCatalog.get(dataset_name) if record["annotations"]]
     chosen = random.Random(seed).sample(records, min(count, len(records)))
     written = []
     output.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def draw_training_samples(
 
 
 def _bgr(image: np.ndarray, format: str) -> np.ndarray:
-    """(3, H, W) as the mapper gives it -> (H, W, 3)."""
+    """Convert (3, H, W) of the mapper to (H, W, 3) BGR."""
     image = np.ascontiguousarray(image.transpose(1, 2, 0))
     return image if format == "BGR" else np.ascontiguousarray(image[:, :, ::-1])
 

@@ -1,4 +1,4 @@
-"""How far what was exported is from the model."""
+"""Difference between exported graphs and the model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .formats import Function
 
 @dataclass(frozen=True)
 class Case:
-    """A key frame, its references, and what the model finds in it.
+    """A key frame, its references, and what the model detects in it.
 
     Attributes:
         image: (3, H, W) uint8.
-        references: any number of the same.
-        found: boxes in pixels of the image.
+        references: any number of reference frames, each (3, H, W) uint8.
+        found: detections of the model; boxes in pixels of the image.
     """
 
     image: torch.Tensor
@@ -28,25 +28,26 @@ class Case:
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest of boxes, in pixels, and of scores."""
+    """Largest differences of boxes, in pixels, and of scores."""
 
     pixels: float
     score: float
 
 
 def difference(functions: dict[str, Function], case: Case) -> Difference:
-    """
+    """Difference between graphs and the model in a case.
+
     Args:
         functions: the exported graphs by their names.
-        case: what they are compared on.
+        case: the frames to compare on, with the detections of the model.
     """
-    memory = []
+    memory: list[torch.Tensor] = []
     if "encode" in functions:
         # without references: tensors of no rows
         images = case.references or [case.image]
         frames = [functions["encode"]([image]) for image in images]
         parts = zip(*frames, strict=True)
-        memory = [torch.cat(each) if case.references else each[0][:0] for each in parts]
+        memory = [torch.cat(part) if case.references else part[0][:0] for part in parts]
     boxes, scores, classes = functions["detect"]([case.image, *memory])[:3]
     return compare(case.found, boxes, scores, classes)
 
@@ -54,14 +55,16 @@ def difference(functions: dict[str, Function], case: Case) -> Difference:
 def compare(
     found: Instances, boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor
 ) -> Difference:
-    """Between detections, whatever their order: that of almost equal scores may differ.
+    """Difference between detections, whatever their order, as almost equal scores may swap.
 
     Args:
         found: N detections of the model.
-        boxes, scores, classes: (N, 4), (N,), (N,) of the graph.
+        boxes: (N, 4) of the graph, in pixels.
+        scores: (N,) of the graph.
+        classes: (N,) of the graph.
 
     Returns:
-        both infinite if they are not the same detections.
+        the largest differences; infinite if these are not the same detections.
     """
     if len(found) != len(scores):
         return Difference(float("inf"), float("inf"))

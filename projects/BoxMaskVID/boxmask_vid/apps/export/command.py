@@ -1,12 +1,13 @@
 """Export a trained model as TorchScript and ONNX graphs, checked against the model itself.
 
-Nothing is written before what would be written has been run and agrees.
+Files are written only after all graphs have been run and agree with the model.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -27,13 +28,32 @@ from .graphs import Graph, Port, build_graphs
 CHECKED_FRAMES = 4
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """Options of an export.
+
+    Attributes:
+        output: folder for graphs and ``model.json``.
+        formats: names in ``FORMATS``.
+        check_input: video file, folder or glob of images to check on; None for a synthetic video.
+        tolerance: largest difference from the model, in pixels and in score.
+    """
+
+    output: Path
+    formats: Sequence[str] = tuple(FORMATS)
+    check_input: str | None = None
+    tolerance: float = 1e-3
+
+
 def argument_parser() -> argparse.ArgumentParser:
-    """The options of ``tools/export_model.py``."""
+    """Options of ``tools/export_model.py``."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--config-file", required=True, metavar="CFG", help="of the model")
-    add("--output", required=True, type=Path, metavar="DIR", help="for graphs and model.json")
-    add("--format", nargs="+", choices=FORMATS, default=list(FORMATS), help="(default: all)")
+    add("--config-file", required=True, metavar="CFG", help="config file of the model")
+    add(
+        "--output", required=True, type=Path, metavar="DIR", help="folder for graphs and model.json"
+    )
+    add("--format", nargs="+", choices=FORMATS, default=list(FORMATS), help="default: all")
     add(
         "--check-input",
         metavar="X",
@@ -51,38 +71,56 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export, check, write.
+    """Export as the command line says.
 
     Raises:
-        InputError: if the model cannot be exported, a package is missing, the exported graphs find
-            something else than the model, or the output cannot be written.
+        FileNotFoundError, InputError: as :func:`export_model`.
     """
-    for name in args.format:
+    options = ExportOptions(args.output, args.format, args.check_input, args.tolerance)
+    export_model(build_cfg(args.config_file, args.opts), options)
+
+
+def export_model(cfg: CfgNode, options: ExportOptions) -> None:
+    """Export a model, check the graphs, and write them.
+
+    Args:
+        cfg: the config, with weights.
+        options: what to write, and how to check it.
+
+    Raises:
+        FileNotFoundError: if the weights or the frames to check on do not exist.
+        InputError: if the model cannot be exported, a package is missing, the exported graphs
+            detect something else than the model, or the output cannot be written.
+    """
+    for name in options.formats:
         FORMATS[name].check_packages()
-    cfg = _config(args)
+    cfg = cfg.clone()
+    cfg.MODEL.DEVICE = "cpu"
+    # as graphs have them: those that are given, and the image itself
+    cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     predictor = VideoPredictor(cfg)
     graphs = build_graphs(cfg, predictor.model)
-    cases = _cases(predictor, args.check_input)
-    files = {}
-    for name in args.format:
+    cases = _cases(predictor, options.check_input)
+    files: dict[str, bytes] = {}
+    for name in options.formats:
         form = FORMATS[name]
         saved = {graph.name: form.save(graph) for graph in graphs}
         functions = {graph: form.load(content) for graph, content in saved.items()}
-        _check(name, [difference(functions, case) for case in cases], args.tolerance)
+        _check(name, [difference(functions, case) for case in cases], options.tolerance)
         files |= {f"{graph}{form.suffix}": content for graph, content in saved.items()}
     for file, content in files.items():
-        with written_whole(args.output / file) as unfinished:
+        with written_whole(options.output / file) as unfinished:
             unfinished.write_bytes(content)
-    write_json(args.output / "model.json", describe(cfg, graphs, args.format))
+    write_json(options.output / "model.json", describe(cfg, graphs, options.formats))
     print(
         f"compared on {sum(len(case.found) for case in cases)} detections with "
         f"0 to {max(len(case.references) for case in cases)} references\n"
-        f"{args.output}: {', '.join([*files, 'model.json'])}"
+        f"{options.output}: {', '.join([*files, 'model.json'])}"
     )
 
 
 def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> dict:
-    """The content of ``model.json``: what one needs to know to use the graphs."""
+    """Content of ``model.json``: a description of the graphs for those who run them."""
     size, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
     return {
         "image": {
@@ -116,26 +154,18 @@ def _port(port: Port) -> dict:
     return {"name": port.name, "dtype": port.dtype, "shape": list(port.shape)}
 
 
-def _config(args: argparse.Namespace) -> CfgNode:
-    """On the CPU, with references as graphs have them: those given, and the image itself."""
-    cfg = build_cfg(args.config_file, args.opts)
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
-    return cfg
-
-
 def _cases(predictor: VideoPredictor, source: str | None) -> list[Case]:
-    """The last frame with 0, 1, 2, ... of the others as its references."""
+    """Cases to compare on: the last frame with 0, 1, 2, ... of the others as its references."""
     if source is None:
         frames = [frame for frame, _ in render_video(Scene(CHECKED_FRAMES, 0.5), (0, 0))]
     else:
         frames = list(islice(open_frames(source), CHECKED_FRAMES))
     if not frames:
-        raise InputError(f"--check-input {source} has no frames: bring a video with some.")
+        raise InputError(f"--check-input {source} has no frames: choose another video.")
     *others, image = (predictor.sample(frame)["image"] for frame in frames)
     if any(other.shape != image.shape for other in others):
         raise InputError(
-            f"--check-input {source} has images of different sizes: bring frames of one video."
+            f"--check-input {source} has images of different sizes: choose frames of one video."
         )
     cases = []
     for count in range(len(others) + 1 if predictor.model.roi_heads.uses_references else 1):
@@ -145,19 +175,19 @@ def _cases(predictor: VideoPredictor, source: str | None) -> list[Case]:
         cases.append(Case(image, others[:count], found))
     if not any(len(case.found) for case in cases):
         raise InputError(
-            "The model finds nothing in the frames to check on, so nothing can be compared: bring "
-            "some with objects, --check-input X, or lower MODEL.ROI_HEADS.SCORE_THRESH_TEST."
+            "The model finds nothing in the frames to check on, so nothing can be compared: choose "
+            "frames with objects (--check-input X), or lower MODEL.ROI_HEADS.SCORE_THRESH_TEST."
         )
     return cases
 
 
 def _check(name: str, differences: Sequence[Difference], tolerance: float) -> None:
-    pixels = max(each.pixels for each in differences)
-    score = max(each.score for each in differences)
+    pixels = max(difference.pixels for difference in differences)
+    score = max(difference.score for difference in differences)
     print(f"{name}: largest difference from the model {pixels:.2g} pixels, {score:.2g} in score")
     if not max(pixels, score) <= tolerance:
         raise InputError(
-            f"The {name} graphs do not find what the model finds, nothing is written: differences "
-            f"of {pixels:.2g} pixels and {score:.2g} in score, {tolerance:g} is allowed; see "
-            "'What cannot be exported' in docs/DETECT.md."
+            f"The {name} graphs do not find what the model finds, so nothing is written: they "
+            f"differ by {pixels:.2g} pixels and {score:.2g} in score, --tolerance is "
+            f"{tolerance:g}; see 'What cannot be exported' in docs/DETECT.md."
         )

@@ -1,21 +1,23 @@
-"""Graphs as files, and files as functions."""
+"""File formats of graphs: how to write them and how to run them."""
 
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 
 from ...errors import InputError
 from .graphs import Graph
 
-# RoIAlign's shift by half a cell exists from here on. With an older one (Detectron2's default is
-# 11) boxes are wrong, and nothing but a warning of the exporter says so.
+# The first one with RoIAlign's shift by half a cell. With an older one (Detectron2's default is 11)
+# boxes are wrong, and only a warning of the exporter says so.
 OPSET = 16
 
 Function = Callable[[Sequence[torch.Tensor]], list[torch.Tensor]]
@@ -23,13 +25,13 @@ Function = Callable[[Sequence[torch.Tensor]], list[torch.Tensor]]
 
 @dataclass(frozen=True)
 class Format:
-    """How a graph is written and read.
+    """File format of a graph.
 
     Attributes:
-        suffix: of the file.
-        packages: that it takes, beside PyTorch.
-        save: the content of the file.
-        load: what runs the content on the CPU.
+        suffix: suffix of the file.
+        packages: packages that it needs besides PyTorch.
+        save: from a graph to the content of the file.
+        load: from the content to a function that runs it on the CPU.
     """
 
     suffix: str
@@ -38,14 +40,15 @@ class Format:
     load: Callable[[bytes], Function]
 
     def check_packages(self) -> None:
-        """
+        """Check that the packages are installed.
+
         Raises:
             InputError: if one of the packages is missing.
         """
-        missing = [each for each in self.packages if find_spec(each) is None]
+        missing = [package for package in self.packages if find_spec(package) is None]
         if missing:
             raise InputError(
-                f"Writing and checking {self.suffix} files takes {' and '.join(missing)}: run "
+                f"{self.suffix} files need {' and '.join(missing)} to be written and checked: run "
                 f"'pip install -c constraints.txt {' '.join(missing)}'."
             )
 
@@ -53,7 +56,7 @@ class Format:
 def _save_torchscript(graph: Graph) -> bytes:
     content = io.BytesIO()
     with _quietly():
-        # the check of the trace would run it on the same input once more; ours uses other ones
+        # PyTorch would check the trace on the same input; the command checks it on others
         traced = torch.jit.trace(graph.module, graph.module.flattened_inputs, check_trace=False)
         torch.jit.save(traced, content)
     return content.getvalue()
@@ -72,20 +75,20 @@ def _load_torchscript(content: bytes) -> Function:
 
 
 def _save_onnx(graph: Graph) -> bytes:
-    content = io.BytesIO()
     ports = [*graph.inputs, *graph.outputs]
-    with _quietly():
+    with _quietly(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "graph.onnx")
         torch.onnx.export(
             graph.module,
             graph.module.flattened_inputs,
-            content,
+            path,
             dynamo=False,
             opset_version=OPSET,
             input_names=[port.name for port in graph.inputs],
             output_names=[port.name for port in graph.outputs],
             dynamic_axes={port.name: port.free_axes for port in ports},
         )
-    return content.getvalue()
+        return path.read_bytes()
 
 
 def _load_onnx(content: bytes) -> Function:
@@ -93,23 +96,20 @@ def _load_onnx(content: bytes) -> Function:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # no warnings of shapes in a loop that it had guessed
+    options.log_severity_level = 3  # no warnings about shapes in a loop, which it guesses
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-    names = [each.name for each in session.get_inputs()]
+    names = [port.name for port in session.get_inputs()]
 
     def run(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        arrays = {name: each.numpy() for name, each in zip(names, inputs, strict=True)}
-        return [torch.from_numpy(each) for each in session.run(None, arrays)]
+        arrays = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
+        return [torch.from_numpy(array) for array in session.run(None, arrays)]
 
     return run
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Tracing warns of every Python number; whether one is wrong is what the check finds out.
-
-    PyTorch also announces what it wants to have in the place of TorchScript.
-    """
+    """Silence warnings: of Python numbers in a trace (the command checks it) and of TorchScript."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

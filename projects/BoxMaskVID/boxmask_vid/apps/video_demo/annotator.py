@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,26 +16,40 @@ from detectron2.structures import Instances
 from detectron2.utils.colormap import colormap
 from detectron2.utils.video_visualizer import VideoVisualizer
 
-from ...checkpoint.provenance import model_origin
+from ...checkpoint.provenance import model_provenance
 from ...config import names_of_classes
 from ...engine.predictor import VideoPredictor
 from ...errors import InputError
-from ...evaluation.detection_log import check_origin
-from ...files import read_json, write_json
+from ...json_lines import JsonLinesLog, read_json_lines
+from ...references import build_reference_policy
 from ...video import FrameSource, VideoWriter, open_frames
-from .result_files import (
-    CocoFile,
-    CsvFile,
-    JsonLinesFile,
-    frame_record,
-    read_json_lines,
-    record_instances,
-)
+from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 from .track_linker import TrackLinker
 
 
-@dataclass
-class Job:
+@dataclass(frozen=True)
+class AnnotationOptions:
+    """Options that all videos share.
+
+    Attributes:
+        threshold: lowest score of a detection.
+        online: look at frames of the past only.
+        tracks: link detections of an object over frames.
+        fps: frames per second of the output; None for those of the input.
+        show: show the frames in a window.
+        resume: continue from the JSON lines of an interrupted run.
+    """
+
+    threshold: float = 0.5
+    online: bool = False
+    tracks: bool = False
+    fps: float | None = None
+    show: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class VideoTask:
     """An input and its outputs."""
 
     input: str
@@ -47,133 +60,132 @@ class Job:
 
     def __str__(self) -> str:
         outputs = self.video, self.jsonl, self.csv, self.coco
-        return ", ".join(str(each) for each in outputs if each is not None)
+        return ", ".join(str(path) for path in outputs if path is not None)
 
 
 class Annotator:
-    """What all inputs share: a model and options."""
+    """A model and options to annotate videos with."""
 
-    def __init__(self, cfg: CfgNode, args: argparse.Namespace) -> None:
+    def __init__(self, cfg: CfgNode, options: AnnotationOptions) -> None:
         """
         Args:
             cfg: the config, with weights.
-            args: as :func:`~boxmask_vid.apps.video_demo.demo.argument_parser` gives them.
+            options: options of all videos.
+
+        Raises:
+            InputError: if there are no weights, or they are not those of the model.
         """
-        self._args = args
+        self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
         self._metadata = Metadata(thing_classes=self._class_names)
-        self._origin = model_origin(cfg)
-        test = cfg.MODEL.VID.TEST
-        self._online = args.online or test.REFERENCES == "online"
+        self._model_provenance = model_provenance(cfg)
+        policy = build_reference_policy(cfg)
+        self._online = options.online or not policy.needs_whole_video
         # elsewhere a frame depends on the frames before it, or has masks, which are not written
-        self._resumable = (
-            test.REFERENCES == "adaptive"
-            and not self._online
-            and not cfg.MODEL.BOXMASK.PREDICT_MASKS
+        self._resumable = not (
+            self._online or policy.needs_every_frame or cfg.MODEL.BOXMASK.PREDICT_MASKS
         )
 
-    def annotate(self, job: Job, watch: Callable[..., Iterable]) -> None:
-        """Files hold, whenever this ends, what was done until then.
+    def annotate(self, task: VideoTask, watch: Callable[..., Iterable]) -> None:
+        """Annotate a video; whenever this ends, the files hold what was done until then.
 
         Args:
-            job: what is done.
+            task: the video and its outputs.
             watch: shows the progress, called as :func:`~boxmask_vid.progress.progress` is; an
-                error that it raises ends the job.
+                error that it raises ends the task.
 
         Raises:
             FileNotFoundError: if the input does not exist.
             InputError: if it cannot be read to its end, or an output cannot be written.
         """
-        args = self._args
-        source = open_frames(_camera_or_path(job.input))
+        options = self._options
+        source = open_frames(_camera_or_path(task.input))
         if source.length is None and not self._online:
-            raise InputError(f"The input {job.input} is read as it comes: add --online.")
-        done = self._done(job) if args.resume else []
-        if done and not self._resumable:
-            print(f"{job.input}: begins anew (online references and masks cannot be continued)")
-            done = []
-        if done and len(done) == source.length and job.video.exists():
-            print(f"{job.input}: is done")
+            raise InputError(f"The input {task.input} is read as it comes: add --online.")
+        done = self._done(task)
+        if done and len(done) == source.length and task.video.exists():
+            print(f"{task.input}: is done")
             return
-        linker = TrackLinker() if args.tracks else None
+        linker = TrackLinker() if options.tracks else None
         visualizer = VideoVisualizer(self._metadata)
         count = 0
         with ExitStack() as files:
-            video = files.enter_context(VideoWriter(job.video, args.fps or source.fps))
-            sinks = self._sinks(job, files)
-            lines = JsonLinesFile(job.jsonl, keep=done) if job.jsonl else None
-            if lines:
-                write_json(_made_by_file(job.jsonl), self._made_by(job))
-                files.enter_context(lines)
-            files.callback(lambda: print(f"{job.input}: {count} frames -> {job}"))
+            video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
+            tables = self._tables(task, files)
+            lines = self._lines(task, len(done), files)
+            files.callback(lambda: print(f"{task.input}: {count} frames -> {task}"))
             frames = chain(self._repeated(source, done), self._detected(source, len(done)))
             for frame, image, instances in watch(frames, total=source.length, what="frame"):
                 tracks = linker.link(instances) if linker else None
                 time = source.time(frame)
                 record = frame_record(frame, time, instances, self._class_names, tracks)
-                for each in sinks:
-                    each.write(record)
+                for table in tables:
+                    table.append(record)
                 if lines and frame >= len(done):
-                    lines.write(record)
+                    lines.append(record)
                 drawn = _drawn(visualizer, image, instances, tracks)
                 video.write(drawn)
                 count += 1
-                if args.show and _window_is_closed(drawn):
+                if options.show and _window_is_closed(drawn):
                     break
 
-    def _done(self, job: Job) -> list[dict]:
-        """Frames that an earlier run has written.
+    def _done(self, task: VideoTask) -> list[dict]:
+        """Records of the frames that an earlier run has written.
 
         Raises:
             InputError: if it was of another input, model or option.
         """
-        records = read_json_lines(job.jsonl, self._class_names)
-        if records:
-            made_by = _made_by_file(job.jsonl)
-            if not made_by.is_file():
-                raise InputError(
-                    f"There is no {made_by}, which tells what {job.jsonl} was made with: leave "
-                    "--resume out to begin anew."
-                )
-            check_origin(job.jsonl, read_json(made_by), self._made_by(job))
+        if not self._options.resume or task.jsonl is None:
+            return []
+        found = read_json_lines(task.jsonl, self._provenance(task))
+        records = list(checked_records(found, task.jsonl, self._class_names))
+        if records and not self._resumable:
+            print(f"{task.input}: starts over (online references and masks cannot be continued)")
+            return []
         return records
 
-    def _made_by(self, job: Job) -> dict[str, str]:
-        options = {f"--{name}": repr(getattr(self._args, name)) for name in ("threshold", "tracks")}
-        return {**self._origin, **options, "--input": str(Path(job.input).resolve())}
+    def _provenance(self, task: VideoTask) -> dict[str, str]:
+        return {
+            **self._model_provenance,
+            "--threshold": repr(self._options.threshold),
+            "--tracks": repr(self._options.tracks),
+            "--input": str(Path(task.input).resolve()),
+        }
 
-    def _sinks(self, job: Job, files: ExitStack) -> list:
-        sinks = []
-        if job.csv:
-            sinks.append(CsvFile(job.csv))
-        if job.coco:
-            sinks.append(CocoFile(job.coco, self._class_names))
-        return [files.enter_context(each) for each in sinks]
+    def _lines(self, task: VideoTask, keep: int, files: ExitStack) -> JsonLinesLog | None:
+        if task.jsonl is None:
+            return None
+        return files.enter_context(JsonLinesLog(task.jsonl, self._provenance(task), keep=keep))
+
+    def _tables(self, task: VideoTask, files: ExitStack) -> list[CsvFile | CocoFile]:
+        tables: list[CsvFile | CocoFile] = []
+        if task.csv:
+            tables.append(files.enter_context(CsvFile(task.csv)))
+        if task.coco:
+            tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+        return tables
 
     def _repeated(
         self, source: FrameSource, done: list[dict]
     ) -> Iterator[tuple[int, np.ndarray, Instances]]:
-        """Frames that were detected before an interruption."""
+        """Frames of an interrupted run, with what it detected."""
         for record, image in zip(done, source, strict=False):
-            instances = record_instances(record, image.shape[:2], self._class_names)
+            height, width = image.shape[:2]
+            instances = record_instances(record, (height, width), self._class_names)
             yield record["frame"], image, instances
 
     def _detected(
         self, source: FrameSource, start: int
     ) -> Iterator[tuple[int, np.ndarray, Instances]]:
         if self._online:
-            found = self._predictor.predict_stream(source)
+            results = self._predictor.predict_stream(source)
         else:
-            found = self._predictor.predict_video(source, start=start)
-        for each in found:
-            instances = each["instances"].to("cpu")
-            good = instances[instances.scores >= self._args.threshold]
-            yield each["frame"], each["image"], good
-
-
-def _made_by_file(jsonl: Path) -> Path:
-    return jsonl.with_name(f"{jsonl.name}.made_by")
+            results = self._predictor.predict_video(source, start=start)
+        for result in results:
+            instances = result["instances"].to("cpu")
+            good = instances[instances.scores >= self._options.threshold]
+            yield result["frame"], result["image"], good
 
 
 def _camera_or_path(text: str) -> str | int:
@@ -186,7 +198,7 @@ def _drawn(
     instances: Instances,
     tracks: list[int] | None,
 ) -> np.ndarray:
-    """The frame with its detections, BGR; with tracks each one has its colour in all frames."""
+    """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
     if tracks is not None:
         colors = colormap(rgb=True, maximum=1)
         instances.set("COLOR", [colors[track % len(colors)] for track in tracks])

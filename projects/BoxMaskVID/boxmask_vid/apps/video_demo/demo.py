@@ -1,8 +1,9 @@
-"""From videos to annotated videos and files of detections."""
+"""Command ``demo.py``: annotate videos and write their detections to files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,33 +12,34 @@ from detectron2.config import CfgNode
 from ...engine.setup import build_cfg
 from ...errors import InputError
 from ...progress import progress
-from .annotator import WINDOW, Annotator, Job
+from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
 
+# options of files, which the page gives to the browser, and of windows
 NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The options of ``demo.py``."""
+    """Options of ``demo.py``."""
     parser = argparse.ArgumentParser(
         description="Detect objects in videos, draw them and write them to files. Several inputs "
         "go to folders, one file for each."
     )
     add = parser.add_argument
     add("--config-file", required=True, metavar="FILE")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
+    videos = parser.add_mutually_exclusive_group(required=True)
+    videos.add_argument(
         "--input",
         nargs="+",
         metavar="X",
         help="video files, folders or globs of images, numbers of cameras, rtsp:// addresses",
     )
-    what.add_argument(
+    videos.add_argument(
         "--serve", action="store_true", help="a page for a browser: upload a video, play the result"
     )
-    add("--host", default="127.0.0.1", help="of the page (default: this machine only)")
-    add("--port", type=int, default=8000, help="of the page; 0 for any that is free")
+    add("--host", default="127.0.0.1", help="address of the page (default: this machine only)")
+    add("--port", type=int, default=8000, help="port of the page; 0 for any that is free")
     add("--output", type=Path, help="mp4 file; a folder for several inputs")
-    add("--fps", type=float, help="of the output (default: that of the input)")
+    add("--fps", type=float, help="frames per second of the output (default: those of the input)")
     add("--threshold", type=float, default=0.5, help="lowest score of a detection")
     add("--online", action="store_true", help="look at frames of the past only, as they come")
     add("--tracks", action="store_true", help="link detections of an object over frames")
@@ -51,9 +53,9 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Annotate every input; one that is broken does not keep the others from being annotated.
+    """Annotate every input; a broken one does not stop the others.
 
-    With ``--serve``, annotate what comes through a page for a browser until Ctrl-C.
+    With ``--serve``, annotate videos that are uploaded to a page for a browser, until Ctrl-C.
 
     Raises:
         InputError: if there are no weights, an input cannot be read to its end, an output cannot be
@@ -62,11 +64,15 @@ def run(args: argparse.Namespace) -> None:
     _check_options(args)
     cfg = build_cfg(args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
-        raise InputError("There are no weights: add '--opts MODEL.WEIGHTS FILE'.")
+        raise InputError("MODEL.WEIGHTS is empty: add '--opts MODEL.WEIGHTS FILE'.")
+    options = AnnotationOptions(
+        args.threshold, args.online, args.tracks, args.fps, args.show, args.resume
+    )
     if args.serve:
-        _serve(cfg, args)
+        _serve(cfg, options, args.host, args.port)
     else:
-        _annotate_inputs(cfg, args)
+        outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
+        _annotate_inputs(cfg, options, _tasks(args.input, outputs))
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -78,51 +84,43 @@ def _check_options(args: argparse.Namespace) -> None:
             raise InputError(f"--serve gives its files to the browser: leave out --{files[0]}.")
         return
     if args.output is None:
-        raise InputError("--input is annotated in --output Y: add it.")
+        raise InputError("--input needs a place for the annotated video: add --output Y.")
     if args.resume and not args.jsonl:
-        raise InputError("--resume reads from --jsonl OUT what is done: add it, in both runs.")
+        raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
 
 
-def _serve(cfg: CfgNode, args: argparse.Namespace) -> None:
+def _serve(cfg: CfgNode, options: AnnotationOptions, host: str, port: int) -> None:
     try:
         from .serve import serve
     except ImportError as error:  # the libraries of the page are optional
         raise InputError(
-            f"--serve needs what is not installed ({error.name}): pip install -c constraints.txt "
-            "'.[serve]', or run the set-up."
+            f"--serve needs a package that is not installed ({error.name}): pip install -c "
+            "constraints.txt '.[serve]', or run tools/setup_environment.py."
         ) from error
-    serve(cfg, args)
+    serve(cfg, options, host=host, port=port)
 
 
-def _annotate_inputs(cfg: CfgNode, args: argparse.Namespace) -> None:
-    if args.show:
+def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[VideoTask]) -> None:
+    if options.show:
         _check_window()
-    jobs = _jobs(args)
-    annotator = Annotator(cfg, args)
+    annotator = Annotator(cfg, options)
     failures = []
-    for job in jobs:
+    for task in tasks:
         try:
-            annotator.annotate(job, progress)
+            annotator.annotate(task, progress)
         except (InputError, FileNotFoundError) as error:
             failures.append(str(error))
     if failures:
         raise InputError(" ".join(failures))
 
 
-def _jobs(args: argparse.Namespace) -> list[Job]:
-    columns = [
-        _outputs(args.input, output, suffix)
-        for output, suffix in (
-            (args.output, ".mp4"),
-            (args.jsonl, ".jsonl"),
-            (args.csv, ".csv"),
-            (args.coco, ".json"),
-        )
-    ]
-    return [Job(*row) for row in zip(args.input, *columns, strict=True)]
+def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[VideoTask]:
+    """A task for each input; ``outputs`` are files or folders by the suffix of their files."""
+    columns = [_paths(inputs, output, suffix) for suffix, output in outputs.items()]
+    return [VideoTask(*row) for row in zip(inputs, *columns, strict=True)]
 
 
-def _outputs(inputs: list[str], output: Path | None, suffix: str) -> list[Path | None]:
+def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[Path | None]:
     """A file for each input, all in a folder unless there is one input and ``output`` is a file."""
     if output is None:
         return [None] * len(inputs)
@@ -132,15 +130,15 @@ def _outputs(inputs: list[str], output: Path | None, suffix: str) -> list[Path |
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = [Path(each) for each in inputs]
+    paths = [Path(name) for name in inputs]
     stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
-    outputs = [output / f"{stem}{suffix}" for stem in stems]
-    if len(set(outputs)) < len(outputs):
+    files = [output / f"{stem}{suffix}" for stem in stems]
+    if len(set(files)) < len(files):
         raise InputError(
             f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
             f"{output}: rename them or run them one by one."
         )
-    return outputs
+    return files
 
 
 def _check_window() -> None:
@@ -148,6 +146,6 @@ def _check_window() -> None:
         cv2.namedWindow(WINDOW)
     except cv2.error as error:
         raise InputError(
-            "--show needs a window, and this OpenCV has none: install opencv-python in the place "
-            "of opencv-python-headless, on a machine with a screen."
+            "--show needs a window, and this OpenCV has none: install opencv-python instead of "
+            "opencv-python-headless, on a machine with a screen."
         ) from error

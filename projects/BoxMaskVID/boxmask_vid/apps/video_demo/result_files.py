@@ -1,23 +1,18 @@
-"""Detections written as they come: JSON lines, CSV and COCO results.
-
-All take records of frames, see :func:`frame_record`.
-"""
+"""Detections written as they come: records of frames, CSV and COCO results."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
 
 import torch
 from detectron2.structures import Boxes, Instances
 
-from ...errors import InputError, unwritable
+from ...errors import InputError
+from ...files import GrowingFile, written_whole
 
 
 def frame_record(
@@ -27,7 +22,7 @@ def frame_record(
     class_names: Sequence[str],
     tracks: Sequence[int] | None = None,
 ) -> dict:
-    """A frame in words.
+    """Record of a frame: a line of JSON.
 
     Args:
         frame: its number, from 0.
@@ -54,139 +49,82 @@ def frame_record(
 
 
 def record_instances(record: dict, size: tuple[int, int], class_names: Sequence[str]) -> Instances:
-    """The detections of a record; ``size`` is the (height, width) of its frame."""
+    """Detections of a record; ``size`` is the (height, width) of its frame."""
     found = record["detections"]
     return Instances(
         size,
-        pred_boxes=Boxes(torch.tensor([each["box"] for each in found]).reshape(-1, 4)),
-        scores=torch.tensor([each["score"] for each in found]),
+        pred_boxes=Boxes(torch.tensor([row["box"] for row in found]).reshape(-1, 4)),
+        scores=torch.tensor([row["score"] for row in found]),
         pred_classes=torch.tensor(
-            [class_names.index(each["class"]) for each in found], dtype=torch.int64
+            [class_names.index(row["class"]) for row in found], dtype=torch.int64
         ),
     )
 
 
-def read_json_lines(path: Path, class_names: Sequence[str]) -> list[dict]:
-    """The records that were written; a last line that is cut off is left out.
+def checked_records(
+    records: Iterable[dict], path: Path, class_names: Sequence[str]
+) -> Iterator[dict]:
+    """Records of the frames 0, 1, 2, ... as :func:`frame_record` makes them.
 
     Raises:
-        InputError: if the file is none that this module wrote for these classes.
+        InputError: if one of them, read from ``path``, is not such a record.
     """
-    if not path.is_file():
-        return []
-    records = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
+    for number, record in enumerate(records):
         try:
-            record = json.loads(line)
-            classes = {each["class"] for each in record["detections"]}
+            classes = {row["class"] for row in record["detections"]}
             correct = record["frame"] == number and classes <= set(class_names)
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             correct = False
         if not correct:
             raise InputError(
-                f"{path}, line {number + 1}: this is no result of these inputs and this model that "
-                "could be continued; leave --resume out to begin anew."
+                f"{path}, line {number + 1}: this is not a result of these inputs and this model; "
+                "leave out --resume to start over."
             )
-        records.append(record)
-    return records
+        yield record
 
 
-class _ResultFile(AbstractContextManager):
-    """A file of text that cannot be written gets a sentence."""
-
-    def __init__(self, path: Path, mode: str, shown: Path) -> None:
-        self._shown = shown
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = path.open(mode, encoding="utf-8", newline="")
-        except OSError as error:
-            raise unwritable(self._shown, error) from error
-
-    def write(self, record: dict) -> None:
-        """Append a frame.
-
-        Raises:
-            InputError: if the file cannot be written.
-        """
-        try:
-            self._write(record)
-            self._file.flush()
-        except OSError as error:
-            raise unwritable(self._shown, error) from error
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            self._file.close()
-        except OSError as failure:
-            if error is None:
-                raise unwritable(self._shown, failure) from failure
-
-
-class JsonLinesFile(_ResultFile):
-    """One line a frame; complete lines whenever it is read."""
-
-    def __init__(self, path: Path, *, keep: Sequence[dict] = ()) -> None:
-        """
-        Args:
-            path: of the file.
-            keep: records at its start that stay; what follows them is cut off.
-        """
-        super().__init__(path, "a" if keep else "w", path)
-        if keep:
-            with open(path, "rb") as file:
-                end = sum(len(file.readline()) for _ in keep)
-            self._file.truncate(end)
-
-    def _write(self, record: dict) -> None:
-        self._file.write(json.dumps(record) + "\n")
-
-
-class CsvFile(_ResultFile):
-    """One line a detection."""
+class CsvFile(GrowingFile):
+    """CSV file with one line a detection."""
 
     COLUMNS = ("frame", "time", "track", "class", "score", "x1", "y1", "x2", "y2")
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "w", path)
-        self._rows = csv.writer(self._file, lineterminator="\n")
+        super().__init__(path)
+        self._rows = csv.writer(self, lineterminator="\n")
         self._rows.writerow(self.COLUMNS)
 
-    def _write(self, record: dict) -> None:
-        for each in record["detections"]:
-            start = record["frame"], record["time"], each["track"], each["class"], each["score"]
-            self._rows.writerow([*start, *each["box"]])
+    def append(self, record: dict) -> None:
+        """Add the detections of a record."""
+        for row in record["detections"]:
+            start = record["frame"], record["time"], row["track"], row["class"], row["score"]
+            self._rows.writerow([*start, *row["box"]])
 
 
-class CocoFile(_ResultFile):
-    """COCO results; the file appears when it is complete, after an error with what there was.
+class CocoFile(GrowingFile):
+    """COCO results; the file appears when it is complete, after an error with what was written.
 
     ``image_id`` is the number of the frame, ``category_id`` counts the classes from 1.
     """
 
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        self._path = path
-        self._unfinished = path.with_name(f"{path.name}.unfinished")
-        super().__init__(self._unfinished, "w", path)
+        self._whole = written_whole(path)
+        self._unfinished = self._whole.__enter__()
+        super().__init__(self._unfinished, shown=path)
         self._ids = {name: number for number, name in enumerate(class_names, 1)}
         self._valid = 0  # characters, all of one byte, up to the end of the last detection
 
-    def _write(self, record: dict) -> None:
-        for each in record["detections"]:
-            x1, y1, x2, y2 = each["box"]
+    def append(self, record: dict) -> None:
+        """Add the detections of a record."""
+        for row in record["detections"]:
+            x1, y1, x2, y2 = row["box"]
             result = {
                 "image_id": record["frame"],
-                "category_id": self._ids[each["class"]],
+                "category_id": self._ids[row["class"]],
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": each["score"],
+                "score": row["score"],
             }
             text = (",\n" if self._valid else "[") + json.dumps(result)
-            self._file.write(text)
-            self._file.flush()
+            self.write(text)
             self._valid += len(text)
 
     def __exit__(
@@ -200,4 +138,4 @@ class CocoFile(_ResultFile):
             file.truncate(self._valid)
             file.seek(self._valid)
             file.write(b"]" if self._valid else b"[]")
-        os.replace(self._unfinished, self._path)
+        self._whole.__exit__(None, None, None)  # after an error, too

@@ -1,11 +1,10 @@
-"""A page for a browser: upload a video, watch the progress, play and download what was found.
+"""A page for a browser: upload a video, watch the progress, play and download the result.
 
-Everything the page needs comes from here, nothing from the internet.
+Everything the page needs comes from this server, nothing from the internet.
 """
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import signal
 import socket
@@ -18,7 +17,7 @@ from detectron2.config import CfgNode
 from flask import Flask, Response, abort, render_template, request, send_file
 
 from ...errors import InputError
-from .annotator import Annotator
+from .annotator import AnnotationOptions, Annotator
 from .uploads import TooManyVideos, Upload, Uploads
 
 LARGEST_UPLOAD = 1 << 30  # bytes
@@ -30,34 +29,35 @@ HEADERS = {
 }
 
 
-def serve(cfg: CfgNode, args: argparse.Namespace) -> None:
+def serve(cfg: CfgNode, options: AnnotationOptions, *, host: str, port: int) -> None:
     """Serve the page until Ctrl-C; then all files are deleted.
 
     Args:
         cfg: the config, with weights.
-        args: as :func:`~boxmask_vid.apps.video_demo.demo.argument_parser` gives them.
+        options: options of all videos.
+        host: address of the page.
+        port: port of the page; 0 for any that is free.
 
     Raises:
-        InputError: if there is no such address, or it is in use.
+        InputError: if the address does not exist or is in use.
     """
     try:
-        listening = socket.create_server((args.host, args.port))
+        listening = socket.create_server((host, port))
     except (OSError, OverflowError) as error:
         raise InputError(
-            f"The page cannot be served at --host {args.host} --port {args.port} ({error}): choose "
-            "others."
+            f"The page cannot be served at --host {host} --port {port} ({error}): choose others."
         ) from error
     host, port = listening.getsockname()
     is_private = ipaddress.ip_address(host).is_loopback
-    # what ends a service is not Ctrl-C, and files are to be deleted then, too
+    # services are ended by SIGTERM; files are deleted then, too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         listening,
         tempfile.TemporaryDirectory(prefix="boxmask_vid_") as folder,
-        closing(Uploads(Annotator(cfg, args), Path(folder))) as uploads,
+        closing(Uploads(Annotator(cfg, options), Path(folder))) as uploads,
     ):
         app = build_app(uploads)
-        if is_private:  # another name for this machine is another web page reaching for it
+        if is_private:  # any other host name comes from a foreign web page
             app.config["TRUSTED_HOSTS"] = [host, "localhost"]
         else:
             print("Everyone who can reach this machine can use the page.")
@@ -70,9 +70,9 @@ def serve(cfg: CfgNode, args: argparse.Namespace) -> None:
 
 
 def build_app(uploads: Uploads) -> Flask:
-    """The page and what it asks for.
+    """Web application of the page.
 
-    A video is sent by PUT: browsers let no other web page do that.
+    A video is sent by PUT, which browsers do not let other web pages do.
     """
     app = Flask(__name__, static_folder="page", static_url_path="/page", template_folder="page")
 
@@ -96,22 +96,22 @@ def build_app(uploads: Uploads) -> Flask:
         return {"id": name}, 201
 
     @app.get("/videos/<name>")
-    def tell_progress(name: str) -> dict:
+    def progress(name: str) -> dict:
         return known(name).progress()
 
     @app.get("/videos/<name>/annotated.mp4")
-    def give_video(name: str) -> Response:
-        found = known(name)
-        return send_file(found.annotated, download_name=f"{found.stem}_annotated.mp4")
+    def annotated_video(name: str) -> Response:
+        video = known(name)
+        return send_file(video.annotated, download_name=f"{video.stem}_annotated.mp4")
 
     @app.get("/videos/<name>/detections.jsonl")
-    def give_lines(name: str) -> Response:
-        found = known(name)
+    def detections(name: str) -> Response:
+        video = known(name)
         return send_file(
-            found.lines,
+            video.lines,
             "application/jsonl",
             as_attachment=True,
-            download_name=f"{found.stem}.jsonl",
+            download_name=f"{video.stem}.jsonl",
         )
 
     @app.delete("/videos/<name>")
@@ -120,9 +120,9 @@ def build_app(uploads: Uploads) -> Flask:
         return "", 204
 
     def known(name: str) -> Upload:
-        found = uploads.get(name)
-        if found is None:
+        video = uploads.get(name)
+        if video is None:
             abort(404)
-        return found
+        return video
 
     return app

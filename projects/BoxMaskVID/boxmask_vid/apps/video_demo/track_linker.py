@@ -1,4 +1,4 @@
-"""Detections of an object in the frames of a video get the same number."""
+"""Tracks: detections of an object in the frames of a video get the same number."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ class TrackLinker:
         self._frame = 0
 
     def link(self, instances: Instances) -> list[int]:
-        """Go on to the next frame.
+        """Link the detections of the next frame.
 
         Args:
-            instances: its detections, on the CPU, with ``pred_boxes`` and ``pred_classes``.
+            instances: N detections, on the CPU, with ``pred_boxes`` and ``pred_classes``.
 
         Returns:
-            the number of the track of each detection, from 0; a number is never used again.
+            N numbers of tracks, from 0; a number is never used again.
         """
-        self._tracks = [each for each in self._tracks if self._frame - each.frame <= self._patience]
+        self._tracks = [
+            track for track in self._tracks if self._frame - track.frame <= self._patience
+        ]
         boxes = instances.pred_boxes.tensor.float()
         categories = instances.pred_classes.tolist()
         linked = self._matches(boxes, categories)
@@ -58,16 +60,17 @@ class TrackLinker:
         return [linked[row].number for row in range(len(categories))]
 
     def _matches(self, boxes: torch.Tensor, categories: list[int]) -> dict[int, _Track]:
-        """The track of each row that has one, pairs in the order of their overlap."""
+        """Tracks of the rows that have one; pairs that overlap most are linked first."""
         if not self._tracks or not categories:
             return {}
-        last = Boxes(torch.stack([each.box for each in self._tracks]))
+        last = Boxes(torch.stack([track.box for track in self._tracks]))
         overlap = pairwise_iou(Boxes(boxes), last)
-        of_tracks = torch.tensor([each.category for each in self._tracks])
+        of_tracks = torch.tensor([track.category for track in self._tracks])
         overlap[torch.tensor(categories)[:, None] != of_tracks] = 0
         pairs = (overlap >= self._min_iou).nonzero()
         best_first = overlap[tuple(pairs.T)].argsort(descending=True, stable=True)
-        linked, taken = {}, set()
+        linked: dict[int, _Track] = {}
+        taken = set()
         for row, column in pairs[best_first].tolist():
             if row not in linked and column not in taken:
                 linked[row] = self._tracks[column]

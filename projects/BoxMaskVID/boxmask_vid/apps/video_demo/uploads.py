@@ -1,4 +1,4 @@
-"""Videos that came through the page, until they are deleted."""
+"""Videos that were uploaded to the page, until they are deleted."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from werkzeug.utils import secure_filename
 
 from ...errors import InputError
-from .annotator import Annotator, Job
+from .annotator import Annotator, VideoTask
 
 logger = logging.getLogger(__name__)
 
 MOST_VIDEOS = 8  # on the disk at a time
-KEPT = 3600  # seconds, of a result that no page has let go (a browser that crashed)
+KEPT = 3600  # seconds; then a result is deleted that no page has released (a browser crashed)
 
 
 class TooManyVideos(Exception):
-    """There is no place for another video now."""
+    """There is no room for another video now."""
 
 
 class Upload:
-    """A video and what becomes of it.
+    """An uploaded video, its annotation and its results.
 
     Attributes:
-        annotated: the annotated video, there after the first frames.
+        annotated: the annotated video, which exists after the first frames.
         lines: its detections as JSON lines.
         stem: the name of the upload, without its suffix.
         finished: when it was done, in seconds of the monotonic clock; None before.
@@ -44,11 +44,13 @@ class Upload:
         self.stem = self._path.stem
         self.finished: float | None = None
         self._sentence = ""
-        self._started, self._done, self._total = 0.0, 0, None
+        self._started, self._done = 0.0, 0
+        self._total: int | None = None
         self._unwanted = threading.Event()
 
-    def receive(self, content: BinaryIO) -> None:
-        """
+    def receive(self, content: IO[bytes]) -> None:
+        """Write the content of the upload to the disk.
+
         Raises:
             OSError: if there is no room.
         """
@@ -57,18 +59,18 @@ class Upload:
             shutil.copyfileobj(content, file)
 
     def annotate(self, annotator: Annotator) -> None:
-        """Write the results; the upload is deleted, whatever comes out."""
-        job = Job(str(self._path), self.annotated, jsonl=self.lines)
+        """Write the results; the upload is deleted, even after an error."""
+        task = VideoTask(str(self._path), self.annotated, jsonl=self.lines)
         try:
             if not self._unwanted.is_set():
-                annotator.annotate(job, self._watch)
+                annotator.annotate(task, self._watch)
         except _Unwanted:
             pass
         except (InputError, FileNotFoundError) as error:
             self._sentence = str(error).replace(f"{self._path.parent}/", "")
         except Exception:
             logger.exception("%s", self._path.name)
-            self._sentence = "This should not happen; the terminal of the page says more."
+            self._sentence = "Unexpected error: see the terminal of the page."
         finally:
             shutil.rmtree(self._path.parent, ignore_errors=True)
             self.finished = time.monotonic()
@@ -76,8 +78,11 @@ class Upload:
                 self.delete()
 
     def progress(self) -> dict:
-        """``done`` and ``total`` frames, ``seconds`` of work, and at the end ``finished``, with a
-        ``sentence`` if something was wrong; ``playable`` if there is a result.
+        """Progress for the page.
+
+        Returns:
+            ``done`` and ``total`` frames, ``seconds`` of work, ``finished`` at the end, a
+            ``sentence`` if something was wrong, ``playable`` if there is a result.
         """
         return {
             "done": self._done,
@@ -89,17 +94,17 @@ class Upload:
         }
 
     def delete(self) -> None:
-        """Delete the results, once nobody writes them any more."""
+        """Delete the results, as soon as nothing is written to them."""
         self._unwanted.set()
         if self.finished is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _watch(self, frames: Iterable, *, total: int | None, what: str) -> Iterator:
         self._started, self._total = time.monotonic(), total
-        for each in frames:
+        for frame in frames:
             if self._unwanted.is_set():
                 raise _Unwanted
-            yield each
+            yield frame
             self._done += 1
 
 
@@ -108,28 +113,28 @@ class _Unwanted(Exception):
 
 
 class Uploads:
-    """All videos in hand; they are annotated one after the other."""
+    """All uploaded videos; they are annotated one after the other."""
 
     def __init__(self, annotator: Annotator, folder: Path) -> None:
         """
         Args:
-            annotator: of all videos.
-            folder: all files are below it.
+            annotator: annotates all videos.
+            folder: folder of all files.
         """
         self._annotator = annotator
         self._folder = folder
         self._uploads: dict[str, Upload] = {}
         self._worker = ThreadPoolExecutor(max_workers=1)
 
-    def add(self, name: str, content: BinaryIO) -> str:
+    def add(self, name: str, content: IO[bytes]) -> str:
         """Take a video.
 
         Args:
-            name: of the file.
-            content: of the file.
+            name: name of the file.
+            content: content of the file.
 
         Returns:
-            under which it is known here.
+            the key of the video.
 
         Raises:
             TooManyVideos: if there are ``MOST_VIDEOS``.
@@ -137,7 +142,7 @@ class Uploads:
         """
         self._forget_old()
         if len(self._uploads) >= MOST_VIDEOS:
-            raise TooManyVideos(f"{MOST_VIDEOS} videos are in hand: come back later.")
+            raise TooManyVideos(f"The limit of {MOST_VIDEOS} videos is reached: try again later.")
         key = secrets.token_urlsafe(16)
         upload = self._uploads[key] = Upload(self._folder / key, name)
         try:
@@ -150,18 +155,18 @@ class Uploads:
         return key
 
     def get(self, key: str) -> Upload | None:
-        """The video of a key, if it has not been forgotten."""
+        """Video of a key, if it has not been deleted."""
         return self._uploads.get(key)
 
     def forget(self, key: str) -> None:
-        """Delete a video and its results; if it is in work, that ends."""
+        """Delete a video and its results; if it is being annotated, that stops."""
         upload = self._uploads.get(key)
         if upload is not None:
             upload.delete()
             self._uploads.pop(key, None)
 
     def close(self) -> None:
-        """Forget all of them."""
+        """Delete all videos and stop."""
         for key in list(self._uploads):
             self.forget(key)
         self._worker.shutdown()

@@ -1,7 +1,7 @@
 """Data sets: COCO-VID JSON and the built-in names."""
 
 from . import builtin  # noqa: F401
-from .vid_json import (
+from .registration import (
     class_names,
     is_of_videos,
     load_vid_json,

@@ -1,4 +1,4 @@
-"""The data sets that have names: trees under ``$DETECTRON2_DATASETS`` (see datasets/README.md)."""
+"""Built-in data sets: trees under ``$DETECTRON2_DATASETS`` (see datasets/README.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from detectron2.data.datasets import register_coco_instances
 
 from .imagenet_vid_categories import CLASS_NAMES
-from .vid_json import register_vid_instances
+from .registration import register_vid_instances
 
 # name: (JSON, image root)
 VIDEO_DATASETS = {
@@ -28,7 +28,7 @@ STILL_DATASETS = {
 
 
 def register_builtin_datasets(root: str) -> None:
-    """Register all of them below ``root``; nothing is read before it is used."""
+    """Register the built-in data sets below ``root``; files are read when they are used."""
     for name, (json_file, images) in VIDEO_DATASETS.items():
         register_vid_instances(name, {}, os.path.join(root, json_file), os.path.join(root, images))
     for name, (json_file, images) in STILL_DATASETS.items():

@@ -1,4 +1,4 @@
-"""The 30 classes of ImageNet VID, alphabetical; category ids are 1 .. 30."""
+"""Classes of ImageNet VID, in alphabetical order; category ids are 1 .. 30."""
 
 WORDNET_ID_TO_NAME = {
     "n02691156": "airplane",
@@ -34,8 +34,8 @@ WORDNET_ID_TO_NAME = {
 }
 CLASS_NAMES = tuple(WORDNET_ID_TO_NAME.values())
 
-VAL_VIDEOS = 555  # of the full val set
-# boxes of the full val set, class by class
+VAL_VIDEOS = 555  # in the full val set
+# boxes in the full val set, class by class
 VAL_BOXES_PER_CLASS = (
     *(26387, 7968, 9780, 8854, 9862, 6313, 26690, 11365, 20237, 11629),
     *(11934, 9092, 7593, 5476, 7939, 2840, 5972, 10654, 1139, 5898),

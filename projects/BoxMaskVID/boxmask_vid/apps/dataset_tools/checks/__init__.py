@@ -1,6 +1,7 @@
-"""What is wrong with a COCO-VID JSON: findings, and repairs of what is mechanical."""
+"""Checks of a COCO-VID JSON, and fixes of what has one possible answer."""
 
-from .examine import Examination, Finding, examine
-from .repair import repair
+from .checks import FORM, check_content
+from .fixes import fix_content
+from .report import CHECKS, CheckReport, Finding
 
-__all__ = ["Examination", "Finding", "examine", "repair"]
+__all__ = ["CHECKS", "FORM", "CheckReport", "Finding", "check_content", "fix_content"]

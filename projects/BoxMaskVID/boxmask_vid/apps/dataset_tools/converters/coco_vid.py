@@ -11,7 +11,7 @@ from ....errors import InputError
 
 
 class CocoVidBuilder:
-    """Gives out ids and keeps the records of one COCO-VID JSON.
+    """Assigns ids and collects the records of one COCO-VID JSON.
 
     Attributes:
         content: the records so far.
@@ -20,7 +20,7 @@ class CocoVidBuilder:
     def __init__(self, info: dict, categories: Sequence[dict]) -> None:
         """
         Args:
-            info: what the file tells of itself.
+            info: description of the file.
             categories: records {id, name, ...}.
         """
         self.content: dict = {
@@ -30,35 +30,31 @@ class CocoVidBuilder:
             "images": [],
             "annotations": [],
         }
-        self._category_ids = {each["name"]: each["id"] for each in categories}
+        self._category_ids = {category["name"]: category["id"] for category in categories}
         self._names: set[str] = set()
         self._tracks: dict[tuple, int] = {}
 
     def add_video(self, name: str, **more: object) -> int:
-        """
-        Returns:
-            its id.
+        """Add a video and return its id.
 
         Raises:
             InputError: if there is a video of that name.
         """
         if name in self._names:
-            raise InputError(f"There are two videos of the name '{name}': rename one of them.")
+            raise InputError(f"Two videos have the name '{name}': rename one of them.")
         self._names.add(name)
         video_id = len(self.content["videos"]) + 1
         self.content["videos"].append({"id": video_id, "name": name, **more})
         return video_id
 
     def add_frame(self, video_id: int, frame_id: int, size: tuple[int, int], **more: object) -> int:
-        """
-        Args:
-            video_id: its video.
-            frame_id: its number in the video, from 0.
-            size: width and height in pixels.
-            more: fields such as file_name and is_vid_train_frame.
+        """Add a frame and return its image id.
 
-        Returns:
-            its id.
+        Args:
+            video_id: id of its video.
+            frame_id: number of the frame in the video, from 0.
+            size: width and height in pixels.
+            more: other fields, such as file_name and is_vid_train_frame.
         """
         image_id = len(self.content["images"]) + 1
         self.content["images"].append(
@@ -82,13 +78,14 @@ class CocoVidBuilder:
         track: object = None,
         **more: object,
     ) -> None:
-        """
+        """Add a box.
+
         Args:
-            image_id: its frame.
+            image_id: id of its frame.
             category: name of its class.
             bbox: x, y, width, height in pixels.
-            track: what tells the object in its video; None if that is not known.
-            more: fields such as iscrowd and occluded.
+            track: identifies the object in its video; None if that is not known.
+            more: other fields, such as iscrowd and occluded.
         """
         video_id = self.content["images"][image_id - 1]["video_id"]
         record = {
@@ -110,18 +107,18 @@ class CocoVidBuilder:
 
 def summary(content: dict) -> str:
     """Counts of a COCO-VID (or COCO) content, and a table of its boxes and tracks by class."""
-    boxes = Counter(each["category_id"] for each in content["annotations"])
-    tracks = Counter(
-        category
-        for category, _ in {
-            (each["category_id"], each["instance_id"])
-            for each in content["annotations"]
-            if "instance_id" in each
-        }
-    )
-    rows = [[each["name"], boxes[each["id"]], tracks[each["id"]]] for each in content["categories"]]
+    annotations = content["annotations"]
+    boxes = Counter(annotation["category_id"] for annotation in annotations)
+    pairs = {
+        (box["category_id"], box["instance_id"]) for box in annotations if "instance_id" in box
+    }
+    tracks = Counter(category for category, _ in pairs)
+    rows = [
+        [category["name"], boxes[category["id"]], tracks[category["id"]]]
+        for category in content["categories"]
+    ]
     rows.append(["total", sum(boxes.values()), sum(tracks.values())])
-    keys = sum(each.get("is_vid_train_frame", False) for each in content["images"])
+    keys = sum(image.get("is_vid_train_frame", False) for image in content["images"])
     head = f"{len(content['images'])} frames, {keys} marked as key frames"
     if "videos" in content:
         head = f"{len(content['videos'])} videos, {head}"

@@ -1,4 +1,4 @@
-"""Annotations of any known format, with their frames, to COCO-VID."""
+"""Conversion of annotations of any known format, with their frames, to COCO-VID."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMATS: dict[str, Callable[[Path], Labels]] = {
     "yolo": read_yolo,
     "youtube-vis": read_youtube_vis,
 }
-UNLABELLED = ("reference", "empty")  # what frames without annotations can be taken for
+UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
 def convert_to_coco_vid(
@@ -44,24 +44,24 @@ def convert_to_coco_vid(
     """Write a COCO-VID JSON.
 
     Args:
-        source: the annotations.
+        source: the annotations, a folder or a file.
         output: JSON to write.
         format: one of :data:`FORMATS`.
-        root: folder of image folders, or of video files.
-        video_files: the root has video files, not image folders.
-        extract: write the frames of video files as JPEG below this folder, which then is the root.
-            None to read them in place.
+        root: folder that has image folders or video files.
+        video_files: whether the root has video files.
+        extract: folder to write the frames of video files to, as JPEG; it then is the root. None
+            to read them in place.
         first_number: number of a video file's first frame in the names of label files.
         classes: names in the order of their ids; None for the order of the annotations.
-        unlabelled: one of :data:`UNLABELLED`: frames without a label file become reference frames
-            only, or frames without objects.
+        unlabelled: one of :data:`UNLABELLED`: frames without a label file serve as reference frames
+            only, or are frames without objects.
 
     Returns:
         the root that belongs to the JSON.
 
     Raises:
-        FileNotFoundError: if something is not there.
-        InputError: if something is not what it should be.
+        FileNotFoundError: if a file or folder does not exist.
+        InputError: if the annotations or the frames are not valid.
     """
     labels = FORMATS[format](source)
     names = _class_names(labels, classes)
@@ -88,8 +88,8 @@ def convert_to_coco_vid(
 
 
 REFERENCES = (
-    "frames without label file serve as reference frames only (--unlabelled empty if they have no "
-    "objects)"
+    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
+    "no objects)"
 )
 
 
@@ -98,15 +98,15 @@ def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
     names = list(classes or labels.classes or sorted({box.category for box in boxes}))
     if not names:
         raise InputError(
-            f"{labels.videos[0].where} has no boxes and names no classes: add --classes."
+            f"{labels.videos[0].where} has no boxes and no class names: add --classes."
         )
     if len(set(names)) < len(names):
-        raise InputError(f"A class is named twice in {', '.join(names)}: name each once.")
+        raise InputError(f"A class is named twice in {', '.join(names)}: name every class once.")
     known = set(names)
     for box in boxes:
         if box.category not in known:
             raise InputError(
-                f"{box.where}: class '{box.category}' is none of {', '.join(names)}: add it to "
+                f"{box.where}: class '{box.category}' is not one of {', '.join(names)}: add it to "
                 "--classes, or correct the annotation."
             )
     return names
@@ -119,31 +119,30 @@ def _add(
     _check_sizes(video, frames)
     positions = None
     if video.labelled_frames is not None and unlabelled == "reference":
-        positions = {_position(frames, each, video.where) for each in video.labelled_frames}
+        positions = {_position(frames, frame, video.where) for frame in video.labelled_frames}
     boxes: dict[int, list[LabelledBox]] = {}
     for box in video.boxes:
         boxes.setdefault(_position(frames, box.frame, box.where), []).append(box)
-    more = {} if frames.video_file is None else {"file_name": frames.video_file}
-    video_id = builder.add_video(video.name, **more)
+    of_video = {} if frames.video_file is None else {"file_name": frames.video_file}
+    video_id = builder.add_video(video.name, **of_video)
     left_out: Counter[str] = Counter()
     for position, size in enumerate(frames.sizes):
-        more = {} if frames.files is None else {"file_name": frames.files[position]}
+        of_frame: dict[str, object] = {}
+        if frames.files is not None:
+            of_frame["file_name"] = frames.files[position]
         if positions is not None:
-            more["is_vid_train_frame"] = position in positions
+            of_frame["is_vid_train_frame"] = position in positions
             left_out[REFERENCES] += position not in positions
-        image_id = builder.add_frame(video_id, position, size, **more)
+        image_id = builder.add_frame(video_id, position, size, **of_frame)
         for box in boxes.get(position, ()):
             bbox = _in_pixels(box, size, video.drawn_on)
             if not _reaches_into(bbox, size):
                 left_out["boxes outside their image or without area"] += 1
                 continue
-            more = {} if box.occluded is None else {"occluded": int(box.occluded)}
-            builder.add_box(
-                *(image_id, box.category, bbox),
-                track=box.track,
-                iscrowd=int(box.ignored),
-                **more,
-            )
+            of_box: dict[str, object] = {"iscrowd": int(box.ignored)}
+            if box.occluded is not None:
+                of_box["occluded"] = int(box.occluded)
+            builder.add_box(image_id, box.category, bbox, track=box.track, **of_box)
     return +left_out
 
 
@@ -151,7 +150,7 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
     if video.images is not None and len(video.images) != len(frames.sizes):
         raise InputError(
             f"{video.where} has {len(video.images)} frames, {frames.video_file or 'its video'} has "
-            f"{len(frames.sizes)}: bring the video that was annotated."
+            f"{len(frames.sizes)}: give the video that was annotated."
         )
     if video.size is not None:
         for position, size in enumerate(frames.sizes):
@@ -159,7 +158,7 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
                 name = frames.files[position] if frames.files else frames.video_file
                 raise InputError(
                     f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {video.size[0]} x "
-                    f"{video.size[1]}: bring the images that were annotated."
+                    f"{video.size[1]}: give the images that were annotated."
                 )
 
 
@@ -171,10 +170,10 @@ def _position(frames: Frames, frame: int | str, where: str) -> int:
         )
         hint = ""
         if frames.video_file and isinstance(frame, str):
-            hint = f"; the first frame is taken to be number {frames.first_number} (--first-frame)"
+            hint = f"; the first frame counts as number {frames.first_number} (--first-frame)"
         raise InputError(
             f"{where} annotates frame {frame}, which {name} with its {len(frames.sizes)} frames "
-            f"does not have: bring it, or correct the annotation{hint}."
+            f"does not have: add the frame, or correct the annotation{hint}."
         )
     return position
 

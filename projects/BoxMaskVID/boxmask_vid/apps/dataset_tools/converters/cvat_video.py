@@ -1,4 +1,4 @@
-"""CVAT's XML, "CVAT for video 1.1"."""
+"""Reader of CVAT's XML, "CVAT for video 1.1"."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ import numpy as np
 from ....errors import InputError
 from .labels import LabelledBox, Labels, VideoLabels, number, read_text
 
-LONGEST_VIDEO = 1_000_000  # frames; a number beyond that is a mistake
+LONGEST_VIDEO = 1_000_000  # frames; a larger number is a mistake
+OTHER_SHAPES = ("polygon", "polyline", "points", "mask")
+CORNERS = ("xtl", "ytl", "xbr", "ybr")
+NOT_BOXES = "shapes that are not boxes"
 
 
 def read_cvat_video(source: Path) -> Labels:
-    """Boxes of tracks; where a track's boxes leave frames out, they are interpolated as CVAT does.
+    """Read the boxes of tracks; between the given boxes they are interpolated as CVAT does.
 
-    The video is named after the video file that the task was made from, else after the task.
+    The video is named after the video file that the task was made from, or after the task.
 
     Args:
-        source: an XML file, or a folder of them.
+        source: an XML file, or a folder of XML files.
 
     Raises:
-        FileNotFoundError: if there is nothing.
-        InputError: if a file is not what it should be.
+        FileNotFoundError: if there is no such file.
+        InputError: if a file is not valid.
     """
     if source.is_dir():
         files = sorted(source.rglob("*.xml"))
@@ -44,33 +47,34 @@ def _read(path: Path, left_out: dict[str, int]) -> tuple[VideoLabels, list[str]]
         tree = ElementTree.fromstring(read_text(path))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path} is not XML ({error}): export it again.") from error
-    length = _first(tree, "meta/task/size", "meta/job/size", "meta/size")
-    if tree.tag != "annotations" or length is None:
+    task_size = _first(tree, "meta/task/size", "meta/job/size", "meta/size")
+    if tree.tag != "annotations" or task_size is None:
         raise InputError(
             f"{path} is not CVAT's XML for video (no <annotations> with the <size> of a task): "
             "export the task as 'CVAT for video 1.1'."
         )
-    length = int(number(length, int, str(path), "the size of the task"))
+    length = number(task_size, int, str(path), "the size of the task")
     if not 0 < length <= LONGEST_VIDEO:
         raise InputError(f"{path}: the task has {length} frames: correct <size>.")
-    boxes = []
+    boxes: list[LabelledBox] = []
     for track in tree.iter("track"):
         boxes.extend(_track(track, path, length))
-        others = sum(1 for each in track if each.tag in ("polygon", "polyline", "points", "mask"))
+        others = sum(shape.tag in OTHER_SHAPES for shape in track)
         if others:
-            left_out["shapes that are no boxes"] = (
-                left_out.get("shapes that are no boxes", 0) + others
-            )
+            left_out[NOT_BOXES] = left_out.get(NOT_BOXES, 0) + others
     video_file = _first(tree, "meta/task/source", "meta/source", "meta/job/source")
     name = Path(video_file).stem if video_file else _first(tree, "meta/task/name") or path.stem
-    sides = [_first(tree, f"meta/task/original_size/{side}") for side in ("width", "height")]
+    width, height = (
+        _first(tree, f"meta/task/original_size/{side}") for side in ("width", "height")
+    )
     size = None
-    if None not in sides:
-        size = tuple(int(number(side, int, str(path), "the original size")) for side in sides)
-    names = [
-        each.findtext("name") for each in tree.iter("label") if each.findtext("name") is not None
+    if width is not None and height is not None:
+        what = "the original size"
+        size = number(width, int, str(path), what), number(height, int, str(path), what)
+    names = [label.findtext("name") for label in tree.iter("label")]
+    return VideoLabels(name, str(path), boxes, size=size), [
+        name for name in names if name is not None
     ]
-    return VideoLabels(name, str(path), boxes, size=size), names
 
 
 def _first(tree: ElementTree.Element, *paths: str) -> str | None:
@@ -85,14 +89,13 @@ def _track(node: ElementTree.Element, path: Path, length: int) -> Iterator[Label
         raise InputError(f"{where} has no label: correct it.")
     shapes: dict[int, tuple[np.ndarray, bool, bool]] = {}
     for box in node.iter("box"):
-        frame = int(number(box.get("frame"), int, where, "a frame"))
+        frame = number(box.get("frame"), int, where, "a frame")
         if not 0 <= frame < length or frame in shapes:
-            problem = "comes twice" if frame in shapes else f"is none of 0 to {length - 1}"
+            problem = "occurs twice" if frame in shapes else f"is not one of 0 to {length - 1}"
             raise InputError(f"{where}: frame {frame} {problem}: correct it.")
         here = f"{where}, frame {frame}"
-        corners = [number(box.get(k), float, here, k) for k in ("xtl", "ytl", "xbr", "ybr")]
-        flags = (box.get("outside") == "1", box.get("occluded") == "1")
-        shapes[frame] = (np.array(corners), *flags)
+        corners = np.array([number(box.get(key), float, here, key) for key in CORNERS])
+        shapes[frame] = (corners, box.get("outside") == "1", box.get("occluded") == "1")
     frames = sorted(shapes)
     for frame, following in zip_longest(frames, frames[1:]):
         corners, outside, occluded = shapes[frame]

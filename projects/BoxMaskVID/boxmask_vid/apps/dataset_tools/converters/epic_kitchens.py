@@ -1,4 +1,4 @@
-"""EPIC-KITCHENS-55 object boxes (Damen et al., ECCV 2018), the second data set of BoxMask."""
+"""Reader of the object boxes of EPIC-KITCHENS-55 (Damen et al., ECCV 2018), used by BoxMask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOUNS = "EPIC_noun_classes.csv"
 
 
 def read_epic_kitchens(source: Path) -> Labels:
-    """Boxes ``(top, left, height, width)`` of active objects, on two frames a second.
+    """Read boxes ``(top, left, height, width)`` of active objects, on two frames a second.
 
     The images of ``P01_01`` lie in ``P01/P01_01`` below the image root, with the frame's number in
     their names; those between the annotated ones serve as reference frames. There are no tracks.
@@ -28,18 +28,18 @@ def read_epic_kitchens(source: Path) -> Labels:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        InputError: if a file is not what it should be.
+        InputError: if a file is not valid.
     """
     rows = _rows(source, COLUMNS)
     classes = {
-        int(number(row["noun_id"], int, where, "noun_id")): row["class_key"]
+        number(row["noun_id"], int, where, "noun_id"): row["class_key"]
         for where, row in _rows(source.with_name(NOUNS), ("noun_id", "class_key"))
     }
     boxes: dict[tuple[str, str], list[LabelledBox]] = {}
     labelled: dict[tuple[str, str], set[str]] = {}
     for where, row in rows:
-        frame = str(int(number(row["frame"], int, where, "the frame")))
-        noun = int(number(row["noun_class"], int, where, "noun_class"))
+        frame = str(number(row["frame"], int, where, "the frame"))
+        noun = number(row["noun_class"], int, where, "noun_class")
         if noun not in classes:
             raise InputError(f"{where}: noun_class {noun} is not in {NOUNS}: correct it.")
         text = row["bounding_boxes"].strip()
@@ -50,7 +50,7 @@ def read_epic_kitchens(source: Path) -> Labels:
             )
         video = row["participant_id"].strip(), row["video_id"].strip()
         labelled.setdefault(video, set()).add(frame)
-        for top, left, height, width in (map(int, each) for each in found):
+        for top, left, height, width in (map(int, numbers) for numbers in found):
             boxes.setdefault(video, []).append(
                 LabelledBox(frame, classes[noun], (left, top, width, height), where)
             )
@@ -67,23 +67,23 @@ def read_epic_kitchens(source: Path) -> Labels:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Rows with file and line.
+    """Read rows, each with a description of its place.
 
     Raises:
-        InputError: if a column is missing, a row is incomplete or there is none.
+        InputError: if a column is missing, a row is incomplete or the file has no rows.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
-        missing = [each for each in columns if each not in (reader.fieldnames or ())]
+        missing = [column for column in columns if column not in (reader.fieldnames or ())]
         if missing:
-            raise InputError(f"{path} has no column '{missing[0]}': bring the right file.")
+            raise InputError(f"{path} has no column '{missing[0]}': give the right file.")
         rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
     except csv.Error as error:
-        raise InputError(f"{path} cannot be read ({error}): bring it anew.") from error
+        raise InputError(f"{path} cannot be read ({error}): download it again.") from error
     for where, row in rows:
-        absent = [each for each in columns if row[each] is None]
+        absent = [column for column in columns if row[column] is None]
         if absent:
             raise InputError(f"{where} ends before '{absent[0]}': correct it.")
     if not rows:
-        raise InputError(f"{path} has no rows: bring it anew.")
+        raise InputError(f"{path} has no rows: download it again.")
     return rows

@@ -1,4 +1,4 @@
-"""The ILSVRC layout, which ImageNet VID and DET share: lists, annotations in XML, classes."""
+"""ILSVRC layout, shared by ImageNet VID and DET: lists, annotations in XML, classes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LONGEST_NAME = 255  # characters that a name in a list may have
 
 @dataclass(frozen=True)
 class XmlFrame:
-    """What an XML file says of its frame; objects are {track, name, bbox, occluded, generated}."""
+    """Content of an XML file; objects are {track, name, bbox, occluded, generated}."""
 
     size: tuple[int, int]  # width, height
     objects: list[dict]
 
 
 def argument_parser(description: str) -> argparse.ArgumentParser:
-    """The command line of the converters of such a tree."""
+    """Command line of the converters of such a tree."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("root", type=Path, help="folder with Data, Annotations and ImageSets")
     parser.add_argument("--output", type=Path, required=True, help="folder for the JSON")
@@ -42,13 +42,14 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def check_tree(root: Path) -> None:
-    """
+    """Check that a folder has the layout.
+
     Raises:
         FileNotFoundError: if there is no such folder.
-        InputError: if it has not the layout.
+        InputError: if it does not have the layout.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder {root}: give the root of the ILSVRC tree.")
+        raise FileNotFoundError(f"Folder {root} not found: give the root of the ILSVRC tree.")
     missing = [name for name in ("Data", "Annotations") if not (root / name).is_dir()]
     if missing:
         raise InputError(
@@ -58,7 +59,7 @@ def check_tree(root: Path) -> None:
 
 
 def categories(root: Path) -> list[dict]:
-    """Category records, ids from 1; from the devkit if the tree has one."""
+    """Category records with ids from 1; from the devkit if the tree has one."""
     path = root / "devkit/data/map_vid.txt"
     names = WORDNET_ID_TO_NAME
     if path.is_file():
@@ -73,16 +74,16 @@ def categories(root: Path) -> list[dict]:
 
 
 def list_file(root: Path, kind: str, name: str) -> Path | None:
-    """A list of ``ImageSets``; some releases have it in a folder ``VID`` or ``DET``."""
+    """Find a list in ``ImageSets``; some releases have it in a folder ``VID`` or ``DET``."""
     places = [root / "ImageSets" / name, root / "ImageSets" / kind / name]
     return next((path for path in places if path.is_file()), None)
 
 
 def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
-    """Numbered rows of a list: a name and ``columns`` - 1 whole numbers.
+    """Read the numbered rows of a list: a name and ``columns`` - 1 whole numbers.
 
     Raises:
-        InputError: if a row is anything else, or there is none.
+        InputError: if a row is anything else, or the list is empty.
     """
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
@@ -93,52 +94,60 @@ def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
         if len(row) != columns or not numbers or len(row[0]) > LONGEST_NAME or "\0" in row[0]:
             raise InputError(
                 f"{path}, row {number}: '{line.strip()[:80]}' is not a name and {columns - 1} "
-                "numbers: bring the list of that name, or remove it to have it derived."
+                "numbers: give the list of that name, or remove it to have it derived."
             )
         rows.append((number, row))
     if not rows:
-        raise InputError(f"{path} is empty: bring it anew, or remove it to have it derived.")
+        raise InputError(f"{path} is empty: download it again, or remove it to have it derived.")
     return rows
 
 
 def read_lines(path: Path) -> list[str]:
-    """
+    """Read the lines of a text file.
+
     Raises:
-        InputError: if the file is no text.
+        InputError: if the file is not text.
     """
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text ({error}): bring it anew.") from error
+        raise InputError(f"{path} is not text ({error}): download it again.") from error
 
 
 def read_xml(path: Path, added: int) -> XmlFrame:
-    """
+    """Read an annotation of ILSVRC.
+
     Args:
-        path: an annotation of ILSVRC.
+        path: XML file.
         added: a value of :data:`BOX_RULES`.
 
     Raises:
-        InputError: if it is not there or not an annotation.
+        InputError: if the file does not exist or is not such an annotation.
     """
     try:
-        tree = ElementTree.parse(path)
-        width, height = (int(tree.findtext(f"size/{side}")) for side in ("width", "height"))
+        tree = ElementTree.parse(path).getroot()
+        width, height = (_whole_number(tree, f"size/{side}") for side in ("width", "height"))
         if min(width, height) <= 0:
             raise ValueError(f"its size is {width} x {height}")
         return XmlFrame((width, height), [_object(node, added) for node in tree.iter("object")])
     except FileNotFoundError as error:
-        raise InputError(f"There is no annotation {path}: bring it.") from error
+        raise InputError(f"Annotation {path} not found: download it again.") from error
     except (ElementTree.ParseError, TypeError, ValueError, LookupError) as error:
         raise InputError(
-            f"{path} is not an annotation of ILSVRC ({error}): bring it anew."
+            f"{path} is not an annotation of ILSVRC ({error}): download it again."
         ) from error
 
 
+def _whole_number(node: ElementTree.Element, path: str) -> int:
+    text = node.findtext(path)
+    if text is None:
+        raise ValueError(f"it has no <{path}>")
+    return int(text)
+
+
 def _object(node: ElementTree.Element, added: int) -> dict:
-    x1, y1, x2, y2 = (
-        int(node.findtext(f"bndbox/{tag}")) for tag in ("xmin", "ymin", "xmax", "ymax")
-    )
+    corners = ("xmin", "ymin", "xmax", "ymax")
+    x1, y1, x2, y2 = (_whole_number(node, f"bndbox/{corner}") for corner in corners)
     if x2 < x1 or y2 < y1:
         raise ValueError(f"an object's corners are {x1}, {y1} and {x2}, {y2}")
     if node.findtext("name") is None:

@@ -1,4 +1,4 @@
-"""The still images of ImageNet DET with the 30 classes of ImageNet VID to COCO JSON."""
+"""Conversion of the images of ImageNet DET with the 30 classes of ImageNet VID to COCO JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ JSON = "imagenet_det_30plus1_train.json"
 
 
 def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive") -> Path:
-    """Write ``imagenet_det_30plus1_train.json``: objects of other classes are left out.
+    """Write ``imagenet_det_30plus1_train.json``; objects of other classes are left out.
 
     Args:
-        root: the ILSVRC tree.
+        root: root of the ILSVRC tree.
         output: folder for the file.
         box_rule: one of :data:`BOX_RULES`.
 
@@ -27,19 +27,20 @@ def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not what it should be.
+        InputError: if the tree is not valid.
     """
     check_tree(root)
-    images = listed_images(root)
-    derived = images is None
-    if derived:
+    listed = listed_images(root)
+    if listed is None:
         base = root / "Annotations/DET"
         found = (base / "train").rglob("*.xml")
         images = sorted(path.relative_to(base).with_suffix("").as_posix() for path in found)
-        print(f"{root} has no {LIST}: images with objects of the classes are taken")
+        print(f"{root} has no {LIST}: images with objects of the classes are used")
+    else:
+        images = listed
     if not images:
         raise InputError(f"{root} has no still images: there must be {root}/Annotations/DET/train.")
-    content = convert_images(root, images, box_rule, only_with_objects=derived)
+    content = convert_images(root, images, box_rule, only_with_objects=listed is None)
     if not content["images"]:
         raise InputError(f"{root}/Annotations/DET/train has no object of the classes of VID.")
     path = output / JSON
@@ -49,7 +50,7 @@ def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive
 
 
 def listed_images(root: Path) -> list[str] | None:
-    """Names below Data/DET without suffix, each once; None if there is no list."""
+    """Read the names below Data/DET without suffix, each once; None if there is no list."""
     path = list_file(root, "DET", LIST)
     if path is None:
         return None
@@ -58,7 +59,7 @@ def listed_images(root: Path) -> list[str] | None:
         if not row[0].startswith("train/"):
             raise InputError(
                 f"{path}, row {number}: '{' '.join(row)}' is not 'train/<image> 1': it is another "
-                "list, bring the right one or remove it to have it derived."
+                "list; give the right one, or remove it to have it derived."
             )
     names = list(dict.fromkeys(row[0] for _, row in rows))
     if len(names) < len(rows):
@@ -69,40 +70,36 @@ def listed_images(root: Path) -> list[str] | None:
 def convert_images(
     root: Path, images: list[str], box_rule: str, *, only_with_objects: bool
 ) -> dict:
-    """COCO content of some images."""
+    """Convert images to COCO content."""
     records = categories(root)
-    category_ids = {each["encode_name"]: each["id"] for each in records}
+    category_ids = {record["encode_name"]: record["id"] for record in records}
     info = {"description": f"from {root.name}, ILSVRC layout", "box_rule": box_rule}
-    content = {"info": info, "categories": records, "images": [], "annotations": []}
+    content: dict = {"info": info, "categories": records, "images": [], "annotations": []}
     jobs = [(root, name, BOX_RULES[box_rule]) for name in images]
     frames = in_processes(_read_image, jobs, what="image")
     flat = 0
     for name, frame in zip(images, frames, strict=True):
-        wanted = [each for each in frame.objects if each["name"] in category_ids]
-        objects = [each for each in wanted if min(each["bbox"][2:]) > 0]
+        wanted = [item for item in frame.objects if item["name"] in category_ids]
+        objects = [item for item in wanted if min(item["bbox"][2:]) > 0]
         flat += len(wanted) - len(objects)
         if only_with_objects and not objects:
             continue
         file_name = f"{name}.JPEG"
         if not (root / "Data/DET" / file_name).is_file():
-            raise InputError(f"There is no image {root}/Data/DET/{file_name}: bring it.")
+            raise InputError(f"Image {root}/Data/DET/{file_name} not found: download it again.")
         image_id = len(content["images"]) + 1
+        width, height = frame.size
         content["images"].append(
-            {
-                "id": image_id,
-                "file_name": file_name,
-                "width": frame.size[0],
-                "height": frame.size[1],
-            }
+            {"id": image_id, "file_name": file_name, "width": width, "height": height}
         )
-        for each in objects:
+        for item in objects:
             content["annotations"].append(
                 {
                     "id": len(content["annotations"]) + 1,
                     "image_id": image_id,
-                    "category_id": category_ids[each["name"]],
-                    "bbox": each["bbox"],
-                    "area": each["bbox"][2] * each["bbox"][3],
+                    "category_id": category_ids[item["name"]],
+                    "bbox": item["bbox"],
+                    "area": item["bbox"][2] * item["bbox"][3],
                     "iscrowd": 0,
                 }
             )

@@ -1,4 +1,4 @@
-"""ImageNet VID (ILSVRC layout) to COCO-VID JSON; see datasets/README.md for the tree."""
+"""Conversion of ImageNet VID (ILSVRC layout) to COCO-VID JSON; datasets/README.md has the tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ....parallel import in_processes
 from .coco_vid import CocoVidBuilder, summary
 from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
 
-KEY_FRAMES = 15  # of a training video
+KEY_FRAMES = 15  # per training video
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive
     """Write ``imagenet_vid_train.json`` and ``imagenet_vid_val.json``.
 
     Args:
-        root: the ILSVRC tree.
+        root: root of the ILSVRC tree.
         output: folder for the files.
         box_rule: one of :data:`BOX_RULES`.
 
@@ -39,7 +39,7 @@ def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not what it should be.
+        InputError: if the tree is not valid.
     """
     check_tree(root)
     written = []
@@ -61,7 +61,7 @@ def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive
 
 
 def key_frames(length: int) -> list[int]:
-    """The training key frames of a video: centres of 15 equal bins; all frames if it is short."""
+    """Training key frames of a video: centres of 15 equal bins; all frames of a short video."""
     if length < KEY_FRAMES:
         return list(range(length))
     return [(2 * index + 1) * length // (2 * KEY_FRAMES) for index in range(KEY_FRAMES)]
@@ -86,7 +86,7 @@ def train_videos(root: Path) -> list[Video]:
         if row[1] != "1" or not name.startswith("train/"):
             raise InputError(
                 f"{path}, row {number}: '{' '.join(row)}' is not 'train/<snippet> 1 <frame, from "
-                "0> <video length>': it is another list, bring the right one or remove it to have "
+                "0> <video length>': it is another list; give the right one, or remove it to have "
                 "it derived."
             )
         if not 0 <= frame < length:
@@ -103,14 +103,14 @@ def train_videos(root: Path) -> list[Video]:
 def val_videos(root: Path) -> list[Video]:
     """Validation videos, in the order of the list if there is one.
 
-    The list has one of two dialects, both with rows "val/<snippet> <global index of the frame, from
-    1> <frame> <video length>": a row for each video (its frame 0), or one for each frame.
+    Rows are "val/<snippet> <global index of the frame, from 1> <frame> <video length>". There are
+    two kinds of lists: a row per video (its frame 0), or a row per frame.
     """
     path = list_file(root, "VID", "VID_val_videos.txt")
     if path is None:
         names = _snippets(root, "val")
         if names:
-            print(f"{root} has no VID_val_videos.txt: videos are taken in the order of their names")
+            print(f"{root} has no VID_val_videos.txt: videos are ordered by name")
         return [Video(name, _length(root, name), frozenset()) for name in names]
     listed: dict[str, int] = {}
     frames: dict[str, set[int]] = {}
@@ -119,28 +119,28 @@ def val_videos(root: Path) -> list[Video]:
         if not name.startswith("val/") or frame >= length or listed.get(name, length) != length:
             raise InputError(
                 f"{path}, row {number}: '{' '.join(row)}' is not 'val/<snippet> <global index> "
-                "<frame, from 0> <video length>': it is another list, bring the right one or "
+                "<frame, from 0> <video length>': it is another list; give the right one, or "
                 "remove it to have it derived."
             )
         frames.setdefault(name, set()).add(frame)
         listed[name] = length
-    a_row_a_frame = any(len(each) > 1 for each in frames.values())
+    row_per_frame = any(len(numbers) > 1 for numbers in frames.values())
     for name, numbers in frames.items():
-        expected = listed[name] if a_row_a_frame else 1
+        expected = listed[name] if row_per_frame else 1
         if numbers != set(range(expected)):
             raise InputError(
                 f"{path}: video {name} has rows for {len(numbers)} of its {listed[name]} frames; "
-                "the list must have one for each video (its frame 0) or one for each frame: bring "
-                "it anew or remove it to have it derived."
+                "the list must have one per video (its frame 0) or one per frame: download it "
+                "again, or remove it to have it derived."
             )
     _check_lengths(root, path, listed)
     return [Video(name, length, frozenset()) for name, length in listed.items()]
 
 
 def convert_videos(root: Path, videos: list[Video], box_rule: str) -> dict:
-    """COCO-VID content of some videos; every frame of theirs is listed."""
+    """Convert videos to COCO-VID content; it lists all of their frames."""
     records = categories(root)
-    names = {each["encode_name"]: each["name"] for each in records}
+    names = {record["encode_name"]: record["name"] for record in records}
     builder = CocoVidBuilder(
         {"description": f"from {root.name}, ILSVRC layout", "box_rule": box_rule}, records
     )
@@ -155,20 +155,21 @@ def convert_videos(root: Path, videos: list[Video], box_rule: str) -> dict:
                 file_name=f"{video.name}/{frame_id:06d}.JPEG",
                 is_vid_train_frame=frame_id in video.keys,
             )
-            for each in frame.objects:
-                if each["name"] not in names:
+            for item in frame.objects:
+                if item["name"] not in names:
                     raise InputError(
                         f"{root}/Annotations/VID/{video.name}/{frame_id:06d}.xml has an object "
-                        f"of class '{each['name']}', which is none of the {len(names)}."
+                        f"of class '{item['name']}', which is not one of the {len(names)}: correct "
+                        "it."
                     )
-                if min(each["bbox"][2:]) <= 0:  # a line of pixels has no area by the short rule
+                if min(item["bbox"][2:]) <= 0:  # a line of pixels has no area by the short rule
                     flat += 1
                     continue
                 builder.add_box(
-                    *(image_id, names[each["name"]], each["bbox"]),
-                    track=each["track"],
-                    occluded=each["occluded"],
-                    generated=each["generated"],
+                    *(image_id, names[item["name"]], item["bbox"]),
+                    track=item["track"],
+                    occluded=item["occluded"],
+                    generated=item["generated"],
                 )
     if flat:
         print(f"{root}: {flat} boxes without area were left out")
@@ -176,16 +177,16 @@ def convert_videos(root: Path, videos: list[Video], box_rule: str) -> dict:
 
 
 def compare_with_known_counts(content: dict) -> str:
-    """How the boxes of the full val set compare with those that are known of it."""
-    found = Counter(each["category_id"] for each in content["annotations"])
+    """Compare the boxes of the full val set, class by class, with their known counts."""
+    found = Counter(annotation["category_id"] for annotation in content["annotations"])
     differences = [
-        f"{each['name']} {found[each['id']]} instead of {known}"
-        for each, known in zip(content["categories"], VAL_BOXES_PER_CLASS, strict=True)
-        if found[each["id"]] != known
+        f"{category['name']} {found[category['id']]} instead of {known}"
+        for category, known in zip(content["categories"], VAL_BOXES_PER_CLASS, strict=True)
+        if found[category["id"]] != known
     ]
     if differences:
         return f"these classes differ from the known counts of val: {', '.join(differences)}"
-    return f"all {sum(VAL_BOXES_PER_CLASS)} boxes, class by class, as known of val"
+    return f"all {sum(VAL_BOXES_PER_CLASS)} boxes agree, class by class, with the known counts"
 
 
 def _check_lengths(root: Path, path: Path, listed: dict[str, int]) -> None:
@@ -193,7 +194,7 @@ def _check_lengths(root: Path, path: Path, listed: dict[str, int]) -> None:
         if _length(root, name) != length:
             raise InputError(
                 f"{path}: video {name} has {length} frames there and {_length(root, name)} in "
-                f"{root}/Data/VID/{name}: bring all its frames."
+                f"{root}/Data/VID/{name}: download all of its frames."
             )
 
 
@@ -217,10 +218,12 @@ def _length(root: Path, name: str) -> int:
     folder = root / "Data/VID" / name
     frames = {path.name for path in folder.glob("*.JPEG")}
     if not frames:
-        raise InputError(f"{folder} has no frames (NNNNNN.JPEG): bring the images of video {name}.")
+        raise InputError(f"{folder} has no frames (NNNNNN.JPEG): download video {name} again.")
     missing = next((i for i in range(len(frames)) if f"{i:06d}.JPEG" not in frames), None)
     if missing is not None:
-        raise InputError(f"{folder} has {len(frames)} frames but no {missing:06d}.JPEG: bring it.")
+        raise InputError(
+            f"{folder} has {len(frames)} frames but no {missing:06d}.JPEG: download it again."
+        )
     return len(frames)
 
 

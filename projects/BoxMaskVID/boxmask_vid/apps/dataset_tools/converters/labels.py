@@ -1,13 +1,17 @@
-"""What readers make of annotation formats: boxes of videos whose frames were not looked at yet."""
+"""Labels as read from annotation formats, before the frames are opened."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ....errors import InputError
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,10 @@ class LabelledBox:
         frame: position in the video, from 0; or the stem or the number in the name of its image.
         category: name of its class.
         bbox: x, y, width, height.
-        where: file and line, for errors.
-        track: what tells the object in its video; None if that is not known.
+        where: file and line, for error messages.
+        track: identifies the object in its video; None if that is not known.
         ignored: left out in training and ignored in scoring.
-        occluded: whether the annotation says so; None if it says nothing.
+        occluded: whether it is occluded; None if the annotation does not say.
     """
 
     frame: int | str
@@ -35,28 +39,28 @@ class LabelledBox:
     def __post_init__(self) -> None:
         """
         Raises:
-            InputError: if it is no box.
+            InputError: if a side is not finite or negative.
         """
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
             raise InputError(
-                f"{self.where}: the box x, y, width, height {', '.join(map(str, self.bbox))} is no "
-                "box: correct or remove it."
+                f"{self.where}: the box x, y, width, height {', '.join(map(str, self.bbox))} is "
+                "not a box: correct or remove it."
             )
 
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """The annotations of a video.
+    """Annotations of a video.
 
     Attributes:
-        name: of the video.
-        where: file or folder they come from.
+        name: name of the video.
+        where: file or folder that they come from.
         boxes: all boxes.
-        folder: of its images below the image root, or None for ``name``.
+        folder: folder of its images below the image root; None for ``name``.
         images: its image files below the image root, if the annotations list them.
-        size: width and height of its frames, if the annotations tell them.
+        size: width and height of its frames, if the annotations give them.
         drawn_on: width and height of the pictures that the boxes are relative to; None for pixels.
-        labelled_frames: those that have annotations, empty ones too; None for all.
+        labelled_frames: frames that have annotations, empty ones too; None for all.
     """
 
     name: str
@@ -71,57 +75,57 @@ class VideoLabels:
 
 @dataclass(frozen=True)
 class Labels:
-    """The annotations of a data set; ``classes`` in their order, None for the alphabetical one."""
+    """Annotations of a data set; ``classes`` in their order, None for alphabetical order."""
 
     videos: list[VideoLabels]
     classes: list[str] | None = None
-    left_out: dict[str, int] = field(default_factory=dict)  # what was not taken, and how often
+    left_out: dict[str, int] = field(default_factory=dict)  # what was not used: count
 
 
 def read_text(path: Path) -> str:
-    """
+    """Read a text file.
+
     Raises:
         FileNotFoundError: if there is no such file.
-        InputError: if it is no text.
+        InputError: if it is not text.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}: bring it.")
+        raise FileNotFoundError(f"File {path} not found: check the path.")
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text ({error}): write it again.") from error
 
 
-def number(text: object, kind: Callable[[object], float], where: str, what: str) -> float:
-    """``text`` as an ``int`` or ``float``.
+def number(text: str | float | None, kind: type[Number], where: str, what: str) -> Number:
+    """Convert ``text`` to an ``int`` or ``float``.
 
     Raises:
-        InputError: if it is none.
+        InputError: if it is not a finite number.
     """
-    try:
-        value = kind(text)
-        finite = math.isfinite(value)
-    except (TypeError, ValueError, OverflowError):
-        finite = False
-    if not finite:
-        shown = "missing" if text is None else f"'{str(text)[:40]}'"
-        raise InputError(f"{where}: {what} is {shown} and must be a number: correct it.")
-    return value
+    if text is not None:
+        with suppress(TypeError, ValueError, OverflowError):
+            value = kind(text)
+            if math.isfinite(value):
+                return value
+    shown = "missing" if text is None else f"'{str(text)[:40]}'"
+    raise InputError(f"{where}: {what} is {shown} and must be a number: correct it.")
 
 
 def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Folders directly below ``source`` that have files of a pattern, sorted.
+    """Find the folders directly below ``source`` that have files of a pattern, sorted.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if there are none.
+        FileNotFoundError: if ``source`` does not exist.
+        InputError: if there are no such folders.
     """
     if not source.is_dir():
-        raise FileNotFoundError(f"There is no folder {source}: give the one with the videos.")
-    found = sorted(each for each in source.iterdir() if each.is_dir() and any(each.glob(pattern)))
+        raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
+    folders = (path for path in source.iterdir() if path.is_dir())
+    found = sorted(folder for folder in folders if any(folder.glob(pattern)))
     if not found:
         raise InputError(
-            f"{source} has no folder with {pattern}: there must be one for each video, named after "
-            "it."
+            f"{source} has no folder with {pattern}: there must be one per video, with the name of "
+            "the video."
         )
     return found

@@ -1,4 +1,4 @@
-"""The frames that annotations belong to: folders of images, or video files."""
+"""Frames that annotations belong to: folders of images, or video files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of a video.
+    """Frames of a video.
 
     Attributes:
-        sizes: width and height of each.
+        sizes: width and height of each frame.
         files: image files below the root; None for frames of a video file.
-        video_file: below the root, if they are read in place.
+        video_file: video file below the root, if frames are read in place.
         first_number: number of the first frame of a video file in the names of label files.
     """
 
@@ -40,7 +40,7 @@ class Frames:
     first_number: int = 0
 
     def position(self, frame: int | str) -> int | None:
-        """Where a frame is that annotations call so: its position, a stem, or a number in stems."""
+        """Find the frame that annotations mean: by position, stem, or number in a stem."""
         if isinstance(frame, int):
             return frame if 0 <= frame < len(self.sizes) else None
         found = self._stems.get(frame)
@@ -72,43 +72,43 @@ def frames_of(
 
     Args:
         videos: annotations.
-        root: of image folders or of video files.
+        root: folder that has image folders or video files.
         video_files: read video files rather than image folders.
         extract: write the frames of video files as JPEG below this folder.
         first_number: see :class:`Frames`.
 
     Raises:
-        InputError: if a video is not there, or something of it cannot be read.
+        InputError: if a video does not exist or cannot be read.
     """
     if not video_files:
-        return in_processes(_find_images, [(each, root) for each in videos], what="video")
-    jobs = [(each, root, extract, first_number) for each in videos]
+        return in_processes(_find_images, [(video, root) for video in videos], what="video")
+    jobs = [(video, root, extract, first_number) for video in videos]
     return in_processes(_find_video_file, jobs, what="video")
 
 
 def natural_order(path: PurePath | str) -> list:
-    """A key to sort names such that frame 10 comes after frame 9."""
+    """Sort key of names with which frame 10 comes after frame 9."""
     parts = re.split(r"(\d+)", str(path))
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height as shown, from the head of the file.
+    """Read width and height, as shown, from the header of a file.
 
     Raises:
-        InputError: if it is not there or no image.
+        InputError: if the file does not exist or is not an image.
     """
     try:
         with Image.open(path) as image:
             return oriented_size(image)
     except FileNotFoundError as error:
-        raise InputError(f"There is no image {path}: bring it, or correct the root.") from error
+        raise InputError(f"Image {path} not found: check --images.") from error
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-        raise InputError(f"The image {path} cannot be read ({error}): replace it.") from error
+        raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
 
 
 def oriented_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as shown: cameras note how they were held."""
+    """Width and height as shown, after the rotation that the camera recorded."""
     width, height = image.size
     turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
@@ -120,34 +120,36 @@ def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
         files = list(video.images)
     else:
         folder = root / (video.folder or video.name)
-        if not os.path.isdir(folder):  # False for names that cannot be, too
+        if not os.path.isdir(folder):  # also False for names that are not valid
             raise InputError(
-                f"There is no folder {folder} with the images of the video of {video.where}: bring "
-                "it, or correct the root (--images)."
+                f"Folder {folder} with the images of the video of {video.where} not found: check "
+                "--images."
             )
-        found = [each for each in folder.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES]
+        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
-            raise InputError(f"The folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}).")
-        files = [each.relative_to(root).as_posix() for each in sorted(found, key=natural_order)]
+            raise InputError(
+                f"Folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}): check --images."
+            )
+        files = [path.relative_to(root).as_posix() for path in sorted(found, key=natural_order)]
     return Frames([image_size(root / file) for file in files], files)
 
 
 def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
     video, root, extract, first_number = job
     candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
-    candidates += [each.with_suffix(each.suffix.upper()) for each in candidates]
-    path = next((each for each in candidates if os.path.isfile(each)), None)
-    if path is None:
+    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
+    found = next((path for path in candidates if os.path.isfile(path)), None)
+    if found is None:
         raise InputError(
-            f"There is no video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) "
-            f"for {video.where}: bring it, or correct the root (--videos)."
+            f"Video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) of "
+            f"{video.where} not found: check --videos."
         )
-    with VideoFile(path) as file:
+    with VideoFile(found) as file:
         if extract is None:
             file.check()
             height, width, _ = file[0].shape
             sizes = [(width, height)] * len(file)
-            name = path.relative_to(root).as_posix()
+            name = found.relative_to(root).as_posix()
             return Frames(sizes, video_file=name, first_number=first_number)
         sizes, files = [], []
         (extract / video.name).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A folder of Pascal VOC XMLs for each video."""
+"""Reader of Pascal VOC XML, a folder per video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from .labels import LabelledBox, Labels, VideoLabels, number, read_text, subfold
 
 
 def read_voc(source: Path) -> Labels:
-    """Corners are the first and the last pixel, counted from 1; objects that are ``difficult`` are
+    """Read Pascal VOC XML.
+
+    Corners are the first and the last pixel, counted from 1; objects that are ``difficult`` are
     ignored in scoring.
 
     Args:
@@ -18,7 +20,7 @@ def read_voc(source: Path) -> Labels:
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        InputError: if a file is not what it should be.
+        InputError: if a file is not valid.
     """
     videos = []
     for folder in subfolders(source, "*.xml"):
@@ -36,7 +38,7 @@ def _boxes(path: Path) -> list[LabelledBox]:
         raise InputError(f"{path} is not XML ({error}): write it again.") from error
     if tree.tag != "annotation":
         raise InputError(
-            f"{path} is no Pascal VOC XML: its root is <{tree.tag}>, not <annotation>."
+            f"{path} is not Pascal VOC XML: its root is <{tree.tag}>, not <annotation>."
         )
     boxes = []
     for index, node in enumerate(tree.iter("object"), start=1):

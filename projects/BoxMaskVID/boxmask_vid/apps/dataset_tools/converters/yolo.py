@@ -1,4 +1,4 @@
-"""YOLO: a folder of txt files for each video."""
+"""Reader of YOLO text files, a folder per video."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .labels import LabelledBox, Labels, VideoLabels, number, read_text, subfold
 
 
 def read_yolo(source: Path) -> Labels:
-    """Lines ``class x_centre y_centre width height [track]``, in shares of the image.
+    """Read lines ``class x_centre y_centre width height [track]``, relative to the image.
 
     Args:
         source: folder with ``<video>/<image>.txt`` and the names of the classes: ``classes.txt`` or
-            ``obj.names``, one in a line, or ``data.yaml`` with ``names``.
+            ``obj.names``, one per line, or ``data.yaml`` with ``names``.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        InputError: if a file is not what it should be.
+        InputError: if a file is not valid.
     """
     folders = subfolders(source, "*.txt")
     classes = _classes(source)
@@ -49,13 +49,13 @@ def _classes(source: Path) -> list[str]:
     path = source / "data.yaml"
     if not path.is_file():
         raise InputError(
-            f"{source} does not name its classes: add classes.txt, a name in a line, or data.yaml."
+            f"{source} does not name its classes: add classes.txt, one name per line, or data.yaml."
         )
     try:
         content = yaml.safe_load(read_text(path))
         names = content["names"]
         names = [names[index] for index in range(len(names))]
-        return [str(each) for each in names]
+        return [str(name) for name in names]
     except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} has no list 'names' of the classes ({error!r}): add it."
@@ -66,13 +66,17 @@ def _box(line: str, frame: str, where: str, classes: list[str]) -> LabelledBox:
     fields = line.split()
     if len(fields) not in (5, 6):
         raise InputError(
-            f"{where}: '{line[:60]}' is not 'class x_centre y_centre width height [track]'."
+            f"{where}: '{line[:60]}' is not 'class x_centre y_centre width height [track]': "
+            "correct it."
         )
-    index = int(number(fields[0], int, where, "the class"))
+    index = number(fields[0], int, where, "the class")
     if not 0 <= index < len(classes):
-        raise InputError(f"{where}: class {index} is none of the {len(classes)}: correct it.")
-    x, y, w, h = (number(each, float, where, "a side of the box") for each in fields[1:5])
+        raise InputError(f"{where}: class {index} is not one of the {len(classes)}: correct it.")
+    x, y, w, h = (number(field, float, where, "a side of the box") for field in fields[1:5])
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= w <= 1 and 0 <= h <= 1):
-        raise InputError(f"{where}: '{line[:60]}' has numbers beyond 0 .. 1: they are shares.")
-    track = int(number(fields[5], int, where, "the track")) if len(fields) == 6 else None
+        raise InputError(
+            f"{where}: '{line[:60]}' has numbers outside 0 .. 1: they must be relative to the "
+            "image."
+        )
+    track = number(fields[5], int, where, "the track") if len(fields) == 6 else None
     return LabelledBox(frame, classes[index], (x - w / 2, y - h / 2, w, h), where, track=track)

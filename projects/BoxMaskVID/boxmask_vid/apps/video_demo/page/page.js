@@ -3,7 +3,7 @@
 const element = (id) => document.getElementById(id);
 const LARGEST = Number(document.body.dataset.largest);
 const BETWEEN_QUESTIONS = 300; // milliseconds
-let video = null; // the address of the one in hand
+let video = null; // address of the current one
 
 element("form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -11,7 +11,7 @@ element("form").addEventListener("submit", (event) => {
   forget();
   element("result").hidden = element("sentence").hidden = true;
   if (file.size > LARGEST) {
-    end(`The video has ${inMiB(file.size)}; at most ${inMiB(LARGEST)} are taken.`);
+    end(`The video has ${inMiB(file.size)}; at most ${inMiB(LARGEST)} are allowed.`);
   } else {
     upload(file);
   }
@@ -26,7 +26,7 @@ function forget() {
 }
 
 function upload(file) {
-  const request = new XMLHttpRequest(); // fetch tells nothing about the progress of an upload
+  const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
   request.open("PUT", `/videos?name=${encodeURIComponent(file.name)}`);
   request.responseType = "json";
   request.upload.onprogress = (event) =>
@@ -36,7 +36,7 @@ function upload(file) {
       video = `/videos/${request.response.id}`;
       follow(video);
     } else {
-      end(request.response?.sentence ?? `The server refuses the video (${request.status}).`);
+      end(request.response?.sentence ?? `The server refused the video (${request.status}).`);
     }
   };
   request.onerror = () => end("The server does not answer.");

@@ -1,0 +1,101 @@
+"""Checks of a COCO-VID JSON: the rules of the format, and other faults that spoil a training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ....data.datasets.vid_columns import VIDColumns
+from ....data.datasets.vid_rules import FORM, content_violations, form_violations
+from ....errors import InputError
+from .image_files import check_images
+from .report import CheckReport
+from .tracks import check_tracks
+
+IMBALANCE = 100  # times that the most frequent class may outnumber the rarest
+
+Records = dict[str, list[dict]]
+
+
+def check_content(
+    content: object,
+    *,
+    image_root: Path | None = None,
+    decode: bool = True,
+    others: Iterable[tuple[str, object]] = (),
+) -> CheckReport:
+    """Find all faults of a COCO-VID JSON.
+
+    Args:
+        content: the decoded JSON.
+        image_root: folder that its file names are relative to; None to skip the image files.
+        decode: decode every image; otherwise only their headers are read.
+        others: names and contents of other splits.
+
+    Raises:
+        InputError: if another split is not COCO-VID.
+    """
+    report, columns = CheckReport(), VIDColumns(content)
+    for violations in form_violations(columns):
+        report.add_violations(violations)
+    if report.findings[FORM].count:  # the other checks need all fields
+        return report
+    for violations in content_violations(columns):
+        report.add_violations(violations)
+    records = columns.records
+    _check_videos(records, report)
+    check_tracks(records, report)
+    _check_balance(records, report)
+    for name, other in others:
+        _check_split(records, name, other, report)
+    if image_root is not None:
+        check_images(columns, image_root, decode, report)
+    return report
+
+
+def _check_videos(records: Records, report: CheckReport) -> None:
+    key_frames: Counter[int] = Counter()
+    for image in records["images"]:
+        key_frames[image["video_id"]] += bool(image.get("is_vid_train_frame"))
+    if any(key_frames.values()):
+        for video_id, count in key_frames.items():
+            if not count:
+                report.add("videos without key frames", f"video {video_id}")
+    for video in records["videos"]:
+        if video["id"] not in key_frames:
+            report.add("videos without frames", f"video {video['id']} {video.get('name', '')}")
+
+
+def _check_balance(records: Records, report: CheckReport) -> None:
+    counts = Counter(annotation["category_id"] for annotation in records["annotations"])
+    boxes = [(counts[category["id"]], category["name"]) for category in records["categories"]]
+    for count, name in boxes:
+        if not count:
+            report.add("classes without boxes", name)
+    present = sorted((count, name) for count, name in boxes if count)
+    if present and present[-1][0] > IMBALANCE * present[0][0]:
+        (fewest, rare), (most, frequent) = present[0], present[-1]
+        report.add("class imbalance", f"{most} boxes of {frequent}, {fewest} of {rare}")
+
+
+def _check_split(records: Records, name: str, content: object, report: CheckReport) -> None:
+    other = VIDColumns(content)
+    if any(form_violations(other)):
+        raise InputError(f"{name} is not a COCO-VID JSON: check it by itself first.")
+    shared = set(_video_names(other.records))
+    for video in dict.fromkeys(_video_names(records)):
+        if video in shared:
+            report.add("splits that share videos", f"{video} is in {name}, too")
+
+
+def _video_names(records: Records) -> Iterator[str]:
+    """Names that identify videos across files; where a name is missing, folders of the images."""
+    all_named = True
+    for video in records["videos"]:
+        if "name" in video or "file_name" in video:
+            yield str(video.get("name", video.get("file_name")))
+        else:
+            all_named = False
+    if not all_named:
+        yield from {str(Path(str(image.get("file_name"))).parent) for image in records["images"]}
