@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import torch
 import torchvision
+from detectron2.modeling import build_model
 from PIL import Image
 
 from boxmask_vid.engine import build_cfg
@@ -124,9 +125,7 @@ def write_backbone(path: Path) -> None:
 
 
 def write_models(root: Path) -> None:
-    """What the demo leaves: a config, and a checkpoint of random weights."""
-    from detectron2.modeling import build_model
-
+    """The config and the checkpoint that the demo leaves, of random weights."""
     cfg = build_cfg(CONFIG, ["MODEL.DEVICE", "cpu", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0"])
     torch.manual_seed(0)
     weights = {"model": build_model(cfg).state_dict()}
