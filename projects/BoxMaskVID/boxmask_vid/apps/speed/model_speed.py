@@ -72,7 +72,7 @@ def argument_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="CLASS",
-        help="fast module to leave out in a further side, to measure what it saves; may be repeated",
+        help="fast module to leave out in a side of its own, to see what it saves; may be repeated",
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs of the config")
     return parser
