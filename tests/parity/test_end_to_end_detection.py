@@ -4,14 +4,14 @@ The recorded images are normalised already: rounding in the normalisation alone 
 cells are the most similar, and the comparison in float64 is strict.
 """
 
-from collections import deque
-
 import numpy as np
 import pytest
 import torch
 from detectron2.structures import Instances
 from torchvision.ops import box_iou
 
+from boxmask_vid.modeling import ReferenceMemory
+from boxmask_vid.references import FixedReferences
 from support.tiny_models import NAMES
 
 pytestmark = pytest.mark.needs_shared
@@ -49,21 +49,16 @@ def detect_video(model, images: torch.Tensor, golden: dict, sampler: str) -> lis
     ]
 
 
-def detect_with_overwritten_windows(
-    model, images: torch.Tensor, golden: dict, sampler: str
-) -> list[Instances]:
-    """Detections of all frames from windows as the reference implementation has them.
+class OverwritingReferences(FixedReferences):
+    """Window whose middle stays overwritten with the key frame.
 
-    It overwrites the middle of its window with the key frame, for good (behaviour 45 of its
-    description), which shows with a stride. The model rightly does not, so it gets whole windows.
+    The reference implementation has such a window (behaviour 45 of its description), which shows
+    with a stride. The model rightly does not.
     """
-    window = deque(maxlen=2 * REACH[sampler] + 1)
-    found = []
-    for frame, references in enumerate(recorded_references(golden, sampler, images)):
-        window.extend(references)
-        found.append(detect(model, images[frame], list(window)))
-        window[REACH[sampler]] = images[frame]
-    return found
+
+    def references_for(self, key, new):
+        self.kept = super().references_for(key, new)
+        return self.kept
 
 
 def recorded_detections(golden: dict, sampler: str, frame: int) -> tuple[torch.Tensor, ...]:
@@ -121,5 +116,6 @@ def test_float32_with_references_all_over_the_video(name, e2e, images, trained_m
 def test_float32_with_a_sliding_window(name, sampler, e2e, images, trained_model):
     golden = np.load(e2e / f"{name}_test.npz")
     model = trained_model(name, "MODEL.VID.TEST.REFERENCES", "fixed")
-    run = detect_with_overwritten_windows if sampler == "fix_r3_s2" else detect_video
-    compare_float32(name, run(model, images, golden, sampler), golden, sampler)
+    if sampler == "fix_r3_s2":
+        model.reference_memory = ReferenceMemory(OverwritingReferences(6, stride=2))
+    compare_float32(name, detect_video(model, images, golden, sampler), golden, sampler)

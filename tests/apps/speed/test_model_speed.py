@@ -46,10 +46,11 @@ def test_frames(tmp_path):
 
 @pytest.mark.slow
 def test_training_steps_without_the_formulation_of_the_papers(tmp_path):
-    report = benchmark(tmp_path, "--training", "--no-paper")
+    report = benchmark(tmp_path, "--training", "--no-paper", "--without", "FoldedNormConv2d")
     assert report["speedup"] is report["memory_ratio"] is report["first_frame_speedup"] is None
     assert report["vs_single_frame"] > 0
     assert "mask_head" in report["stages"]["ours"]
+    assert report["FoldedNormConv2d"]["peak_gib"] > 0
 
 
 def test_cost_of_a_product_and_of_a_weighted_gather():

@@ -6,8 +6,10 @@ import pytest
 import torch
 from detectron2.utils.events import EventStorage
 
+from boxmask_vid.errors import InputError
 from boxmask_vid.modeling import accelerate
 from boxmask_vid.modeling.backbone import ChannelMapper
+from boxmask_vid.modeling.fast import restore
 from boxmask_vid.modeling.layers import TemporalROIAlign
 from support.small import clip, frame, small_model
 
@@ -199,6 +201,14 @@ def test_a_derived_module_stays_as_it_is():
     model = small_model("selsa", "MODEL.VID.ACCELERATE", False)
     model.backbone.channel_mapper.__class__ = OwnMapper
     assert type(accelerate(model).backbone.channel_mapper) is OwnMapper
+
+
+def test_a_module_can_be_left_out():
+    model, paper = both("selsa")
+    restore(model, "ChannelMappedBackboneFast")
+    assert type(model.backbone) is type(paper.backbone)
+    with pytest.raises(InputError, match="'Fast' is not a fast module of this model: use"):
+        restore(model, "Fast")
 
 
 def test_other_poolers_keep_the_papers_temporal_roi_align():

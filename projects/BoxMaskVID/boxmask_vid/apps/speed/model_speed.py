@@ -25,6 +25,7 @@ from tabulate import tabulate
 
 from ...engine.setup import build_cfg
 from ...files import write_json
+from ...modeling.fast import restore
 from ...progress import progress
 from ...structures import BoxMasks
 from .cost import CostCounter
@@ -45,6 +46,7 @@ class ModelSpeedOptions:
     warm_up: int = 2
     size: Sequence[int] = (600, 1000)
     threads: int = 2
+    without: Sequence[str] = ()
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -65,6 +67,13 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--warm-up", type=int, default=2, help="frames or steps before that")
     parser.add_argument("--size", type=int, nargs=2, default=(600, 1000), metavar=("H", "W"))
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of each process")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="fast module to leave out in a side of its own, to see what it saves; may be repeated",
+    )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs of the config")
     return parser
 
@@ -86,10 +95,10 @@ def compare_models(options: ModelSpeedOptions) -> dict:
 
     Returns:
         ``speedup``, ``memory_ratio``, ``vs_single_frame``, ``first_frame_speedup`` (null in
-        training), ``stages`` with seconds per frame, and for each of ``ours``, ``paper`` and
-        ``single_frame`` seconds, memory, FLOPs and bytes.
+        training), ``stages`` with seconds per frame, and for each of ``ours``, ``paper``,
+        ``single_frame`` and the modules to leave out seconds, memory, FLOPs and bytes.
     """
-    names = ["ours", *(["paper"] if options.paper else []), "single_frame"]
+    names = ["ours", *(["paper"] if options.paper else []), "single_frame", *options.without]
     context = multiprocessing.get_context("spawn")
     pipes = {}
     for name in names:
@@ -156,7 +165,7 @@ def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
     """Process a frame for every message, until None; then send the cost of a frame."""
     torch.set_num_threads(options.threads)
     cfg = _config(name, options)
-    model = _model(cfg, options)
+    model = _model(name, cfg, options)
     if options.training:
         step = _training_step(model, options, name)
     else:
@@ -188,10 +197,12 @@ def _config(name: str, options: ModelSpeedOptions) -> CfgNode:
     return cfg
 
 
-def _model(cfg: CfgNode, options: ModelSpeedOptions) -> GeneralizedRCNN:
+def _model(name: str, cfg: CfgNode, options: ModelSpeedOptions) -> GeneralizedRCNN:
     """Build with random weights, the same for all sides."""
     torch.manual_seed(0)
     model = build_model(cfg).train(options.training)
+    if name in options.without:
+        restore(model, name)
     # An untrained RPN prefers one kind of anchor everywhere, of which NMS leaves a few. With the
     # same score for all anchors of a place there are as many proposals as after a training.
     logits = model.proposal_generator.rpn_head.objectness_logits

@@ -3,6 +3,6 @@
 Every choice between CPU and GPU, and every trick, is in here.
 """
 
-from .accelerate import accelerate
+from .accelerate import accelerate, restore
 
-__all__ = ["accelerate"]
+__all__ = ["accelerate", "restore"]

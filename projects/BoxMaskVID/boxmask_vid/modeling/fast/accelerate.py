@@ -6,6 +6,7 @@ import torch
 from detectron2.layers import Conv2d, ROIAlign
 from torch import nn
 
+from ...errors import InputError
 from ..backbone import ChannelMappedBackbone, ChannelMapper
 from ..layers import TemporalROIAlign
 from ..reference_encoder import ReferenceEncoder
@@ -47,6 +48,28 @@ def accelerate(model: nn.Module, device: str = "cpu") -> nn.Module:
         if isinstance(module, ChannelMappedBackboneFast):
             _accelerate_backbone(module, device)
     return model
+
+
+def restore(model: nn.Module, name: str) -> None:
+    """Give modules of a fast class the class that it replaces, to measure what it saves.
+
+    Args:
+        model: accelerated model.
+        name: name of the class.
+
+    Raises:
+        InputError: if the model has no module of that class.
+    """
+    known = {type(module).__name__ for module in model.modules() if _is_fast(module)}
+    if name not in known:
+        raise InputError(f"'{name}' is not a fast module of this model: use {sorted(known)}.")
+    for module in model.modules():
+        if type(module).__name__ == name:
+            module.__class__ = type(module).__mro__[1]
+
+
+def _is_fast(module: nn.Module) -> bool:
+    return type(module).__module__.startswith(f"{__package__}.")
 
 
 def _accelerate_backbone(backbone: ChannelMappedBackboneFast, device: str) -> None:
