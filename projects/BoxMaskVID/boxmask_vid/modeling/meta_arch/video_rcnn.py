@@ -157,7 +157,7 @@ class VideoRCNN(GeneralizedRCNN):
         looks_at_references = self.roi_heads.uses_references
         for sample in batched_inputs:
             rows = []
-            for image in sample.get("reference_images", ()) if looks_at_references else ():
+            for image in (sample.get("reference_images") or ()) if looks_at_references else ():
                 if id(image) not in row_of:
                     row_of[id(image)] = len(frames)
                     frames.append(image)
