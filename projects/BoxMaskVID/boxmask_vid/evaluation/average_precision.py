@@ -32,6 +32,16 @@ def average_precisions(
     return result
 
 
+def precision_at_recalls(
+    matches: Matches, detections: Detections, ground_truth: GroundTruth
+) -> np.ndarray:
+    """(C, 101) largest precision from each recall on; its mean is COCO's AP. NaN without boxes."""
+    curves = np.full((ground_truth.num_classes, len(RECALLS)), np.nan)
+    for label, precision, count in class_precisions(matches, detections, ground_truth):
+        curves[label] = envelope_at_101_recalls(precision, count)
+    return curves
+
+
 def class_precisions(
     matches: Matches, detections: Detections, ground_truth: GroundTruth
 ) -> Iterator[tuple[int, np.ndarray, int]]:

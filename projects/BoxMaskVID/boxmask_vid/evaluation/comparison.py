@@ -34,12 +34,15 @@ def compare(first: Scores, second: Scores) -> list[Comparison]:
     Args:
         first, second: scores with the same ground truth, scorers and number of draws.
     """
-    result = []
-    for metric, draws in first.draws.items():
-        low, high = interval(second.draws[metric] - draws)
-        means = first.mean(metric), second.mean(metric)
-        result.append(Comparison(metric, *means, low, high))
-    return result
+    return [
+        Comparison(
+            metric,
+            first.mean(metric),
+            second.mean(metric),
+            *interval(second.draws[metric] - draws),
+        )
+        for metric, draws in first.draws.items()
+    ]
 
 
 def comparison_table(comparisons: list[Comparison]) -> str:

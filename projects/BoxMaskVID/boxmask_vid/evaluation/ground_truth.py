@@ -35,11 +35,7 @@ class GroundTruth:
 
     @classmethod
     def from_coco(cls, content: dict, source: str = "ground truth") -> GroundTruth:
-        """Ground truth from decoded JSON.
-
-        Args:
-            content: a decoded COCO-VID JSON.
-            source: name of it in error messages.
+        """Ground truth from a decoded COCO-VID JSON; messages name its ``source``.
 
         Raises:
             InputError: if a value in it is invalid.
@@ -48,10 +44,7 @@ class GroundTruth:
 
     @classmethod
     def read(cls, path: str) -> GroundTruth:
-        """Ground truth from a file.
-
-        Args:
-            path: COCO-VID JSON.
+        """Ground truth from a COCO-VID JSON file.
 
         Raises:
             InputError: if a value in it is invalid.
@@ -105,13 +98,9 @@ class GroundTruth:
         return self.image_frames[self.images]
 
     def of_images(self, image_ids: np.ndarray) -> tuple[GroundTruth, np.ndarray]:
-        """Part of the ground truth in some of the images.
+        """Part in some of the images, and (A,) bool, whether a box is in it.
 
-        Args:
-            image_ids: any order.
-
-        Returns:
-            the part, and (A,) bool, whether a box is in it. All videos and classes stay.
+        All videos and classes stay. Image ids may have any order.
 
         Raises:
             InputError: if an image is not in it.

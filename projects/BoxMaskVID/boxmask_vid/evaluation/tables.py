@@ -15,12 +15,7 @@ def headline_table(scores: Scores) -> str:
     names = dict.fromkeys((metric.scorer, metric.name) for metric in scores.per_class)
     rows = []
     for scorer, name in names:
-        cells = [
-            _cell(scores, Metric(scorer, motion, name))
-            if Metric(scorer, motion, name) in scores.per_class
-            else ""
-            for motion in MOTION_RANGES
-        ]
+        cells = [_cell(scores, Metric(scorer, motion, name)) for motion in MOTION_RANGES]
         rows.append([f"{scorer} {name}", *cells])
     title = "AP in percent, with the 95 % interval of draws of videos where there are any:\n"
     return title + tabulate(rows, ["", *MOTION_RANGES], tablefmt="pipe", disable_numparse=True)
@@ -47,8 +42,8 @@ def metrics_json(scores: Scores) -> dict:
     for metric, per_class in scores.per_class.items():
         value = scores.mean(metric)
         if metric.scorer != "coco":
-            names = dict(zip(scores.class_names, per_class.tolist(), strict=True))
-            of_range = {"AP50": value, "per_class": names}
+            values = dict(zip(scores.class_names, per_class.tolist(), strict=True))
+            of_range = {"AP50": value, "per_class": values}
             result.setdefault(metric.scorer, {})[metric.motion] = of_range
         elif metric.motion == "all" and metric.name in ("AP", "AP50", "AP75"):
             result.setdefault("coco", {})[metric.name] = value
@@ -67,6 +62,8 @@ def without_nan(value: object) -> object:
 
 
 def _cell(scores: Scores, metric: Metric) -> str:
+    if metric not in scores.per_class:
+        return ""
     low, high = scores.interval(metric)
     text = _percent(scores.mean(metric))
     return text if math.isnan(low) else f"{text} [{_percent(low)}, {_percent(high)}]"

@@ -13,9 +13,8 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 
 from .detection_file import read_detections, write_detections
-from .detection_log import DetectionLog
+from .detection_log import DetectionLog, FrameDetections, joined, ordered_detections
 from .detections import Detections
-from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
 from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score_images
 from .tables import class_table, headline_table

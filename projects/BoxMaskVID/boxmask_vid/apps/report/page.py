@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...files import written_whole
 from . import pictures, plots, tables
-from .analysis.calibration import LOWEST_SCORE
+from .analysis.confidence import LOWEST_SCORE
 from .report_data import ReportData
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...evaluation.average_precision import RECALLS
-from .analysis.calibration import BINS, Calibration
+from .analysis.confidence import BINS, Calibration
 from .analysis.errors import KINDS
 
 if TYPE_CHECKING:
