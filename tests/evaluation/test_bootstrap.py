@@ -16,7 +16,8 @@ from boxmask_vid.evaluation.bootstrap import (
     interval,
 )
 from boxmask_vid.evaluation.coco import CocoMatching
-from boxmask_vid.evaluation.comparison import compare, comparison_table
+from boxmask_vid.evaluation.scores import compare
+from boxmask_vid.evaluation.tables import comparison_table
 from support.random_vid import random_vid
 
 

@@ -20,11 +20,7 @@ def average_precisions(
 ) -> np.ndarray:
     """(C,) AP of each class, from 0 to 1; NaN for classes without boxes.
 
-    Args:
-        matches: result of a scorer.
-        detections: detections that were matched.
-        ground_truth: boxes that they were matched with.
-        integral: :func:`all_points` or :func:`at_101_recalls`.
+    The integral is :func:`all_points` or :func:`at_101_recalls`.
     """
     result = np.full(ground_truth.num_classes, np.nan)
     for label, precision, count in class_precisions(matches, detections, ground_truth):
@@ -47,9 +43,10 @@ def class_precisions(
 ) -> Iterator[tuple[int, np.ndarray, int]]:
     """Class, its precision at each true positive, by falling score, and its number of boxes.
 
-    Classes without boxes are left out. Arguments as in :func:`average_precisions`.
+    Classes without boxes are left out.
     """
-    counts = matches.positives(ground_truth)
+    classes = ground_truth.classes[matches.counted]
+    counts = np.bincount(classes, minlength=ground_truth.num_classes)
     right = matches.true_positive
     for label in np.flatnonzero(counts):
         part = detections.class_slice(label)

@@ -9,6 +9,8 @@ import numpy as np
 from ..data.datasets.vid_json import VIDTable, read_vid_json, vid_table
 from ..errors import InputError
 
+OF_BOX = ("classes", "tracks", "boxes", "areas", "is_crowd", "occluded")
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -71,12 +73,7 @@ class GroundTruth:
             video_ids=video_ids,
             ids=table.annotation_ids[order],
             images=images[order],
-            classes=table.classes[order],
-            tracks=table.tracks[order],
-            boxes=table.boxes[order],
-            areas=table.areas[order],
-            is_crowd=table.is_crowd[order],
-            occluded=table.occluded[order],
+            **{name: getattr(table, name)[order] for name in OF_BOX},
         )
 
     def __len__(self) -> int:
@@ -111,11 +108,10 @@ class GroundTruth:
         kept_images = np.isin(self.image_ids, image_ids)
         kept = kept_images[self.images]
         of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")
-        of_box = ("ids", "classes", "tracks", "boxes", "areas", "is_crowd", "occluded")
         part = replace(
             self,
             images=(np.cumsum(kept_images) - 1)[self.images[kept]],
             **{name: getattr(self, name)[kept_images] for name in of_image},
-            **{name: getattr(self, name)[kept] for name in of_box},
+            **{name: getattr(self, name)[kept] for name in ("ids", *OF_BOX)},
         )
         return part, kept

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from pycocotools.mask import iou
 
 from .detections import Detections
 from .ground_truth import GroundTruth
@@ -34,11 +35,6 @@ class Matches:
         if not len(self.counted):
             return np.zeros(len(self.taken), dtype=bool)
         return (self.taken >= 0) & self.counted[self.taken]
-
-    def positives(self, ground_truth: GroundTruth) -> np.ndarray:
-        """(C,) boxes of each class that are to be found."""
-        classes = ground_truth.classes[self.counted]
-        return np.bincount(classes, minlength=ground_truth.num_classes)
 
 
 class Candidates(NamedTuple):
@@ -139,6 +135,11 @@ def paired_iou(
     area = (width + extra) * (height + extra)
     union = area if crowd else area + (other_width + extra) * (other_height + extra) - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(A, B) IoU of boxes (A, 4) with boxes (B, 4), x, y, width, height."""
+    return iou(boxes, others, np.zeros(len(others), dtype=bool))
 
 
 def frame_pairs(

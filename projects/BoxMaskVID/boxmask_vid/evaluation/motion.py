@@ -63,16 +63,11 @@ def in_range(motion: np.ndarray, motion_range: tuple[float, float]) -> np.ndarra
 def share_of_entries(
     ground_truth: GroundTruth, motion: np.ndarray, motion_range: tuple[float, float]
 ) -> float:
-    """Share of the motion IoUs in a range, where a frame without boxes is an entry of value 0.
+    """Share of the motion IoUs (A,) in a closed range; a frame without boxes is an entry of 0.
 
-    Args:
-        ground_truth: A boxes; those marked as crowds do not count.
-        motion: (A,) from :func:`motion_iou`.
-        motion_range: closed.
+    Crowds do not count.
     """
     single = ~ground_truth.is_crowd
     empty = len(ground_truth.image_ids) - len(np.unique(ground_truth.images[single]))
-    inside = in_range(motion[single], motion_range).sum()
-    inside += empty * bool(in_range(np.zeros(1), motion_range)[0])
-    entries = single.sum() + empty
-    return float(inside / entries) if entries else 0.0
+    entries = np.append(motion[single], np.zeros(empty))
+    return float(in_range(entries, motion_range).mean()) if len(entries) else 0.0

@@ -11,15 +11,7 @@ import numpy as np
 
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .matching import (
-    Candidates,
-    Matches,
-    Pairs,
-    frame_and_class,
-    frame_pairs,
-    paired_iou,
-    take,
-)
+from .matching import Candidates, Matches, Pairs, frame_and_class, frame_pairs, paired_iou, take
 from .motion import MOTION_RANGES, in_range, share_of_entries
 
 CROWD_IOU = 0.5  # lowest share of a detection in a crowd that makes it no false positive

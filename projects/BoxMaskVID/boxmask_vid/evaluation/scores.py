@@ -109,6 +109,35 @@ def score_images(
     return score(part, detections, scorers=scorers, draws=draws, motion=motion)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of two sets of detections, from 0 to 1; NaN where it is undefined."""
+
+    metric: Metric
+    first: float
+    second: float
+    low: float  # 95 % interval of second - first in the same draws of videos
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the difference excludes 0."""
+        return self.low > 0 or self.high < 0
+
+
+def compare(first: Scores, second: Scores) -> list[Comparison]:
+    """Paired bootstrap of all metrics that have draws.
+
+    Both scores have the same ground truth, scorers and number of draws.
+    """
+    return [
+        Comparison(
+            metric, first.mean(metric), second.mean(metric), *interval(second.draws[metric] - draws)
+        )
+        for metric, draws in first.draws.items()
+    ]
+
+
 def check_scorers(scorers: Sequence[str], draws: int) -> None:
     """Check options of :func:`score`.
 

@@ -7,7 +7,7 @@ import math
 from tabulate import tabulate
 
 from .motion import MOTION_RANGES
-from .scores import Metric, Scores
+from .scores import Comparison, Metric, Scores
 
 
 def headline_table(scores: Scores) -> str:
@@ -19,6 +19,17 @@ def headline_table(scores: Scores) -> str:
         rows.append([f"{scorer} {name}", *cells])
     title = "AP in percent, with the 95 % interval of draws of videos where there are any:\n"
     return title + tabulate(rows, ["", *MOTION_RANGES], tablefmt="pipe", disable_numparse=True)
+
+
+def comparison_table(comparisons: list[Comparison]) -> str:
+    """A line for each metric, in percent."""
+    order = list(MOTION_RANGES)
+    rows = [
+        [f"{row.metric.scorer} {row.metric.name}", row.metric.motion, *_comparison_cells(row)]
+        for row in sorted(comparisons, key=lambda row: order.index(row.metric.motion))
+    ]
+    header = ["AP in percent", "motion", "A", "B", "B - A", "95 % interval", "larger than noise"]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 
 def class_table(scores: Scores) -> str:
@@ -71,3 +82,15 @@ def _cell(scores: Scores, metric: Metric) -> str:
 
 def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _comparison_cells(row: Comparison) -> list[str]:
+    if math.isnan(row.first):
+        return ["-"] * 5
+    return [
+        f"{100 * row.first:.2f}",
+        f"{100 * row.second:.2f}",
+        f"{100 * (row.second - row.first):+.2f}",
+        f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]",
+        "yes" if row.is_clear else "no",
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .iou import iou_matrix
+from ...evaluation.matching import iou_matrix
 
 MAX_STEPS = 500  # it converges after some tens
 RIDGE = 1e-3  # keeps weights finite if the two classes are separable
@@ -16,22 +16,13 @@ RIDGE = 1e-3  # keeps weights finite if the two classes are separable
 
 @dataclass(frozen=True)
 class LinkClassifier:
-    """Logistic regression on features of two boxes; the default weights are set by hand.
-
-    Attributes:
-        iou: weight of their IoU.
-        distance: weight of the distance of their centres in units of their size, the mean
-            ``sqrt(w h)`` of the two.
-        size: weight of ``|log w1/w2| + |log h1/h2|``.
-        classes: weight of the cosine of their class scores.
-        bias: added to the weighted sum.
-    """
+    """Weights of a logistic regression on features of two boxes; the defaults are set by hand."""
 
     iou: float = 6.0
-    distance: float = -4.0
-    size: float = -2.0
-    classes: float = 3.0
-    bias: float = -2.0
+    distance: float = -4.0  # of their centres, over their mean size, which is sqrt(w h)
+    size: float = -2.0  # |log w1/w2| + |log h1/h2|
+    classes: float = 3.0  # cosine of their class scores
+    bias: float = -2.0  # added to the weighted sum
 
     def probabilities(
         self,
@@ -42,15 +33,11 @@ class LinkClassifier:
     ) -> np.ndarray:
         """(A, B) probabilities that boxes of a frame and of the next frame are the same object.
 
-        Args:
-            boxes: (A, 4) x, y, w, h in pixels.
-            class_scores: (A, K).
-            next_boxes: (B, 4).
-            next_class_scores: (B, K).
+        Boxes are (A, 4) and (B, 4): x, y, w, h in pixels. Class scores are (A, K) and (B, K).
         """
         features = link_features(boxes, class_scores, next_boxes, next_class_scores)
         weights = [self.iou, self.distance, self.size, self.classes]
-        return _sigmoid(features @ weights + self.bias)
+        return 1 / (1 + np.exp(-np.clip(features @ weights + self.bias, -500, 500)))
 
     @classmethod
     def fit(
@@ -136,10 +123,6 @@ def _logistic_regression(features: np.ndarray, labels: np.ndarray) -> np.ndarray
 
     optimizer.step(loss)
     return weights.detach().numpy()
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -39,9 +39,7 @@ class Calibration:
 def calibration(detections: Detections, matches: Matches) -> Calibration:
     """Compare scores from ``LOWEST_SCORE`` with the share of detections that are right.
 
-    Args:
-        detections: D.
-        matches: their matches; detections that do not count are left out.
+    Detections that do not count in their matches are left out.
     """
     right = matches.true_positive
     used = (right | matches.false_positive.astype(bool)) & (detections.scores >= LOWEST_SCORE)

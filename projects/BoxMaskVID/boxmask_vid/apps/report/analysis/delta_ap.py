@@ -20,11 +20,7 @@ def box_groups(ground_truth: GroundTruth, motion: np.ndarray) -> dict[str, dict[
     """Members of each group, (A,) bool, by motion, size and occlusion.
 
     Without tracks there is no "motion", without ``occluded`` flags no "occlusion". Boxes that have
-    no ``occluded`` flag are in neither of its groups.
-
-    Args:
-        ground_truth: A boxes.
-        motion: (A,) from :func:`motion_iou`.
+    no ``occluded`` flag are in neither of its groups. ``motion`` (A,) is from :func:`motion_iou`.
     """
     groups = {}
     if (ground_truth.tracks >= 0).any():
@@ -61,15 +57,12 @@ def delta_ap(
     Wrong class or location: the best detection of a box that nothing finds is corrected, the
     others are removed. Duplicates, background and both: removed. Missed: the box need not be found.
 
+    Values are NaN if no box is to be found.
+
     Args:
-        ground_truth: A boxes.
-        detections: D.
-        errors: errors of the detections.
+        ground_truth, detections, errors: A boxes, D detections, and their errors.
         group: (A,) bool, boxes to be found; the others are ignored, and so are errors about them.
             Errors on the background, which are about no box, always count. None: all.
-
-    Returns:
-        NaN if no box is to be found.
     """
     if group is None:
         group = np.ones(len(ground_truth), dtype=bool)

@@ -148,13 +148,7 @@ class VideoErrors:
 def errors_by_video(
     ground_truth: GroundTruth, detections: Detections, errors: Errors
 ) -> VideoErrors:
-    """Count the errors of each video.
-
-    Args:
-        ground_truth: A boxes of V videos.
-        detections: D above the score threshold of interest.
-        errors: errors of the detections.
-    """
+    """Count the errors of each video, of detections above the score threshold of interest."""
     count = len(ground_truth.video_ids)
     matches = errors.matches
     videos = ground_truth.image_videos[detections.images]
