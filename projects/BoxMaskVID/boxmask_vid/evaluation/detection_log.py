@@ -78,10 +78,10 @@ class DetectionLog:
         if comm.is_main_process():
             found = sorted(folder.glob("detections_*_*.jsonl"))
             run = max((int(path.stem.split("_")[1]) for path in found), default=-1) + 1
-            for path in found if resume else ():
-                for record in read_json_lines(path, provenance):
-                    self.earlier[record["image_id"]] = FrameDetections.from_record(record)
             if resume:
+                for path in found:
+                    for record in read_json_lines(path, provenance):
+                        self.earlier[record["image_id"]] = FrameDetections.from_record(record)
                 logger.info(f"{folder}: {len(self.earlier)} frames are there already.")
             else:
                 for path in folder.glob("detections_*_*.jsonl*"):  # and of their provenance

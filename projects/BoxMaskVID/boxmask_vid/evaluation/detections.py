@@ -41,10 +41,7 @@ class Detections:
     ) -> Detections:
         """Detections from decoded JSON {image_id, category_id, bbox [x, y, w, h], score}.
 
-        Args:
-            results: in COCO's result format.
-            ground_truth: images and classes that they refer to.
-            source: name of them in error messages.
+        The ground truth has the images and classes that they refer to; messages name the source.
 
         Raises:
             InputError: if a value in them is invalid.

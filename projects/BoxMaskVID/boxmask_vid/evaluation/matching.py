@@ -57,9 +57,8 @@ class Candidates(NamedTuple):
     def ordered(self, *preference: np.ndarray) -> Candidates:
         """Candidates in the order in which they are tried.
 
-        Args:
-            preference: (N,) columns, the last decides first: of the free boxes a detection takes
-                the one where it is lowest.
+        Of the free boxes, a detection takes the one with the lowest preference, (N,) columns, of
+        which the last decides first.
         """
         order = np.lexsort((*preference, self.rows, self.turns))
         return Candidates(*(column[order] for column in self))
@@ -71,15 +70,10 @@ class Candidates(NamedTuple):
 
 
 def take(candidates: Candidates, num_detections: int, reusable: np.ndarray) -> np.ndarray:
-    """Let detections take boxes, those of a frame and class in turn, by falling score.
+    """(D,) int32, the box that each detection takes; -1 for none.
 
-    Args:
-        candidates: from :meth:`Candidates.ordered`.
-        num_detections: D.
-        reusable: (A,) bool, boxes that stay free when they are taken (crowds).
-
-    Returns:
-        (D,) int32, the box that each detection takes; -1 for none.
+    The detections of a frame and class take boxes in turn, by falling score, from candidates in the
+    order of :meth:`Candidates.ordered`. Reusable boxes (A,), crowds, stay free when they are taken.
     """
     rows, boxes, _, turns = candidates
     taken = np.full(num_detections, -1, dtype=np.int32)

@@ -55,19 +55,6 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
 
 
 def in_range(motion: np.ndarray, motion_range: tuple[float, float]) -> np.ndarray:
-    """Whether each value lies in a closed range."""
+    """Mask of the values in a closed range."""
     low, high = motion_range
     return (motion >= low) & (motion <= high)
-
-
-def share_of_entries(
-    ground_truth: GroundTruth, motion: np.ndarray, motion_range: tuple[float, float]
-) -> float:
-    """Share of the motion IoUs (A,) in a closed range; a frame without boxes is an entry of 0.
-
-    Crowds do not count.
-    """
-    single = ~ground_truth.is_crowd
-    empty = len(ground_truth.image_ids) - len(np.unique(ground_truth.images[single]))
-    entries = np.append(motion[single], np.zeros(empty))
-    return float(in_range(entries, motion_range).mean()) if len(entries) else 0.0

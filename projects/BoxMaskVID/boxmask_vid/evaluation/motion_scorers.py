@@ -12,7 +12,7 @@ import numpy as np
 from .detections import Detections
 from .ground_truth import GroundTruth
 from .matching import Candidates, Matches, Pairs, frame_and_class, frame_pairs, paired_iou, take
-from .motion import MOTION_RANGES, in_range, share_of_entries
+from .motion import MOTION_RANGES, in_range
 
 CROWD_IOU = 0.5  # lowest share of a detection in a crowd that makes it no false positive
 
@@ -93,19 +93,20 @@ class _MotionMatching:
         self._ground_truth = ground_truth
         self._detections = detections
         self._per_class = per_class
+        single = ~ground_truth.is_crowd
         inside = [in_range(motion, limits) for limits in ranges.values()]
-        self.counted = np.stack(inside) & ~ground_truth.is_crowd  # (R, A)
-        shares = [share_of_entries(ground_truth, motion, limits) for limits in ranges.values()]
-        self._ties = self._tie_weights(np.array(shares))
+        self.counted = np.stack(inside) & single  # (R, A)
+        # a frame without boxes is an entry of motion IoU 0
+        empty = len(ground_truth.image_ids) - len(np.unique(ground_truth.images[single]))
+        entries = np.append(motion[single], np.zeros(empty))
+        shares = [in_range(entries, limits).sum() for limits in ranges.values()]
+        self._ties = self._tie_weights(np.array(shares) / max(len(entries), 1))
         self._weights = np.empty((len(ranges), len(detections)))
 
     def walk(self, boxes: np.ndarray, thresholds: np.ndarray, *, extra: int) -> Candidates:
-        """Go through all pairs of a detection and a box of its frame.
+        """Weigh all detections; candidates are pairs with at least the threshold (A,) of the box.
 
-        Args:
-            boxes: (A, 4) as they are compared.
-            thresholds: (A,) lowest IoU to find a box.
-            extra: pixels that :func:`paired_iou` adds.
+        ``boxes`` (A, 4) are as they are compared, with ``extra`` pixels of :func:`paired_iou`.
         """
         truth, detections = self._ground_truth, self._detections
         found: list[Pairs] = []
@@ -116,13 +117,18 @@ class _MotionMatching:
                 if self._per_class:
                     rows, truths, same = rows[same], truths[same], same[same]
                 ious = paired_iou(detections.boxes[rows], boxes[truths], extra=extra)
-                places = rows - chunk.start
                 for number, counted in enumerate(self.counted[:, truths]):
                     for side, part in zip(best[:, number], (~counted, counted), strict=True):
-                        side[places[part]] = np.maximum(side[places[part]], ious[part])
+                        places = rows[part] - chunk.start
+                        side[places] = np.maximum(side[places], ious[part])
                 possible = np.flatnonzero(same & (ious >= thresholds[truths]))
                 found.append((rows[possible], truths[possible], ious[possible]))
-            self._weigh(chunk, *best)
+            ignored, kept = best
+            places = detections.images[chunk]
+            if self._per_class:
+                places = frame_and_class(detections, truth.num_classes, chunk)
+            weights = np.where(kept > ignored, 1.0, self._ties[:, places])
+            self._weights[:, chunk] = np.where(ignored > kept, 0, weights)
         self._forgive_in_crowds()
         return Candidates.of(found, detections, truth.num_classes)
 
@@ -145,15 +151,6 @@ class _MotionMatching:
         if self._per_class:
             ties[ties == 0] = 1
         return ties
-
-    def _weigh(self, chunk: slice, ignored: np.ndarray, kept: np.ndarray) -> None:
-        """Weights of a chunk from its best IoUs (R, N) with ignored and with other boxes."""
-        places = self._detections.images[chunk]
-        if self._per_class:
-            places = frame_and_class(self._detections, self._ground_truth.num_classes, chunk)
-        weights = np.where(kept > ignored, 1.0, self._ties[:, places])
-        weights[ignored > kept] = 0
-        self._weights[:, chunk] = weights
 
     def _forgive_in_crowds(self) -> None:
         truth, detections = self._ground_truth, self._detections

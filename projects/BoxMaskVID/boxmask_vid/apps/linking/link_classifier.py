@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ...errors import InputError
 from ...evaluation.matching import iou_matrix
 
 MAX_STEPS = 500  # it converges after some tens
@@ -50,15 +51,16 @@ class LinkClassifier:
                 (A,), tracks (A,).
 
         Raises:
-            ValueError: if no two boxes of consecutive frames are of one track, or all are.
+            InputError: if no two boxes of consecutive frames are of one track, or all are.
         """
         pairs = [pair for video in videos for pair in _pairs_of_video(*video)]
         features = np.concatenate([np.zeros((0, 4)), *(pair[0].reshape(-1, 4) for pair in pairs)])
         same = np.concatenate([np.zeros(0, dtype=bool), *(pair[1].reshape(-1) for pair in pairs)])
         if same.all() or not same.any():
-            raise ValueError(
-                f"{same.sum()} of {len(same)} pairs of boxes in consecutive frames are of the same "
-                "track: use videos with pairs that are and pairs that are not."
+            raise InputError(
+                f"The links cannot be learned: {same.sum()} of {len(same)} pairs of boxes in "
+                "consecutive frames are of the same track: use videos with pairs that are and "
+                "pairs that are not."
             )
         return cls(*_logistic_regression(features, same).tolist())
 

@@ -72,11 +72,7 @@ def learn_links(ground_truth: GroundTruth) -> LinkClassifier:
     columns = (ground_truth.frames, ground_truth.boxes, ground_truth.classes, ground_truth.tracks)
     columns_used = [column[used] for column in columns]
     videos = _rows_by_value(ground_truth.videos[used])
-    parts = [tuple(column[rows] for column in columns_used) for rows in videos]
-    try:
-        return LinkClassifier.fit(parts)
-    except ValueError as error:
-        raise InputError(f"The links cannot be learned: {error}") from error
+    return LinkClassifier.fit([tuple(column[rows] for column in columns_used) for rows in videos])
 
 
 def _in_each_video(

@@ -15,10 +15,7 @@ from .report_data import ReportData
 def write_report(path: Path, data: ReportData, images: Path | None) -> None:
     """Write the page to a file, whole or not at all.
 
-    Args:
-        path: the HTML file.
-        data: content of the report.
-        images: folder that file names are relative to; None: no pictures.
+    File names are relative to the folder ``images``; None: no pictures.
 
     Raises:
         InputError: if a picture cannot be read, or the file cannot be written.

@@ -26,21 +26,15 @@ LEGEND = {
 
 
 class Box(NamedTuple):
-    """A rectangle in a picture."""
+    """A rectangle in a picture, and its label, in pixels of the frame."""
 
-    place: dict[str, float]  # x, y, width and height in pixels of the frame
+    place: dict[str, float]  # x, y, width and height
     colour: str
     dashed: bool
-
-
-class Label(NamedTuple):
-    """A text on a coloured rectangle, in pixels of the frame."""
-
-    x: float
-    y: float
-    width: float
-    colour: str
     text: str
+    label_x: float
+    label_y: float
+    label_width: float
 
 
 class Picture(NamedTuple):
@@ -50,9 +44,8 @@ class Picture(NamedTuple):
     source: str  # data URI
     width: int
     height: int
-    boxes: list[Box]
-    labels: list[Label]
     font_size: float
+    boxes: list[Box]
 
 
 def frames_of_video(data: ReportData, video: int, root: Path) -> list[Picture]:
@@ -75,30 +68,17 @@ def _picture(data: ReportData, image: int, root: Path) -> Picture:
     truth, detections, errors = data.ground_truth, data.confident, data.confident_errors
     found = set(errors.matches.taken[errors.matches.true_positive].tolist())
     height, width = truth.image_sizes[image].tolist()
-    picture = Picture(
-        truth.image_frames[image],
-        _jpeg(root / data.file_names[image]),
-        width,
-        height,
-        boxes=[],
-        labels=[],
-        font_size=width / 36,
-    )
+    source, number = _jpeg(root / data.file_names[image]), truth.image_frames[image]
+    picture = Picture(number, source, width, height, width / 36, [])
     for box in np.flatnonzero(truth.images == image):
-        picture.boxes.append(Box(_place(truth.boxes[box]), TRUTH_COLOUR, box not in found))
-        text = truth.class_names[truth.classes[box]]
-        picture.labels.append(_label(picture, truth.boxes[box], TRUTH_COLOUR, text, above=True))
+        text, dashed = truth.class_names[truth.classes[box]], box not in found
+        _draw(picture, truth.boxes[box], TRUTH_COLOUR, text, dashed=dashed, above=True)
     for row in np.flatnonzero(detections.images == image):
         kind = errors.kinds[row]
         colour = KIND_COLOURS[KINDS[kind]] if kind >= 0 else RIGHT_COLOUR
-        picture.boxes.append(Box(_place(detections.boxes[row]), colour, False))
         text = f"{truth.class_names[detections.classes[row]]} {detections.scores[row]:.2f}"
-        picture.labels.append(_label(picture, detections.boxes[row], colour, text, above=False))
+        _draw(picture, detections.boxes[row], colour, text, dashed=False, above=False)
     return picture
-
-
-def _place(box: np.ndarray) -> dict[str, float]:
-    return dict(zip(("x", "y", "width", "height"), box.round(1).tolist(), strict=True))
 
 
 def _jpeg(path: Path) -> str:
@@ -112,15 +92,20 @@ def _jpeg(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode()}"
 
 
-def _label(picture: Picture, box: np.ndarray, colour: str, text: str, *, above: bool) -> Label:
-    """A label above or below a box, inside the picture, moved down until it covers no other."""
+def _draw(
+    picture: Picture, box: np.ndarray, colour: str, text: str, *, dashed: bool, above: bool
+) -> None:
+    """Add a box, with a label that lies in the picture and covers no other."""
     height, width = 1.25 * picture.font_size, (0.62 * len(text) + 0.4) * picture.font_size
     left = max(min(float(box[0]), picture.width - width), 0.0)
     top, bottom = float(box[1]) - height, float(box[1] + box[3])
     y = max(top, 0.0) if above else min(bottom, picture.height - height)
     while any(
-        left < label.x + label.width and label.x < left + width and abs(y - label.y) < height
-        for label in picture.labels
+        left < other.label_x + other.label_width
+        and other.label_x < left + width
+        and abs(y - other.label_y) < height
+        for other in picture.boxes
     ):
         y += height / 4
-    return Label(left, y, width, colour, text)
+    place = dict(zip(("x", "y", "width", "height"), box.round(1).tolist(), strict=True))
+    picture.boxes.append(Box(place, colour, dashed, text, left, y, width))

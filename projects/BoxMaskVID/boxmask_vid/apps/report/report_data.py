@@ -109,9 +109,8 @@ class ReportData:
         parts = {("", "all objects"): np.ones(len(truth), dtype=bool)}
         for title, groups in self.groups.items():
             parts |= {(title, name): group for name, group in groups.items()}
-        sizes = {key: int((group & single).sum()) for key, group in parts.items()}
         return {
-            key: (sizes[key], delta_ap(truth, self.detections, self.errors, group))
+            key: (int(group[single].sum()), delta_ap(truth, self.detections, self.errors, group))
             for key, group in parts.items()
         }
 

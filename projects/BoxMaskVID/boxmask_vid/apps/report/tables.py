@@ -159,9 +159,8 @@ def steadiness(data: ReportData) -> Table:
 
 def strips(data: ReportData) -> list[Strip]:
     """Tracks with the largest fragment errors, of those that change at all."""
-    result = data.stability
-    fragment = np.nan_to_num(result.fragment)
-    lengths = np.array([len(found) for found in result.found], dtype=int)
+    fragment = np.nan_to_num(data.stability.fragment)
+    lengths = np.array([len(found) for found in data.stability.found], dtype=int)
     chosen = np.lexsort((-lengths, -fragment))[:STRIPS]
     return [_strip(data, track) for track in chosen[fragment[chosen] > 0]]
 

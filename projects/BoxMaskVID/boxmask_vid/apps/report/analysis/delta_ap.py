@@ -56,7 +56,6 @@ def delta_ap(
 
     Wrong class or location: the best detection of a box that nothing finds is corrected, the
     others are removed. Duplicates, background and both: removed. Missed: the box need not be found.
-
     Values are NaN if no box is to be found.
 
     Args:
