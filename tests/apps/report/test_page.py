@@ -15,7 +15,7 @@ from support.report_data import made_up_detections
 
 
 class Page(HTMLParser):
-    """Reads a page: text, tables as rows of cells, and that every element is closed in order."""
+    """Parser of a page: text, tables as rows of cells; checks that every element is closed."""
 
     def __init__(self, path):
         super().__init__()

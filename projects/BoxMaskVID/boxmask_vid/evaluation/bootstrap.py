@@ -1,7 +1,8 @@
 """Variation of a score over other videos (Efron, Bootstrap Methods, Ann. Stat. 1979).
 
-Videos are drawn with replacement; the frames of one are too alike to be drawn apart. Matches are
-weighted, not computed again: the weight of a false positive stays that in the whole data set.
+Videos are drawn with replacement; the frames of a video are too alike to be drawn one by one.
+Matches are weighted, not computed again: the weight of a false positive stays that in the whole
+data set.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def score_images(
     scorers: Sequence[str] = SCORERS,
     draws: int = DRAWS,
 ) -> Scores:
-    """Run scorers on some of the images, in any order; motion is computed from all of them.
+    """Run scorers on some of the images, in any order; motion is computed from all images.
 
     Detections in other images do not count. Arguments and errors as in :func:`score`.
     """

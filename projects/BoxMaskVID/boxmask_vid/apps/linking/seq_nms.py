@@ -30,8 +30,8 @@ def seq_nms(
 
     For each class: boxes of consecutive frames are linked where their IoU is above ``link_iou``;
     the path with the largest sum of scores is taken out, together with the boxes of its frames that
-    overlap it; and again, until no box is left. Of equal paths that which starts in the earlier
-    frame is taken, of equal boxes that which comes first.
+    overlap it; and again, until no box is left. Among equal paths, the one that starts in the
+    earlier frame is taken; among equal boxes, the first one.
 
     Args:
         frames: (N,) int, number of the frame in the video.

@@ -39,7 +39,7 @@ def link_tubelets(
         boxes: (N, 4) x, y, w, h in pixels.
         scores: (N,).
         classes: (N,) int.
-        classifier: says which objects are linked.
+        classifier: gives the probability that two objects are the same.
         smoothing: standard deviation, in frames, of the Gaussian that smooths boxes; 0: none.
 
     Returns:
