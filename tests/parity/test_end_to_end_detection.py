@@ -54,8 +54,8 @@ def detect_with_overwritten_windows(
 ) -> list[Instances]:
     """Detections of all frames from windows as the reference implementation has them.
 
-    It permanently overwrites the middle of its window with the key frame (behaviour 45 of its
-    description), which matters with a stride. The model does not, so it gets whole windows.
+    It overwrites the middle of its window with the key frame, for good (behaviour 45 of its
+    description), which shows with a stride. The model rightly does not, so it gets whole windows.
     """
     window = deque(maxlen=2 * REACH[sampler] + 1)
     found = []
