@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from tabulate import tabulate
 
 from ...config import get_config_file
 from ...data import register_vid_instances
 from ...engine.setup import build_cfg
 from ...files import read_json, write_json
-from .checks import FORM, CheckReport, Finding, check_content, fix_content
+from .checks import FORM, check_content, fix_content
 from .training_samples import draw_training_samples
 
 
@@ -47,17 +46,17 @@ def check_vid_json(
     splits = [(str(path), _read(path)) for path in others]
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
-    print(f"{json_file}: {_table(found)}")
+    print(f"{json_file}: {found}")
     if fixed is not None and isinstance(content, dict) and not found.findings[FORM].count:
         content, done = fix_content(content, found)
         write_json(fixed, content)
         print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
         found = check(content)
-        print(f"{fixed}: {_table(found)}")
+        print(f"{fixed}: {found}")
     if report is not None:
-        write_json(report, _as_json(found))
+        write_json(report, found.as_json())
         print(f"wrote {report}")
-    return not found.has_errors
+    return not found.count("error")
 
 
 def draw_samples(
@@ -92,36 +91,3 @@ def _read(path: Path) -> object:
     if not path.is_file():
         raise FileNotFoundError(f"File {path} not found: check the path.")
     return read_json(path)
-
-
-def _severity(finding: Finding) -> str:
-    return "error" if finding.is_error else "warning"
-
-
-def _table(report: CheckReport) -> str:
-    rows = [
-        [_severity(finding), finding.check, finding.count, "\n".join(finding.first)]
-        for finding in report.findings.values()
-        if finding.count
-    ]
-    if not rows:
-        return "nothing found"
-    return "\n" + tabulate(rows, headers=["", "check", "count", "the first of them"])
-
-
-def _as_json(report: CheckReport) -> dict:
-    findings = report.findings.values()
-    return {
-        "errors": sum(finding.count for finding in findings if finding.is_error),
-        "warnings": sum(finding.count for finding in findings if not finding.is_error),
-        "findings": [
-            {
-                "check": finding.check,
-                "severity": _severity(finding),
-                "count": finding.count,
-                "first": finding.first,
-            }
-            for finding in findings
-            if finding.count
-        ],
-    }

@@ -23,7 +23,7 @@ from ...errors import InputError
 from ...files import read_json
 from ..video_frame_names import join_root
 from .vid_columns import VIDColumns
-from .vid_rules import OVER_THE_EDGE, content_violations, describe, form_violations
+from .vid_rules import OVER_THE_EDGE, content_violations, form_violations
 
 logger = logging.getLogger(__name__)
 
@@ -112,12 +112,11 @@ def vid_table(content: object, source: str) -> VIDTable:
     for violations in chain(form_violations(columns), content_violations(columns)):
         first = violations.rows[0]
         if violations.sentence is not None:
-            raise InputError(f"{source}: {violations.sentence(first)}")
+            raise InputError(f"{source}: {violations.describe(first, violations.sentence)}")
         if violations.rule == OVER_THE_EDGE:
-            annotation = describe("annotations", columns.records["annotations"][first])
             logger.warning(
                 f"{source}: {len(violations.rows)} boxes reach over the edge of their image and "
-                f"are clipped in training, the first in {annotation}."
+                f"are clipped in training, the first in {violations.describe(first, '{who}')}."
             )
     small = (columns.boxes[:, 2:] < 1).any(axis=1).sum()
     if small:
