@@ -12,7 +12,6 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -21,12 +20,15 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .container_length import missing_bytes
-from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
 # Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
+
+
+class NoTimeStamps(InputError):
+    """The frames of a video have no time stamps, as in a raw H.264 stream."""
 
 
 class VideoFile:
@@ -54,8 +56,7 @@ class VideoFile:
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else DEFAULT_FPS
-        index = _read_index(str(path), os.stat(path).st_mtime_ns)
-        self._times, self._key_times, whole = index
+        self._times, self._key_times, whole = _read_index(str(path), os.stat(path).st_mtime_ns)
         self.missing = _missing(path, self._stream.frames, whole)
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._position: int | None = None  # time stamp of the frame decoded last
@@ -103,12 +104,7 @@ class VideoFile:
     def __enter__(self) -> VideoFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._container.close()
 
     def check(self) -> None:

@@ -1,9 +1,14 @@
-"""Labels as read from annotation formats, before the frames are opened."""
+"""Labels as read from annotation formats, before the frames are opened.
+
+Readers raise ``FileNotFoundError`` if a path does not exist and ``InputError`` if a file is not
+valid.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,10 +42,6 @@ class LabelledBox:
     occluded: bool | None = None
 
     def __post_init__(self) -> None:
-        """
-        Raises:
-            InputError: if a side is not finite or negative.
-        """
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
             raise InputError(
                 f"{self.where}: the box x, y, width, height {', '.join(map(str, self.bbox))} is "
@@ -83,12 +84,7 @@ class Labels:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if it is not text.
-    """
+    """Read a text file."""
     if not path.is_file():
         raise FileNotFoundError(f"File {path} not found: check the path.")
     try:
@@ -97,12 +93,22 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path} is not text ({error}): write it again.") from error
 
 
-def number(text: str | float | None, kind: type[Number], where: str, what: str) -> Number:
-    """Convert ``text`` to an ``int`` or ``float``.
+def read_lines(path: Path) -> list[tuple[str, str]]:
+    """Read the lines of a text file that are not blank, each after its place for messages."""
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return [(f"{path}, line {index}", line) for index, line in lines if line.strip()]
 
-    Raises:
-        InputError: if it is not a finite number.
-    """
+
+def parse_xml(path: Path, remedy: str) -> ElementTree.Element:
+    """Read the root of an XML file."""
+    try:
+        return ElementTree.fromstring(read_text(path))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise InputError(f"{path} is not XML ({error}): {remedy}.") from error
+
+
+def number(text: str | float | None, kind: type[Number], where: str, what: str) -> Number:
+    """Convert ``text`` to a finite ``int`` or ``float``."""
     if text is not None:
         with suppress(TypeError, ValueError, OverflowError):
             value = kind(text)
@@ -113,12 +119,7 @@ def number(text: str | float | None, kind: type[Number], where: str, what: str) 
 
 
 def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Find the folders directly below ``source`` that have files of a pattern, sorted.
-
-    Raises:
-        FileNotFoundError: if ``source`` does not exist.
-        InputError: if there are no such folders.
-    """
+    """Find the folders directly below ``source`` that have files of a pattern, sorted."""
     if not source.is_dir():
         raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
     folders = (path for path in source.iterdir() if path.is_dir())
@@ -129,3 +130,17 @@ def subfolders(source: Path, pattern: str) -> list[Path]:
             "the video."
         )
     return found
+
+
+def read_folder(
+    folder: Path,
+    pattern: str,
+    read_boxes: Callable[[Path], list[LabelledBox]],
+    *,
+    drawn_on: tuple[float, float] | None = None,
+) -> VideoLabels:
+    """Read the label files of a video, which are named after its images."""
+    files = sorted(folder.glob(pattern))
+    boxes = [box for file in files for box in read_boxes(file)]
+    labelled = frozenset(file.stem for file in files)
+    return VideoLabels(folder.name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePath
 
 import cv2
@@ -19,7 +19,7 @@ from ....video.source import IMAGE_SUFFIXES
 from .labels import VideoLabels
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
-JPEG_QUALITY = 95
+JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 EXIF_ORIENTATION = 0x0112
 
 
@@ -80,10 +80,10 @@ def frames_of(
     Raises:
         InputError: if a video does not exist or cannot be read.
     """
-    if not video_files:
-        return in_processes(_find_images, [(video, root) for video in videos], what="video")
-    jobs = [(video, root, extract, first_number) for video in videos]
-    return in_processes(_find_video_file, jobs, what="video")
+    find: Callable[[VideoLabels], Frames] = partial(_find_images, root)
+    if video_files:
+        find = partial(_find_video_file, root, extract, first_number)
+    return in_processes(find, videos, what="video")
 
 
 def natural_order(path: PurePath | str) -> list:
@@ -93,11 +93,7 @@ def natural_order(path: PurePath | str) -> list:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Read width and height, as shown, from the header of a file.
-
-    Raises:
-        InputError: if the file does not exist or is not an image.
-    """
+    """Read width and height, as shown, from the header of a file."""
     try:
         with Image.open(path) as image:
             return oriented_size(image)
@@ -114,8 +110,7 @@ def oriented_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
-    video, root = job
+def _find_images(root: Path, video: VideoLabels) -> Frames:
     if video.images is not None:
         files = list(video.images)
     else:
@@ -134,8 +129,9 @@ def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
     return Frames([image_size(root / file) for file in files], files)
 
 
-def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
-    video, root, extract, first_number = job
+def _find_video_file(
+    root: Path, extract: Path | None, first_number: int, video: VideoLabels
+) -> Frames:
     candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
     found = next((path for path in candidates if os.path.isfile(path)), None)
@@ -155,9 +151,7 @@ def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
         (extract / video.name).mkdir(parents=True, exist_ok=True)
         for index, frame in enumerate(file):
             name = f"{video.name}/{index:06d}.jpg"
-            if not cv2.imwrite(
-                str(extract / name), frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-            ):
+            if not cv2.imwrite(str(extract / name), frame, JPEG_OPTIONS):
                 raise OSError(f"OpenCV cannot write {extract / name}")
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)

@@ -18,10 +18,6 @@ def read_youtube_vis(source: Path) -> Labels:
         source: JSON with ``videos`` {id, width, height, file_names}, ``categories`` and
             ``annotations`` {video_id, category_id, bboxes or segmentations, iscrowd}; these lists
             have an entry per frame, null where the object is not visible.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if it is not valid.
     """
     if not source.is_file():
         raise FileNotFoundError(f"File {source} not found: check the path.")
@@ -32,14 +28,14 @@ def read_youtube_vis(source: Path) -> Labels:
         if not isinstance(section, list) or not all(isinstance(record, dict) for record in section):
             raise InputError(f"{source} has no list '{name}' of records: give a YouTube-VIS JSON.")
         sections[name] = section
-    names = {}
-    for record in sections["categories"]:
-        category_id = _get_id(record, "id", f"{source}, category")
-        names[category_id] = str(_get_id(record, "name", f"{source}, category"))
+    where = f"{source}, category"
+    names = {
+        _get_id(record, "id", where): str(_get_id(record, "name", where))
+        for record in sections["categories"]
+    }
     videos = {}
     for record in sections["videos"]:
-        labels = _video(record, source)
-        videos[record["id"]] = labels
+        videos[_get_id(record, "id", f"{source}, video")] = _video(record, source)
     left_out = 0
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
@@ -64,7 +60,7 @@ def _get_id(record: dict, field: str, where: str) -> int | str:
 
 
 def _video(record: dict, source: Path) -> VideoLabels:
-    where = f"{source}, video {_get_id(record, 'id', f'{source}, video')}"
+    where = f"{source}, video {record['id']}"
     files = record.get("file_names")
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
