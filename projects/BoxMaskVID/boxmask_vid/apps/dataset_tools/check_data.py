@@ -1,4 +1,4 @@
-"""Checks and fixes of a COCO-VID JSON file, and pictures of what a training reads from it."""
+"""Checks and fixes of a COCO-VID JSON file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from detectron2.data import DatasetCatalog, MetadataCatalog
-
-from ...config import get_config_file
-from ...data import register_vid_instances
-from ...engine.setup import build_cfg
 from ...files import read_json, write_json
 from .checks import FORM, check_content, fix_content
-from .training_samples import draw_training_samples
 
 
 def check_vid_json(
@@ -57,34 +51,6 @@ def check_vid_json(
         write_json(report, found.as_json())
         print(f"wrote {report}")
     return not found.count("error")
-
-
-def draw_samples(
-    json_file: Path, images: Path, output: Path, *, count: int, config_file: str | None = None
-) -> list[Path]:
-    """Write pictures of key and reference frames as a training sees them.
-
-    Args:
-        json_file: COCO-VID JSON that can be trained on.
-        images: image root.
-        output: folder for the pictures.
-        count: number of key frames.
-        config_file: config whose ``INPUT`` is used; None for that of the ImageNet VID models.
-
-    Raises:
-        InputError: if the JSON cannot be trained on.
-    """
-    name = f"to draw: {json_file}"
-    register_vid_instances(name, {}, str(json_file), str(images))
-    try:
-        config = config_file or get_config_file("Base-VideoRCNN-DC5.yaml")
-        cfg = build_cfg(config, ["DATASETS.TRAIN", repr((name,))])
-        written = draw_training_samples(cfg, name, output, count=count)
-    finally:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
-    print(f"wrote {len(written)} pictures to {output}")
-    return written
 
 
 def _read(path: Path) -> object:

@@ -35,7 +35,8 @@ def read_youtube_vis(source: Path) -> Labels:
     }
     videos = {}
     for record in sections["videos"]:
-        videos[_get_id(record, "id", f"{source}, video")] = _video(record, source)
+        labels = _video(record, source)
+        videos[record["id"]] = labels
     left_out = 0
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
@@ -60,7 +61,7 @@ def _get_id(record: dict, field: str, where: str) -> int | str:
 
 
 def _video(record: dict, source: Path) -> VideoLabels:
-    where = f"{source}, video {record['id']}"
+    where = f"{source}, video {_get_id(record, 'id', f'{source}, video')}"
     files = record.get("file_names")
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
