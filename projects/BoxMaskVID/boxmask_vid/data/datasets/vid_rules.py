@@ -29,6 +29,12 @@ FORM = "sections and fields"
 NO_BOX = "boxes that are no boxes"
 OVER_THE_EDGE = "boxes over the edge"
 OPTIONAL = "optional fields"
+CORRECT_OR_ADD = "correct it, or add what is missing"
+MISSING_LISTS = {
+    "videos": "a COCO-VID file lists them; still images without videos are registered with "
+    "detectron2's register_coco_instances",
+    "images": "a COCO-VID file has categories, videos, images and annotations",
+}
 
 
 @dataclass(frozen=True)
@@ -63,61 +69,51 @@ def form_violations(columns: VIDColumns) -> Iterator[Violations]:
 
     The other rules can be applied only where there are none, or where all of them can be loaded.
     """
-    for section in SECTIONS:
-        if section not in columns.records:
-            remedy = "a COCO-VID file has categories, videos, images and annotations"
-            if section == "videos":
-                remedy = (
-                    "a COCO-VID file lists them; still images without videos are registered with "
-                    "detectron2's register_coco_instances"
-                )
-            sentence = f"it has no list '{section}': {remedy}."
-            yield Violations(columns, FORM, section, [0], "there is no list '{section}'", sentence)
-            continue
-        if columns.not_records[section]:
-            yield Violations(
-                *(columns, FORM, section, columns.not_records[section]),
-                "{section}[{row}] is not a record",
-                "'{section}' has an entry at position {row} that is not a record: correct or "
-                "remove it.",
-            )
-        for name in NUMBERS[section]:
-            yield from _not_numbers(columns, FORM, section, name)
-        if section == "categories":
-            yield from _fields(columns, FORM, section, "name", lambda name: name is None)
-            yield from _fields(
-                *(columns, FORM, section, "name"),
-                lambda name: not isinstance(name, str | None),
-                can_be_loaded=True,
-            )
-        if section == "annotations" and not columns.is_box.all():
-            yield from _fields(
-                *(columns, FORM, section, "bbox"),
-                lambda box: not isinstance(box, list),
-                can_be_loaded=True,
-            )
+    for violations in _form(columns):
+        yield Violations(columns, *violations)
 
 
 def content_violations(columns: VIDColumns) -> Iterator[Violations]:
     """Violations of all other rules."""
-    for rule in (
-        _empty_lists,
-        _repeated_ids,
-        _unknown_videos,
-        _frame_numbers,
-        _file_names,
-        _unknown_images_and_categories,
-        _boxes,
-        _optional_fields,
-    ):
-        yield from (violations for violations in rule(columns) if len(violations.rows))
+    for rule in CONTENT_RULES:
+        for violations in rule(columns):
+            if len(violations[2]):
+                yield Violations(columns, *violations)
 
 
-def _not_numbers(columns: VIDColumns, rule: str, section: str, name: str) -> Iterator[Violations]:
+def _form(columns: VIDColumns) -> Iterator[tuple]:
+    for section in SECTIONS:
+        if section not in columns.records:
+            remedy = MISSING_LISTS.get(section, MISSING_LISTS["images"])
+            sentence = f"it has no list '{section}': {remedy}."
+            yield FORM, section, [0], "there is no list '{section}'", sentence
+            continue
+        if columns.not_records[section]:
+            sentence = (
+                "'{section}' has an entry at position {row} that is not a record: correct or "
+                "remove it."
+            )
+            rows = columns.not_records[section]
+            yield FORM, section, rows, "{section}[{row}] is not a record", sentence
+        for name in NUMBERS[section]:
+            yield from _not_numbers(columns, FORM, section, name)
+        if section == "categories":
+            names = columns.values(section, "name")
+            is_none = [name is None for name in names]
+            is_other = [not isinstance(name, str | None) for name in names]
+            yield from _fields(columns, FORM, section, "name", is_none)
+            yield from _fields(columns, FORM, section, "name", is_other, can_be_loaded=True)
+        if section == "annotations" and not columns.is_box.all():
+            is_other = [not isinstance(box, list) for box in columns.values(section, "bbox")]
+            yield from _fields(columns, FORM, section, "bbox", is_other, can_be_loaded=True)
+
+
+def _not_numbers(columns: VIDColumns, rule: str, section: str, name: str) -> Iterator[tuple]:
     try:
         columns.numbers(section, name)
     except (TypeError, ValueError):
-        yield from _fields(columns, rule, section, name, lambda value: not is_whole_number(value))
+        is_wrong = [not is_whole_number(value) for value in columns.values(section, name)]
+        yield from _fields(columns, rule, section, name, is_wrong)
 
 
 def _fields(
@@ -125,10 +121,10 @@ def _fields(
     rule: str,
     section: str,
     name: str,
-    is_wrong: Callable[[object], bool],
+    is_wrong: list[bool],
     *,
     can_be_loaded: bool = False,
-) -> Iterator[Violations]:
+) -> Iterator[tuple]:
     """Fields that are missing or of a wrong type."""
     records = columns.records[section]
 
@@ -144,64 +140,52 @@ def _fields(
         shown = str(value)[:30] if name in records[row] else "missing"
         return {"name": name, "value": shown, "problem": problem}
 
-    wrong = {row for row, value in enumerate(columns.values(section, name)) if is_wrong(value)}
-    rows = sorted(wrong - set(columns.not_records[section]))
-    if rows:
+    if rows := sorted(set(np.flatnonzero(is_wrong)) - set(columns.not_records[section])):
         sentence = None if can_be_loaded else "{who} has {problem}."
-        offender = "{section}[{row}] (id {id}): {name} is {value}"
-        yield Violations(columns, rule, section, rows, offender, sentence, details)
+        yield (
+            rule,
+            section,
+            rows,
+            "{section}[{row}] (id {id}): {name} is {value}",
+            sentence,
+            details,
+        )
 
 
-def _empty_lists(columns: VIDColumns) -> Iterator[Violations]:
+def _empty_lists(columns: VIDColumns) -> Iterator[tuple]:
     for section, sentence in (
         ("categories", "it has no categories: list those that may occur."),
         ("images", "the data set is empty: 'images' lists no frame."),
     ):
         if not columns.records[section]:
-            yield Violations(columns, "empty lists", section, [0], "", sentence)
+            yield "empty lists", section, [0], "", sentence
 
 
-def _repeated_ids(columns: VIDColumns) -> Iterator[Violations]:
-    for section in SECTIONS:
-        ids = columns.numbers(section, "id")
-        _, firsts, counts = np.unique(ids, return_index=True, return_counts=True)
-        sentence = "'{section}' has id {id} more than once: ids must be unique."
-        yield Violations(
-            *(columns, "repeated ids", section, np.sort(firsts[counts > 1])),
-            "{section}: id {id}, {count} times",
-            None if section == "annotations" else sentence,
-            partial(_count, ids),
-        )
-
-
-def _count(ids: np.ndarray, row: int) -> dict:
-    return {"count": (ids == ids[row]).sum()}
-
-
-def _unknown_videos(columns: VIDColumns) -> Iterator[Violations]:
-    known = np.isin(columns.numbers("images", "video_id"), columns.numbers("videos", "id"))
-    yield _unknown(columns, "images", "video", "videos", known, "add the video")
-
-
-def _unknown_images_and_categories(columns: VIDColumns) -> Iterator[Violations]:
-    used, ids = columns.numbers("annotations", "category_id"), columns.numbers("categories", "id")
-    remedy = "correct it, or add what is missing"
-    yield _unknown(columns, "annotations", "image", "images", columns.image_rows >= 0, remedy)
-    yield _unknown(columns, "annotations", "category", "categories", np.isin(used, ids), remedy)
+def _repeated_ids(section: str, columns: VIDColumns) -> Iterator[tuple]:
+    ids = columns.numbers(section, "id")
+    _, firsts, counts = np.unique(ids, return_index=True, return_counts=True)
+    sentence = "'{section}' has id {id} more than once: ids must be unique."
+    yield (
+        *("repeated ids", section, np.sort(firsts[counts > 1])),
+        "{section}: id {id}, {count} times",
+        None if section == "annotations" else sentence,
+        lambda row: {"count": (ids == ids[row]).sum()},
+    )
 
 
 def _unknown(
-    columns: VIDColumns, section: str, what: str, others: str, known: np.ndarray, remedy: str
-) -> Violations:
+    section: str, what: str, others: str, remedy: str, columns: VIDColumns
+) -> Iterator[tuple]:
+    known = np.isin(columns.numbers(section, f"{what}_id"), columns.numbers(others, "id"))
     problem = f"{what}_id {{{what}_id}}"
-    return Violations(
-        *(columns, f"unknown {what}", section, np.flatnonzero(~known)),
+    yield (
+        *(f"unknown {what}", section, np.flatnonzero(~known)),
         f"{section[:-1]} {{id}}: {problem}",
         f"{{who}} has {problem}, which is not in '{others}': {remedy}.",
     )
 
 
-def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
+def _frame_numbers(columns: VIDColumns) -> Iterator[tuple]:
     """Frames of each video are numbered 0 .. length - 1."""
     videos, frames = columns.numbers("images", "video_id"), columns.numbers("images", "frame_id")
     order = columns.frame_order
@@ -226,15 +210,15 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
         verb = f"lacks {missing}, next is" if found > missing else "has"
         return {"missing": missing, "problem": f"{verb} frame_id {found}"}
 
-    yield Violations(
-        *(columns, "frame_id repeats", "images"),
+    yield (
+        *("frame_id repeats", "images"),
         np.sort(order[is_first & ~np.append(is_first[1:], True)]),
         "video {video_id}: frame {frame_id}, {count} times",
         f"video {{video_id}} repeats frame_id {{frame_id}}: {remedy}.",
         lambda row: {"count": ((videos == videos[row]) & (frames == frames[row])).sum()},
     )
-    yield Violations(
-        *(columns, "frame_id gaps", "images"),
+    yield (
+        *("frame_id gaps", "images"),
         np.sort(np.minimum.reduceat(order, starts)[has_gap]),
         "video {video_id}: no frame {missing}",
         f"video {{video_id}} {{problem}}: {remedy}.",
@@ -242,16 +226,16 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
     )
 
 
-def _file_names(columns: VIDColumns) -> Iterator[Violations]:
-    yield Violations(
-        *(columns, "file names", "images"),
+def _file_names(columns: VIDColumns) -> Iterator[tuple]:
+    yield (
+        *("file names", "images"),
         [row for row, name in enumerate(columns.file_names) if name is None],
         "image {id}",
         "{who} has no 'file_name': add it, or give its video the 'file_name' of a video file.",
     )
 
 
-def _boxes(columns: VIDColumns) -> Iterator[Violations]:
+def _boxes(columns: VIDColumns) -> Iterator[tuple]:
     """Boxes have an area and lie in their images; those of unknown images are left alone."""
     rows = np.flatnonzero(columns.image_rows >= 0)
     boxes, is_box = columns.boxes[rows], columns.is_box[rows]
@@ -276,20 +260,33 @@ def _boxes(columns: VIDColumns) -> Iterator[Violations]:
         (OVER_THE_EDGE, finite & ~no_area & ~outside & over, None),
     ):
         sentence = f"{{who}} has bbox {{bbox}}, which {problem}: correct or remove it."
-        yield Violations(
-            *(columns, rule, "annotations", rows[wrong]),
+        yield (
+            *(rule, "annotations", rows[wrong]),
             "annotation {id} of {image}: {bbox}",
             sentence if problem else None,
             details,
         )
 
 
-def _optional_fields(columns: VIDColumns) -> Iterator[Violations]:
+def _optional_fields(columns: VIDColumns) -> Iterator[tuple]:
     for section, names in OPTIONAL_NUMBERS.items():
         for name in names:
             yield from _not_numbers(columns, OPTIONAL, section, name)
-    yield Violations(
-        *(columns, OPTIONAL, "annotations", np.flatnonzero(~np.isfinite(columns.areas))),
+    yield (
+        *(OPTIONAL, "annotations", np.flatnonzero(~np.isfinite(columns.areas))),
         "annotation {id}: area {area}",
         "{who} has area {area!r:.40}: it must be a finite number.",
     )
+
+
+CONTENT_RULES: tuple[Callable[[VIDColumns], Iterator[tuple]], ...] = (
+    _empty_lists,
+    *(partial(_repeated_ids, section) for section in SECTIONS),
+    partial(_unknown, "images", "video", "videos", "add the video"),
+    _frame_numbers,
+    _file_names,
+    partial(_unknown, "annotations", "image", "images", CORRECT_OR_ADD),
+    partial(_unknown, "annotations", "category", "categories", CORRECT_OR_ADD),
+    _boxes,
+    _optional_fields,
+)

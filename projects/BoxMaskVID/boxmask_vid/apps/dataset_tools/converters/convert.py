@@ -28,6 +28,10 @@ FORMATS: dict[str, Callable[[Path], Labels]] = {
     "yolo": read_yolo,
     "youtube-vis": read_youtube_vis,
 }
+REFERENCES = (
+    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
+    "no objects)"
+)
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -66,11 +70,9 @@ def convert_to_coco_vid(
         InputError: if the annotations or the frames are not valid.
     """
     labels = FORMATS[format](source)
-    names = _class_names(labels, classes)
+    names = enumerate(_class_names(labels, classes), start=1)
     info = {"description": f"from {source.name}", "format": format}
-    builder = CocoVidBuilder(
-        info, [{"id": index, "name": name} for index, name in enumerate(names, start=1)]
-    )
+    builder = CocoVidBuilder(info, [{"id": index, "name": name} for index, name in names])
     left_out = Counter(labels.left_out)
     find: Callable[[VideoLabels], Frames] = partial(find_images, root)
     if video_files:
@@ -85,12 +87,6 @@ def convert_to_coco_vid(
     root = extract or root
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     return root
-
-
-REFERENCES = (
-    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
-    "no objects)"
-)
 
 
 def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 import cv2
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ....errors import InputError
 from ....video import VideoFile
@@ -136,7 +136,7 @@ def image_size(path: Path) -> tuple[int, int]:
             return oriented_size(image)
     except FileNotFoundError as error:
         raise InputError(f"Image {path} not found: check --images.") from error
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
 
 
