@@ -19,11 +19,14 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         InputError: if it is not JSON.
     """
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(f"File {path} not found: check the path.") from error
     except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
         raise InputError(f"{path} is not JSON ({error}): write it again.") from error
 

@@ -118,17 +118,12 @@ def per_rank_batch_size(cfg: CfgNode) -> int:
 
 
 class SeededDataset(Dataset):
-    """Records that carry the seed of their sample.
+    """Records that carry the seed of their sample; a negative seed of the run gives none.
 
     Indexed with what :class:`ResumableSampler` yields, position and item in one number.
     """
 
     def __init__(self, records: list[dict], seed: int) -> None:
-        """
-        Args:
-            records: frames in Detectron2's format.
-            seed: seed of the run; negative for samples without seeds.
-        """
         self._records = DatasetFromList(records, copy=False)
         self._seed = seed
 

@@ -36,8 +36,8 @@ def check_vid_json(
         FileNotFoundError: if there is no such file.
         InputError: if it is not JSON.
     """
-    content = _read(json_file)
-    splits = [(str(path), _read(path)) for path in others]
+    content = read_json(json_file)
+    splits = [(str(path), read_json(path)) for path in others]
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
     print(f"{json_file}: {found}")
@@ -51,9 +51,3 @@ def check_vid_json(
         write_json(report, found.as_json())
         print(f"wrote {report}")
     return not found.count("error")
-
-
-def _read(path: Path) -> object:
-    if not path.is_file():
-        raise FileNotFoundError(f"File {path} not found: check the path.")
-    return read_json(path)

@@ -21,14 +21,9 @@ def register_vid_instances(
     *,
     key_frames_only: bool | None = None,
 ) -> None:
-    """Register a data set of videos with Detectron2.
+    """Register videos with Detectron2, under a name for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
 
-    Args:
-        name: name for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
-        metadata: other entries for the metadata.
-        json_file: COCO-VID JSON.
-        image_root: folder that its file names are relative to.
-        key_frames_only: see :func:`load_vid_json`.
+    ``metadata`` has more entries for the metadata; for the others see :func:`load_vid_json`.
     """
 
     def load() -> list[dict]:

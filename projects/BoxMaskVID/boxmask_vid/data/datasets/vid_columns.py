@@ -32,10 +32,6 @@ class VIDColumns:
     """
 
     def __init__(self, content: object) -> None:
-        """
-        Args:
-            content: the decoded JSON.
-        """
         lists = content if isinstance(content, dict) else {}
         self.records: dict[str, list[dict]] = {}
         self.not_records: dict[str, list[int]] = {}

@@ -12,12 +12,8 @@ from .report import CheckReport
 def fix_content(content: dict, report: CheckReport) -> tuple[dict, list[str]]:
     """Fix faults with one possible answer; classes, sizes and repeated image ids stay.
 
-    Args:
-        content: a COCO-VID JSON with all its lists and fields.
-        report: of the same content.
-
-    Returns:
-        a fixed copy, and a sentence for each thing that was done.
+    The content has all its lists and fields. The results are a fixed copy, and a sentence for each
+    thing that was done.
     """
     fixed = copy.deepcopy(content)
     counts = {

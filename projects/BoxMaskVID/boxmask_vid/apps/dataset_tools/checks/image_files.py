@@ -18,13 +18,9 @@ WRONG_SIZE = "sizes that disagree with the files"
 
 
 def check_images(columns: VIDColumns, root: Path, decode: bool, report: CheckReport) -> None:
-    """Check the image files.
+    """Check the image files of a COCO-VID JSON that has all fields, below a folder.
 
-    Args:
-        columns: a COCO-VID JSON that has all fields.
-        root: folder that its file names are relative to.
-        decode: decode every image; otherwise only their headers are read.
-        report: collects the findings.
+    Without ``decode`` only their headers are read.
     """
     images = zip(columns.file_names, columns.records["images"], strict=True)
     jobs = [(str(root), name, (image["width"], image["height"]), decode) for name, image in images]

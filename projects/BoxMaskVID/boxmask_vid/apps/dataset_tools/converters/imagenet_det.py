@@ -18,13 +18,7 @@ JSON = "imagenet_det_30plus1_train.json"
 def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive") -> Path:
     """Write ``imagenet_det_30plus1_train.json``; objects of other classes are left out.
 
-    Args:
-        root: root of the ILSVRC tree.
-        output: folder for the file.
-        box_rule: one of :data:`BOX_RULES`.
-
-    Returns:
-        the file written.
+    ``box_rule`` is one of :data:`BOX_RULES`.
 
     Raises:
         FileNotFoundError: if there is no such folder.

@@ -40,13 +40,7 @@ class Video:
 def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive") -> list[Path]:
     """Write ``imagenet_vid_train.json`` and ``imagenet_vid_val.json``.
 
-    Args:
-        root: root of the ILSVRC tree.
-        output: folder for the files.
-        box_rule: one of :data:`BOX_RULES`.
-
-    Returns:
-        the files written; a split that the tree does not have is left out.
+    A split that the tree does not have is left out. ``box_rule`` is one of :data:`BOX_RULES`.
 
     Raises:
         FileNotFoundError: if there is no such folder.

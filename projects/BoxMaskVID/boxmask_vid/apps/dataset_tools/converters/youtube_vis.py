@@ -19,8 +19,6 @@ def read_youtube_vis(source: Path) -> Labels:
             ``annotations`` {video_id, category_id, bboxes or segmentations, iscrowd}; these lists
             have an entry per frame, null where the object is not visible.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f"File {source} not found: check the path.")
     content = read_json(source)
     sections = {}
     for name in ("videos", "categories", "annotations"):
