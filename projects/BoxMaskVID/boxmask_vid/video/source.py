@@ -6,6 +6,7 @@ import functools
 import glob
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -52,11 +53,9 @@ class FrameSource(ABC):
     def count_readable(self) -> int:
         """Count the frames before one that cannot be read, by reading them."""
         count = 0
-        try:
+        with suppress(InputError):
             for _ in self:
                 count += 1
-        except InputError:
-            pass
         return count
 
 

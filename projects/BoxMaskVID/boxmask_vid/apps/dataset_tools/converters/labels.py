@@ -21,25 +21,15 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box on a frame.
+    """A box on a frame."""
 
-    Attributes:
-        frame: position in the video, from 0; or the stem or the number in the name of its image.
-        category: name of its class.
-        bbox: x, y, width, height.
-        where: file and line, for error messages.
-        track: identifies the object in its video; None if that is not known.
-        ignored: left out in training and ignored in scoring.
-        occluded: whether it is occluded; None if the annotation does not say.
-    """
-
-    frame: int | str
-    category: str
-    bbox: tuple[float, float, float, float]
-    where: str
-    track: Hashable | None = None
-    ignored: bool = False
-    occluded: bool | None = None
+    frame: int | str  # position in the video, from 0; or stem or number in the name of its image
+    category: str  # name of its class
+    bbox: tuple[float, float, float, float]  # x, y, width, height
+    where: str  # file and line, for error messages
+    track: Hashable | None = None  # identifies the object in its video; None if not known
+    ignored: bool = False  # left out in training and ignored in scoring
+    occluded: bool | None = None  # None if the annotation does not say
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
@@ -51,27 +41,16 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """Annotations of a video.
-
-    Attributes:
-        name: name of the video.
-        where: file or folder that they come from.
-        boxes: all boxes.
-        folder: folder of its images below the image root; None for ``name``.
-        images: its image files below the image root, if the annotations list them.
-        size: width and height of its frames, if the annotations give them.
-        drawn_on: width and height of the pictures that the boxes are relative to; None for pixels.
-        labelled_frames: frames that have annotations, empty ones too; None for all.
-    """
+    """Annotations of a video."""
 
     name: str
-    where: str
+    where: str  # file or folder that they come from
     boxes: list[LabelledBox]
-    folder: str | None = None
-    images: Sequence[str] | None = None
-    size: tuple[int, int] | None = None
-    drawn_on: tuple[float, float] | None = None
-    labelled_frames: frozenset[int | str] | None = None
+    folder: str | None = None  # folder of its images below the image root; None for name
+    images: Sequence[str] | None = None  # image files below the root, if the annotations list them
+    size: tuple[int, int] | None = None  # width and height of its frames, if they are given
+    drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
+    labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
 
 
 @dataclass(frozen=True)

@@ -24,19 +24,12 @@ EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of a video.
+    """Frames of a video."""
 
-    Attributes:
-        sizes: width and height of each frame.
-        files: image files below the root; None for frames of a video file.
-        video_file: video file below the root, if frames are read in place.
-        first_number: number of the first frame of a video file in the names of label files.
-    """
-
-    sizes: Sequence[tuple[int, int]]
-    files: Sequence[str] | None = None
-    video_file: str | None = None
-    first_number: int = 0
+    sizes: Sequence[tuple[int, int]]  # width and height of each frame
+    files: Sequence[str] | None = None  # image files below the root; None for a video file
+    video_file: str | None = None  # video file below the root, if frames are read in place
+    first_number: int = 0  # of the first frame of a video file in the names of label files
 
     def position(self, frame: int | str) -> int | None:
         """Find the frame that annotations mean: by position, stem, or number in a stem."""
