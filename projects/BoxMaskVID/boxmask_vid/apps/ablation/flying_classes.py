@@ -13,9 +13,7 @@ FLYING = ("airplane", "bird", "drone", "helicopter")
 def write_flying_classes(source: Path, target: Path) -> None:
     """Write the videos of a COCO-VID JSON that show something that flies, not their images.
 
-    Raises:
-        InputError: if there are no such videos.
-        FileNotFoundError: if the JSON is missing.
+    Raises InputError if there are no such videos, FileNotFoundError without the JSON.
     """
     if not source.is_file():
         raise FileNotFoundError(f"{source} not found: give the folder of mini_vid with --data.")

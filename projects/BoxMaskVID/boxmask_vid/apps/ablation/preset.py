@@ -9,69 +9,43 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Model:
-    """A model to train.
+    """A model to train."""
 
-    Attributes:
-        name: name of its folder.
-        title: its name in tables.
-        config: file under ``configs/``.
-        options: config options in training and at test.
-        single_frame: whether it never looks at other frames.
-    """
-
-    name: str
-    title: str
-    config: str
-    options: tuple[object, ...] = ()
-    single_frame: bool = False
+    name: str  # of its folder
+    title: str  # its name in tables
+    config: str  # file under configs/
+    options: tuple[object, ...] = ()  # config options in training and at test
+    single_frame: bool = False  # whether it never looks at other frames
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A way to test a trained model.
+    """A way to test a trained model."""
 
-    Attributes:
-        name: name of its folder.
-        datasets: registered names.
-        options: config options of this test.
-    """
-
-    name: str
-    datasets: tuple[str, ...]
-    options: tuple[object, ...] = ()
+    name: str  # of its folder
+    datasets: tuple[str, ...]  # registered names
+    options: tuple[object, ...] = ()  # config options of this test
 
 
 @dataclass(frozen=True)
 class Preset:
-    """An ablation: models, data sets and tests.
+    """An ablation: models, data sets and tests."""
 
-    Attributes:
-        name: name on the command line.
-        variants: models of the papers, each with one part more than one before it.
-        further_variants: variants with one thing changed.
-        options: config options of all models.
-        start: the model that all others start from; None for MODEL.WEIGHTS, or from scratch.
-        train: data sets for training.
-        curve: data sets that are evaluated in the course of a training; may be empty.
-        splits: title of a column of the table and the data set that it is measured on; motion,
-            sweeps and comparisons are measured on the last one.
-        strengths: degradation strength and the data set that has it.
-        references: numbers of reference frames to try at test.
-        modes: ways to choose reference frames at test, tried on the last of the variants.
-        registered: name, JSON and image folder of data sets that are not built in.
-    """
-
-    name: str
-    variants: tuple[Model, ...]
-    further_variants: tuple[Model, ...]
-    options: tuple[object, ...]
-    train: tuple[str, ...]
-    curve: tuple[str, ...]
+    name: str  # on the command line
+    variants: tuple[Model, ...]  # of the papers, each with one part more than one before it
+    further_variants: tuple[Model, ...]  # with one thing changed
+    options: tuple[object, ...]  # config options of all models
+    train: tuple[str, ...]  # data sets for training
+    curve: tuple[str, ...]  # data sets that are evaluated during a training; may be empty
+    # Title of a column of the table, and the data set that it is measured on; motion, sweeps and
+    # comparisons are measured on the last one.
     splits: Mapping[str, str]
+    # The model that all others start from; None for MODEL.WEIGHTS, or from scratch.
     start: Model | None = None
-    strengths: Mapping[float, str] = field(default_factory=dict)
-    references: tuple[int, ...] = ()
-    modes: tuple[Evaluation, ...] = ()
+    strengths: Mapping[float, str] = field(default_factory=dict)  # degradation and its data set
+    references: tuple[int, ...] = ()  # numbers of reference frames to try at test
+    modes: tuple[Evaluation, ...] = ()  # reference policies, tried on the last of the variants
+    # Name, JSON and image folder of data sets that are not built in.
     registered: tuple[tuple[str, Path, Path], ...] = ()
 
     @property

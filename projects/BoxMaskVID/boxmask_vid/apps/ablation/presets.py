@@ -36,22 +36,16 @@ _CHANGES = {
 
 def synthetic(root: Path) -> Preset:
     """Synthetic videos below ``root``; the schedule was chosen with single frames only."""
-    modes = [("adaptive", 6), ("fixed", 6), ("online", 6)]
+    changes = {
+        "3 SELSA stages": (_STAGES, 3),
+        "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
+        **_CHANGES,
+        "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
+    }
     return Preset(
         name="synthetic",
         variants=_variants(THIN),
-        further_variants=(
-            _control(THIN, batch=24),
-            *_changed(
-                THIN,
-                {
-                    "3 SELSA stages": (_STAGES, 3),
-                    "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
-                    **_CHANGES,
-                    "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
-                },
-            ),
-        ),
+        further_variants=(_control(THIN), *_changed(THIN, changes)),
         options=(
             *(*_STRIDE_8, *_schedule(400, warmup=20)),
             *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
@@ -62,14 +56,7 @@ def synthetic(root: Path) -> Preset:
         splits={"clean": "clean", "degraded": "degraded"},
         strengths={strength: f"strength_{strength}" for strength in synthetic_data.STRENGTHS},
         references=(0, 1, 2, 4, 7, 28),
-        modes=tuple(
-            Evaluation(
-                f"mode_{mode}",
-                ("degraded_videos",),
-                ("MODEL.VID.TEST.REFERENCES", mode, *references_option(number)),
-            )
-            for mode, number in modes
-        ),
+        modes=_modes("degraded_videos", *references_option(6)),
         registered=synthetic_data.registered(root),
     )
 
@@ -92,10 +79,7 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
         curve=(),
         splits={"all frames": "mini_vid_val"},
         references=(0, 1, 2, 4, 7, 28),
-        registered=(
-            ("mini_vid_train", train_json, images),
-            ("mini_vid_val", val_json, images),
-        ),
+        registered=(("mini_vid_train", train_json, images), ("mini_vid_val", val_json, images)),
     )
 
 
@@ -106,16 +90,13 @@ def imagenet_vid() -> Preset:
     return Preset(
         name="imagenet_vid",
         variants=_variants(FULL),
-        further_variants=(_control(FULL, batch=24), small, *_changed(FULL, stages)),
+        further_variants=(_control(FULL), small, *_changed(FULL, stages)),
         options=(),
         train=("imagenet_vid_train", "imagenet_det_30plus1_train"),
         curve=(),
         splits={"all frames": "imagenet_vid_val"},
         references=(0, 1, 2, 4, 7, 28),
-        modes=tuple(
-            Evaluation(f"mode_{mode}", ("imagenet_vid_val",), ("MODEL.VID.TEST.REFERENCES", mode))
-            for mode in ("adaptive", "fixed", "online")
-        ),
+        modes=_modes("imagenet_vid_val"),
     )
 
 
@@ -123,6 +104,13 @@ def _variants(config: str) -> tuple[Model, ...]:
     return tuple(
         Model(name, title, config.format(name), single_frame="selsa" not in name)
         for name, title in TITLES.items()
+    )
+
+
+def _modes(dataset: str, *options: object) -> tuple[Evaluation, ...]:
+    return tuple(
+        Evaluation(f"mode_{mode}", (dataset,), ("MODEL.VID.TEST.REFERENCES", mode, *options))
+        for mode in ("adaptive", "fixed", "online")
     )
 
 
@@ -139,21 +127,15 @@ def _start(iterations: int) -> Model:
     return Model("start", TITLES[name], THIN.format(name), options, single_frame=True)
 
 
-def _control(config: str, batch: int) -> Model:
+def _control(config: str) -> Model:
     """Single frames with as many images as the clips of the others have, all of them labelled."""
-    options = ("SOLVER.IMS_PER_BATCH", batch)
-    name = "faster_rcnn"
+    name, options = "faster_rcnn", ("SOLVER.IMS_PER_BATCH", 24)
     title = f"{TITLES[name]}, three times the images"
     return Model("more_images", title, config.format(name), options, single_frame=True)
 
 
 def _changed(config: str, changes: Mapping[str, tuple[str, object]]) -> tuple[Model, ...]:
-    """The full model with one thing changed each.
-
-    Args:
-        config: pattern of config files.
-        changes: title, and key and value of the config.
-    """
+    """The full model with one thing changed: ``changes`` by title."""
     return tuple(
         Model(title.replace(" ", "_"), title, config.format(TOP), change)
         for title, change in changes.items()

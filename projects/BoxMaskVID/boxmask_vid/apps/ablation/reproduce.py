@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 
 from ...errors import InputError
 from ...evaluation.tables import without_nan
 from ...files import write_json
-from ..commands import Command
 from . import presets, synthetic_data
 from .ablation import Ablation
 from .ablation_plot import plot_ablation
@@ -89,37 +87,23 @@ def write_results(ablation: Ablation) -> list[Path]:
 
 
 def prepare(name: str, repository: Path, root: Path, data: Path) -> Preset:
-    """Make the data of a preset, unless they are there already.
+    """Make the data of a preset below ``root``, unless they are there already.
 
-    Args:
-        name: name of the preset.
-        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
-        root: folder for the data.
-        data: folder of mini_vid, for that preset.
-
-    Raises:
-        InputError: if a command fails, or the data differ from the expected ones.
-        FileNotFoundError: if files of mini_vid are missing.
+    ``data`` is the folder of mini_vid. Raises the errors of :func:`reproduce`.
     """
     if name == "imagenet_vid":
         return presets.imagenet_vid()
     if name == "mini_vid":
-        for split in ("train", "val"):
-            file = f"instances_{split}.json"
+        files = "instances_train.json", "instances_val.json"
+        for file in files:
             write_flying_classes(data / file, root / file)
-        jsons = root / "instances_train.json", root / "instances_val.json"
-        return presets.mini_vid(*jsons, data / "frames")
+        return presets.mini_vid(root / files[0], root / files[1], data / "frames")
     for tree, commands in synthetic_data.generation_commands(repository, root).items():
         if not (tree / "coco_vid/imagenet_vid_val.json").is_file():  # written last
             for command in commands.values():
-                _execute(command)
+                print(f"$ {command}", flush=True)
+                if code := command.run():
+                    raise InputError(f"'{command}' failed (exit code {code}), see above.")
     synthetic_data.write_key_frames(root)
     synthetic_data.check_annotations(root)
     return presets.synthetic(root)
-
-
-def _execute(command: Command) -> None:
-    print(f"$ {command}", flush=True)
-    done = subprocess.run(command.words, env=command.environment, check=False)
-    if done.returncode:
-        raise InputError(f"'{command}' failed (exit code {done.returncode}), see above.")

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from statistics import mean
 
@@ -22,29 +21,17 @@ COST_FILE = "cost.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A command and the files that it leaves.
-
-    Attributes:
-        command: script and options.
-        folder: place of its output and of its cost.
-        result: the file that exists when it has finished.
-        kind: runs of a kind take about as long as each other.
-        after: a run that must have finished before.
-    """
+    """A command and the files that it leaves."""
 
     command: Command
-    folder: Path
-    result: Path
-    kind: str
-    after: Run | None = None
+    folder: Path  # of its output and of its cost
+    result: Path  # the file that exists when it has finished
+    kind: str  # runs of a kind take about as long as each other
+    after: Run | None = None  # a run that must have finished before
 
     @property
     def is_finished(self) -> bool:
         return self.result.is_file() and (self.folder / COST_FILE).is_file()
-
-    @property
-    def is_ready(self) -> bool:
-        return self.after is None or self.after.is_finished
 
     @property
     def log_file(self) -> Path:
@@ -70,9 +57,7 @@ class RunQueue:
     def run(self, runs: Sequence[Run]) -> None:
         """Execute all that have not finished, in order where one needs another.
 
-        Raises:
-            InputError: if commands fail; the others ran.
-            KeyboardInterrupt: if it was interrupted.
+        Raises InputError if commands fail (the others ran), KeyboardInterrupt if interrupted.
         """
         waiting = [run for run in runs if not run.is_finished]
         _say(f"{len(runs) - len(waiting)} of {len(runs)} commands have finished before.")
@@ -80,14 +65,14 @@ class RunQueue:
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             while True:
-                ready = (run for run in waiting.copy() if run.is_ready)
-                for run in islice(ready, self.at_once - len(self._running)):
+                ready = [run for run in waiting if run.after is None or run.after.is_finished]
+                for run in ready[: self.at_once - len(self._running)]:
                     waiting.remove(run)
                     self._start(run)
                 if not self._running:
                     break
-                run, succeeded = self._wait()
-                if not succeeded:
+                run, status = self._wait()
+                if status:
                     failed.append(run)
                 left = [*waiting, *(run for run, _ in self._running.values())]
                 commands = "command" if len(left) == 1 else "commands"
@@ -116,15 +101,14 @@ class RunQueue:
         self._running[process.pid] = run, time.perf_counter()
         _say(f"{run.kind}: {run.log_file}")
 
-    def _wait(self) -> tuple[Run, bool]:
-        """A run whose command has ended, and whether it succeeded."""
-        while True:
+    def _wait(self) -> tuple[Run, int]:
+        """A run whose command has ended, and its status."""
+        pid = None
+        while pid not in self._running:
             pid, status, usage = os.wait4(-1, 0)
-            if pid in self._running:
-                break
         run, start = self._running.pop(pid)
         _add_cost(run, time.perf_counter() - start, usage.ru_maxrss)
-        return run, status == 0
+        return run, status
 
     def _stop(self) -> None:
         for pid in self._running:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import pyplot as plt
 
 from ...errors import InputError
+from ..training_plot import save_figure
 
 
 def plot_stages(report: dict, path: Path) -> None:
@@ -23,15 +22,14 @@ def plot_stages(report: dict, path: Path) -> None:
     names = [name for name in ("paper", "ours", "single_frame") if name in report["stages"]]
     stages = list(dict.fromkeys(key for name in names for key in report["stages"][name]))
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    bottom = [0.0] * len(names)
+    bottom = np.zeros(len(names))
     for stage in stages:
         seconds = [report["stages"][name].get(stage, 0.0) for name in names]
         axes.bar(names, seconds, bottom=bottom, label=stage)
-        bottom = [low + height for low, height in zip(bottom, seconds, strict=True)]
+        bottom = bottom + seconds
     axes.set_ylabel("seconds per frame")
     axes.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
@@ -57,5 +55,4 @@ def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
                 axis.plot(values, [report[name][measured] for report in reports], "o-", label=name)
         axis.set(xlabel=key, ylabel=label, ylim=(0, None))
         axis.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)

@@ -29,23 +29,14 @@ from .track_linker import TrackLinker
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """Options that all videos share.
+    """Options that all videos share."""
 
-    Attributes:
-        threshold: lowest score of a detection.
-        online: look at frames of the past only.
-        tracks: link detections of an object over frames.
-        fps: frames per second of the output; None for those of the input.
-        show: show the frames in a window.
-        resume: continue from the JSON lines of an interrupted run.
-    """
-
-    threshold: float = 0.5
-    online: bool = False
-    tracks: bool = False
-    fps: float | None = None
-    show: bool = False
-    resume: bool = False
+    threshold: float = 0.5  # lowest score of a detection
+    online: bool = False  # look at frames of the past only
+    tracks: bool = False  # link detections of an object over frames
+    fps: float | None = None  # frames per second of the output; None for those of the input
+    show: bool = False  # show the frames in a window
+    resume: bool = False  # continue from the JSON lines of an interrupted run
 
 
 @dataclass(frozen=True)
@@ -64,17 +55,12 @@ class VideoTask:
 
 
 class Annotator:
-    """A model and options to annotate videos with."""
+    """A model and options to annotate videos with.
+
+    Raises InputError if the config has no weights, or they are not those of the model.
+    """
 
     def __init__(self, cfg: CfgNode, options: AnnotationOptions) -> None:
-        """
-        Args:
-            cfg: the config, with weights.
-            options: options of all videos.
-
-        Raises:
-            InputError: if there are no weights, or they are not those of the model.
-        """
         self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
@@ -100,7 +86,8 @@ class Annotator:
             InputError: if it cannot be read to its end, or an output cannot be written.
         """
         options = self._options
-        source = open_frames(_camera_or_path(task.input))
+        is_camera = task.input.isdigit() and not Path(task.input).exists()
+        source = open_frames(int(task.input) if is_camera else task.input)
         if source.length is None and not self._online:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task)
@@ -112,8 +99,15 @@ class Annotator:
         count = 0
         with ExitStack() as files:
             video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
-            tables = self._tables(task, files)
-            lines = self._lines(task, len(done), files)
+            tables: list[CsvFile | CocoFile] = []
+            if task.csv:
+                tables.append(files.enter_context(CsvFile(task.csv)))
+            if task.coco:
+                tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+            lines = None
+            if task.jsonl:
+                log = JsonLinesLog(task.jsonl, self._provenance(task), keep=len(done))
+                lines = files.enter_context(log)
             files.callback(lambda: print(f"{task.input}: {count} frames -> {task}"))
             frames = chain(self._repeated(source, done), self._detected(source, len(done)))
             for frame, image, instances in watch(frames, total=source.length, what="frame"):
@@ -131,11 +125,7 @@ class Annotator:
                     break
 
     def _done(self, task: VideoTask) -> list[dict]:
-        """Records of the frames that an earlier run has written.
-
-        Raises:
-            InputError: if it was of another input, model or option.
-        """
+        """Records of the frames that an earlier run, of the same input and model, has written."""
         if not self._options.resume or task.jsonl is None:
             return []
         found = read_json_lines(task.jsonl, self._provenance(task))
@@ -152,19 +142,6 @@ class Annotator:
             "--tracks": repr(self._options.tracks),
             "--input": str(Path(task.input).resolve()),
         }
-
-    def _lines(self, task: VideoTask, keep: int, files: ExitStack) -> JsonLinesLog | None:
-        if task.jsonl is None:
-            return None
-        return files.enter_context(JsonLinesLog(task.jsonl, self._provenance(task), keep=keep))
-
-    def _tables(self, task: VideoTask, files: ExitStack) -> list[CsvFile | CocoFile]:
-        tables: list[CsvFile | CocoFile] = []
-        if task.csv:
-            tables.append(files.enter_context(CsvFile(task.csv)))
-        if task.coco:
-            tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
-        return tables
 
     def _repeated(
         self, source: FrameSource, done: list[dict]
@@ -188,15 +165,8 @@ class Annotator:
             yield result["frame"], result["image"], good
 
 
-def _camera_or_path(text: str) -> str | int:
-    return int(text) if text.isdigit() and not Path(text).exists() else text
-
-
 def _drawn(
-    visualizer: VideoVisualizer,
-    image: np.ndarray,
-    instances: Instances,
-    tracks: list[int] | None,
+    visualizer: VideoVisualizer, image: np.ndarray, instances: Instances, tracks: list[int] | None
 ) -> np.ndarray:
     """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
     if tracks is not None:
