@@ -81,15 +81,9 @@ class Quickstart:
                     f"{self.seed}: remove it or choose another --output."
                 )
             return tree
-        commands = synthetic_vid_commands(
-            self.repository,
-            tree,
-            seed=self.seed,
-            videos=self.videos,
-            val_videos=self.val_videos,
-            frames=self.frames,
-            val_frames=self.val_frames,
-        )
+        names = "seed", "videos", "val_videos", "frames", "val_frames"
+        settings = {name: getattr(self, name) for name in names}
+        commands = synthetic_vid_commands(self.repository, tree, **settings)
         for title, command in commands.items():
             self._run(title, command)
         seed_file.write_text(f"{self.seed}\n")

@@ -14,14 +14,9 @@ from matplotlib.figure import Figure
 
 
 def plot_training(metrics_file: Path, output: Path) -> Path:
-    """Draw losses and AP over iterations.
+    """Draw losses and AP of a training's ``metrics.json`` over iterations; return the PNG.
 
-    Args:
-        metrics_file: ``metrics.json`` of a training.
-        output: PNG to write.
-
-    Raises:
-        FileNotFoundError: if ``metrics_file`` is missing.
+    Raises FileNotFoundError if ``metrics_file`` is missing.
     """
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in read_metrics(metrics_file):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -62,7 +61,7 @@ BACKBONE = "backbone.bottom_up."
 
 
 def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the tensors of a state dict.
+    """Rename the tensors of a state dict to those of BoxMaskVID, or of its backbone.
 
     Anchors are numbered by aspect ratio first in mmtracking and by size first here, so the channels
     of the RPN that belong to anchors are reordered. The tensors of ``UNUSED`` are dropped.
@@ -70,9 +69,6 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
     Args:
         state_dict: state dict of a SELSA, Temporal RoI Align or BoxMask model of mmtracking, or of
             a ResNet or ResNeXt of torchvision or mmdetection.
-
-    Returns:
-        the state dict of a model of BoxMaskVID, or of its backbone.
 
     Raises:
         InputError: if a tensor has no counterpart here.
@@ -82,13 +78,10 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
         theirs = name.removeprefix("detector.")
         if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
             theirs = f"backbone.{theirs}"
-        if theirs in UNUSED:
-            continue
-        ours = _place(theirs)
-        if ours is None:
-            unknown.append(name)
-        else:
+        if ours := _place(theirs):
             converted[ours] = _by_size_first(ours, tensor)
+        elif theirs not in UNUSED:
+            unknown.append(name)
     if unknown:
         raise InputError(f"The models here have no counterpart of {_listed(unknown)}.")
     for name in list(converted):  # older versions did not count batches
@@ -99,15 +92,10 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
 
 
 def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> int:
-    """Convert a file for a model.
+    """Convert a file for a model; return the number of tensors.
 
-    Args:
-        source: a checkpoint that ``torch.save`` wrote; nothing in it is executed.
-        target: file to write; replaced in one step.
-        model: the model that it must fit; a backbone alone must fit the backbone of the model.
-
-    Returns:
-        the number of tensors.
+    Nothing in ``source``, a checkpoint that ``torch.save`` wrote, is executed; ``target`` is
+    replaced in one step. A backbone alone must fit the backbone of the model.
 
     Raises:
         InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
@@ -122,25 +110,19 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
         expected = {name: t for name, t in expected.items() if name.startswith(BACKBONE)}
-    missing = [name for name in expected if name not in converted]
-    unexpected = [name for name in converted if name not in expected]
-    misshapen = [
-        f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
-        for name, tensor in expected.items()
-        if name in converted and converted[name].shape != tensor.shape
-    ]
-    problems = [
-        f"{problem} {_listed(names)}"
-        for problem, names in (
-            ("it lacks", missing),
-            ("the model lacks", unexpected),
-            ("of another shape are", misshapen),
-        )
-        if names
-    ]
-    if problems:
+    problems = {
+        "it lacks": [name for name in expected if name not in converted],
+        "the model lacks": [name for name in converted if name not in expected],
+        "of another shape are": [
+            f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
+            for name, tensor in expected.items()
+            if name in converted and converted[name].shape != tensor.shape
+        ],
+    }
+    found = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
+    if found:
         raise InputError(
-            f"Checkpoint {source} does not fit this config: {'; '.join(problems)}; use the config "
+            f"Checkpoint {source} does not fit this config: {'; '.join(found)}; use the config "
             "that it was trained with."
         )
     with written_whole(target) as unfinished:
@@ -197,6 +179,5 @@ def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
     return by_ratio.transpose(0, 1).reshape(tensor.shape)
 
 
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
+def _listed(names: list[str]) -> str:
     return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names)}"

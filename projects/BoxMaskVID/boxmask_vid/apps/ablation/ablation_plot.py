@@ -19,12 +19,8 @@ SETTINGS = {"strengths": "degradation strength", "references": "reference frames
 def plot_ablation(report: dict, folder: Path) -> list[Path]:
     """Draw AP50 of the variants, the sweeps, and the courses of the trainings.
 
-    Args:
-        report: see :meth:`Results.report`.
-        folder: place for the PNGs.
-
-    Returns:
-        paths of the PNGs; a sweep without measurements has none.
+    The report is that of :meth:`Results.report`. Returns the PNGs in the folder; a sweep without
+    measurements has none.
     """
     written = []
     if report["models"]:

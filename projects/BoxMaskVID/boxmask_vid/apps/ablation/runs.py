@@ -102,12 +102,17 @@ class RunQueue:
         _say(f"{run.kind}: {run.log_file}")
 
     def _wait(self) -> tuple[Run, int]:
-        """A run whose command has ended, and its status."""
+        """A run whose command has ended, with its cost on the disk, and its status."""
         pid = None
         while pid not in self._running:
             pid, status, usage = os.wait4(-1, 0)
         run, start = self._running.pop(pid)
-        _add_cost(run, time.perf_counter() - start, usage.ru_maxrss)
+        path = run.folder / COST_FILE
+        earlier = run.cost() if path.is_file() else {"seconds": 0.0, "peak_gib": 0.0}
+        seconds = earlier["seconds"] + time.perf_counter() - start
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = max(earlier["peak_gib"], usage.ru_maxrss * unit / 2**30)
+        write_json(path, {"seconds": seconds, "peak_gib": peak})
         return run, status
 
     def _stop(self) -> None:
@@ -129,14 +134,6 @@ def time_left(waiting: Sequence[Run], runs: Sequence[Run], at_once: int) -> str:
     usual = mean(map(mean, seconds.values()))
     total = sum(mean(seconds.get(run.kind, [usual])) for run in waiting)
     return f", about {total / at_once / 60:.0f} minutes"
-
-
-def _add_cost(run: Run, seconds: float, max_rss: int) -> None:
-    path = run.folder / COST_FILE
-    earlier = run.cost() if path.is_file() else {"seconds": 0.0, "peak_gib": 0.0}
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = max(earlier["peak_gib"], max_rss * unit / 2**30)
-    write_json(path, {"seconds": earlier["seconds"] + seconds, "peak_gib": peak})
 
 
 def _interrupt(*_: object) -> None:

@@ -27,8 +27,7 @@ from ...engine.setup import build_cfg
 from ...files import write_json
 from ...progress import progress
 from ...structures import BoxMasks
-from .cost import CostCounter
-from .memory import GIB, peak_bytes
+from .cost import GIB, CostCounter, peak_bytes
 from .stopwatch import Stopwatch
 
 

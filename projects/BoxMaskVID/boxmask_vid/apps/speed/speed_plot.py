@@ -15,9 +15,7 @@ from ..training_plot import save_figure
 def plot_stages(report: dict, path: Path) -> None:
     """Draw seconds per frame by stage, the formulation of the papers beside ours.
 
-    Args:
-        report: see :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
-        path: PNG to write.
+    The report is that of :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
     """
     names = [name for name in ("paper", "ours", "single_frame") if name in report["stages"]]
     stages = list(dict.fromkeys(key for name in names for key in report["stages"][name]))
@@ -33,15 +31,9 @@ def plot_stages(report: dict, path: Path) -> None:
 
 
 def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
-    """Draw time and memory against a setting, e.g. the number of references.
+    """Draw time and memory of reports against a config key, e.g. the number of references.
 
-    Args:
-        reports: one for each value.
-        key: config key, given on the command line of each of them.
-        path: PNG to write.
-
-    Raises:
-        InputError: if a report lacks the key.
+    Raises InputError if a report lacks the key: it is on the command line of all of them.
     """
     if any(key not in report["opts"] for report in reports):
         raise InputError(f"A benchmark was run without {key}: give it to each of them.")
