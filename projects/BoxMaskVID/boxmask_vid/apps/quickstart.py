@@ -130,8 +130,7 @@ class Quickstart:
 
     def _summary(self, files: list[Path]) -> str:
         """A table of metrics, times and files."""
-        with_references = self._metrics("with_references")
-        alone = self._metrics("without_references")
+        with_references, alone = map(self._metrics, EVALUATIONS)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lines = ["", f"{'held-out videos':32}{'with references':>18}{'frames alone':>15}"]
         for metric, value in with_references.items():

@@ -13,41 +13,30 @@ from ..files import written_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
 
-# Name in mmtracking (without "detector."): name here. {part} is any text; all others are numbers,
-# of which {up} is larger by one here.
+# Beginning of a name in mmtracking (without "detector."): beginning of the name here. Fields are
+# numbers, of which {up} is larger by one here.
 PLACES = {
-    "backbone.conv1.{part}": "backbone.bottom_up.stem.conv1.{part}",
-    "backbone.bn1.{part}": "backbone.bottom_up.stem.conv1.norm.{part}",
-    "backbone.layer{up}.{i}.conv{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.{part}",
-    "backbone.layer{up}.{i}.bn{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.norm.{part}",
-    "backbone.layer{up}.{i}.downsample.0.{part}": "backbone.bottom_up.res{up}.{i}.shortcut.{part}",
-    "backbone.layer{up}.{i}.downsample.1.{part}": (
-        "backbone.bottom_up.res{up}.{i}.shortcut.norm.{part}"
-    ),
-    "neck.convs.0.conv.{part}": "backbone.channel_mapper.{part}",
-    "rpn_head.rpn_conv.{part}": "proposal_generator.rpn_head.conv.{part}",
-    "rpn_head.rpn_cls.{part}": "proposal_generator.rpn_head.objectness_logits.{part}",
-    "rpn_head.rpn_reg.{part}": "proposal_generator.rpn_head.anchor_deltas.{part}",
-    "roi_head.bbox_roi_extractor.embed_network.conv.{part}": (
-        "roi_heads.temporal_roi_align.embed.{part}"
-    ),
-    "roi_head.bbox_head.shared_fcs.{up}.{part}": "roi_heads.box_head.fc{up}.{part}",
-    **{
-        f"roi_head.bbox_head.aggregator.{{i}}.{theirs}.{{part}}": (
-            f"roi_heads.box_head.aggregators.{{i}}.{ours}.{{part}}"
-        )
-        for theirs, ours in (
-            ("fc_embed", "query"),
-            ("ref_fc_embed", "key"),
-            ("ref_fc", "value"),
-            ("fc", "output"),
-        )
-    },
-    "roi_head.bbox_head.fc_cls.{part}": "roi_heads.box_predictor.cls_score.{part}",
-    "roi_head.bbox_head.fc_reg.{part}": "roi_heads.box_predictor.bbox_pred.{part}",
-    "roi_head.mask_head.convs.{up}.conv.{part}": "roi_heads.mask_head.mask_fcn{up}.{part}",
-    "roi_head.mask_head.upsample.{part}": "roi_heads.mask_head.deconv.{part}",
-    "roi_head.mask_head.conv_logits.{part}": "roi_heads.mask_head.predictor.{part}",
+    "backbone.conv1": "backbone.bottom_up.stem.conv1",
+    "backbone.bn1": "backbone.bottom_up.stem.conv1.norm",
+    "backbone.layer{up}.{i}.conv{j}": "backbone.bottom_up.res{up}.{i}.conv{j}",
+    "backbone.layer{up}.{i}.bn{j}": "backbone.bottom_up.res{up}.{i}.conv{j}.norm",
+    "backbone.layer{up}.{i}.downsample.0": "backbone.bottom_up.res{up}.{i}.shortcut",
+    "backbone.layer{up}.{i}.downsample.1": "backbone.bottom_up.res{up}.{i}.shortcut.norm",
+    "neck.convs.0.conv": "backbone.channel_mapper",
+    "rpn_head.rpn_conv": "proposal_generator.rpn_head.conv",
+    "rpn_head.rpn_cls": "proposal_generator.rpn_head.objectness_logits",
+    "rpn_head.rpn_reg": "proposal_generator.rpn_head.anchor_deltas",
+    "roi_head.bbox_roi_extractor.embed_network.conv": "roi_heads.temporal_roi_align.embed",
+    "roi_head.bbox_head.shared_fcs.{up}": "roi_heads.box_head.fc{up}",
+    "roi_head.bbox_head.aggregator.{i}.fc_embed": "roi_heads.box_head.aggregators.{i}.query",
+    "roi_head.bbox_head.aggregator.{i}.ref_fc_embed": "roi_heads.box_head.aggregators.{i}.key",
+    "roi_head.bbox_head.aggregator.{i}.ref_fc": "roi_heads.box_head.aggregators.{i}.value",
+    "roi_head.bbox_head.aggregator.{i}.fc": "roi_heads.box_head.aggregators.{i}.output",
+    "roi_head.bbox_head.fc_cls": "roi_heads.box_predictor.cls_score",
+    "roi_head.bbox_head.fc_reg": "roi_heads.box_predictor.bbox_pred",
+    "roi_head.mask_head.convs.{up}.conv": "roi_heads.mask_head.mask_fcn{up}",
+    "roi_head.mask_head.upsample": "roi_heads.mask_head.deconv",
+    "roi_head.mask_head.conv_logits": "roi_heads.mask_head.predictor",
 }
 UNUSED = (
     # no RoI of the mask branch ever passes through this layer
@@ -147,27 +136,20 @@ def _read(source: Path) -> dict[str, torch.Tensor]:
     return content
 
 
+_PATTERNS = [
+    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
+    for theirs, ours in PLACES.items()
+]
+
+
 def _place(theirs: str) -> str | None:
     for pattern, ours in _PATTERNS:
         if match := pattern.fullmatch(theirs):
             fields = match.groupdict()
             if "up" in fields:
-                fields["up"] = int(fields["up"]) + 1
-            return ours.format(**fields)
+                fields["up"] = str(int(fields["up"]) + 1)
+            return ours.format(**fields) + match.groups()[-1]
     return None
-
-
-def _compiled(places: dict[str, str]) -> list[tuple[re.Pattern, str]]:
-    def group(field: re.Match) -> str:
-        return f"(?P<{field[1]}>{'.+' if field[1] == 'part' else '[0-9]+'})"
-
-    return [
-        (re.compile(re.sub(r"\\{(\w+)\\}", group, re.escape(theirs))), ours)
-        for theirs, ours in places.items()
-    ]
-
-
-_PATTERNS = _compiled(PLACES)
 
 
 def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -46,7 +46,7 @@ def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--detections",
         metavar="JSON",
-        help="with --eval-only: score this file of COCO results instead of running the model",
+        help="score this file of COCO results instead of running the model (needs --eval-only)",
     )
     return parser
 

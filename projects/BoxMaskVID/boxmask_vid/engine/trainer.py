@@ -30,8 +30,6 @@ from ..evaluation import DetectionLog, VIDEvaluator
 from .hooks import SaveOnInterrupt, SeedEachIteration
 from .optimizer import build_vid_optimizer
 
-logger = logging.getLogger(__name__)
-
 
 class Trainer(DefaultTrainer):
     """``DefaultTrainer`` with the loaders, evaluator, optimizer and checkpoints of BoxMaskVID.

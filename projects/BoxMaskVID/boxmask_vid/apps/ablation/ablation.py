@@ -15,7 +15,7 @@ from ...engine.launch import METRICS_FILE
 from ...engine.setup import build_cfg
 from ...files import written_whole
 from ..commands import Command
-from .preset import Evaluation, Model, Preset
+from .presets import Evaluation, Model, Preset
 from .runs import Run, RunQueue
 
 

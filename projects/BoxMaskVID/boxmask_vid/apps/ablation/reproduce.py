@@ -8,16 +8,15 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...evaluation.tables import without_nan
-from ...files import write_json
+from ...files import read_json, write_json
 from . import presets, synthetic_data
 from .ablation import Ablation
 from .ablation_plot import plot_ablation
-from .flying_classes import write_flying_classes
-from .preset import Preset
 from .results import Results
 from .tables import markdown
 
 PRESETS = ("synthetic", "mini_vid", "imagenet_vid")
+FLYING = ("airplane", "bird", "drone", "helicopter")  # classes of mini_vid that are used
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -86,7 +85,7 @@ def write_results(ablation: Ablation) -> list[Path]:
     return [tables, content, *pictures]
 
 
-def prepare(name: str, repository: Path, root: Path, data: Path) -> Preset:
+def prepare(name: str, repository: Path, root: Path, data: Path) -> presets.Preset:
     """Make the data of a preset below ``root``, unless they are there already.
 
     ``data`` is the folder of mini_vid. Raises the errors of :func:`reproduce`.
@@ -107,3 +106,29 @@ def prepare(name: str, repository: Path, root: Path, data: Path) -> Preset:
     synthetic_data.write_key_frames(root)
     synthetic_data.check_annotations(root)
     return presets.synthetic(root)
+
+
+def write_flying_classes(source: Path, target: Path) -> None:
+    """Write the videos of a COCO-VID JSON that show something that flies, not their images.
+
+    Raises InputError if there are no such videos, FileNotFoundError without the JSON.
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"{source} not found: give the folder of mini_vid with --data.")
+    content = read_json(source)
+    categories = [record for record in content["categories"] if record["name"] in FLYING]
+    ids = {category["id"] for category in categories}
+    boxes = [record for record in content["annotations"] if record["category_id"] in ids]
+    if not boxes:
+        raise InputError(f"{source} has no boxes of {', '.join(FLYING)}: give another --data.")
+    shown = {box["image_id"] for box in boxes}
+    videos = {image["video_id"] for image in content["images"] if image["id"] in shown}
+    write_json(
+        target,
+        {
+            "categories": categories,
+            "videos": [video for video in content["videos"] if video["id"] in videos],
+            "images": [image for image in content["images"] if image["video_id"] in videos],
+            "annotations": boxes,
+        },
+    )

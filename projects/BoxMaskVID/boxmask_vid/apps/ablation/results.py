@@ -22,7 +22,7 @@ from ...evaluation.scores import Metric, Scores, score_images
 from ...evaluation.vid_evaluator import RESULTS_FILE
 from ..training_plot import read_metrics
 from .ablation import Ablation
-from .preset import Evaluation, Model
+from .presets import Evaluation, Model
 from .runs import Run
 
 AP50 = Metric("coco", "all", "AP50")

@@ -62,7 +62,7 @@ class RunQueue:
         waiting = [run for run in runs if not run.is_finished]
         _say(f"{len(runs) - len(waiting)} of {len(runs)} commands have finished before.")
         failed = []
-        previous = signal.signal(signal.SIGTERM, _interrupt)
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             while True:
                 ready = [run for run in waiting if run.after is None or run.after.is_finished]
@@ -134,10 +134,6 @@ def time_left(waiting: Sequence[Run], runs: Sequence[Run], at_once: int) -> str:
     usual = mean(map(mean, seconds.values()))
     total = sum(mean(seconds.get(run.kind, [usual])) for run in waiting)
     return f", about {total / at_once / 60:.0f} minutes"
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

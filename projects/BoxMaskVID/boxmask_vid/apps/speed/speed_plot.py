@@ -39,9 +39,8 @@ def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
         raise InputError(f"A benchmark was run without {key}: give it to each of them.")
     values = [int(report["opts"][report["opts"].index(key) + 1]) for report in reports]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for measured, label, axis in zip(
-        ("seconds", "peak_gib"), ("seconds per frame", "peak memory, GiB"), axes, strict=True
-    ):
+    labels = {"seconds": "seconds per frame", "peak_gib": "peak memory, GiB"}
+    for (measured, label), axis in zip(labels.items(), axes, strict=True):
         for name in ("paper", "ours"):
             if name in reports[0]:
                 axis.plot(values, [report[name][measured] for report in reports], "o-", label=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from ...references import build_reference_policy
 from ...video import FrameSource, VideoWriter, open_frames
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 from .track_linker import TrackLinker
+
+WINDOW = "BoxMaskVID"
+Result = tuple[int, np.ndarray, Instances]  # number of a frame, the frame, its detections
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,7 @@ class VideoTask:
     coco: Path | None = None
 
     def __str__(self) -> str:
-        outputs = self.video, self.jsonl, self.csv, self.coco
-        return ", ".join(str(path) for path in outputs if path is not None)
+        return ", ".join(str(path) for path in astuple(self)[1:] if path is not None)
 
 
 class Annotator:
@@ -121,8 +123,10 @@ class Annotator:
                 drawn = _drawn(visualizer, image, instances, tracks)
                 video.write(drawn)
                 count += 1
-                if options.show and _window_is_closed(drawn):
-                    break
+                if options.show:
+                    cv2.imshow(WINDOW, drawn)
+                    if cv2.waitKey(1) == ord("q"):
+                        break
 
     def _done(self, task: VideoTask) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""
@@ -143,18 +147,14 @@ class Annotator:
             "--input": str(Path(task.input).resolve()),
         }
 
-    def _repeated(
-        self, source: FrameSource, done: list[dict]
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+    def _repeated(self, source: FrameSource, done: list[dict]) -> Iterator[Result]:
         """Frames of an interrupted run, with what it detected."""
         for record, image in zip(done, source, strict=False):
             height, width = image.shape[:2]
             instances = record_instances(record, (height, width), self._class_names)
             yield record["frame"], image, instances
 
-    def _detected(
-        self, source: FrameSource, start: int
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+    def _detected(self, source: FrameSource, start: int) -> Iterator[Result]:
         if self._online:
             results = self._predictor.predict_stream(source)
         else:
@@ -177,11 +177,3 @@ def _drawn(
     frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
     return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-
-
-WINDOW = "BoxMaskVID"
-
-
-def _window_is_closed(frame: np.ndarray) -> bool:
-    cv2.imshow(WINDOW, frame)
-    return cv2.waitKey(1) == ord("q")

@@ -132,7 +132,7 @@ def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = [Path(name) for name in inputs]
+    paths = map(Path, inputs)
     stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
     files = [output / f"{stem}{suffix}" for stem in stems]
     if len(set(files)) < len(files):
