@@ -19,10 +19,6 @@ def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive
     """Write ``imagenet_det_30plus1_train.json``; objects of other classes are left out.
 
     ``box_rule`` is one of :data:`BOX_RULES`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not valid.
     """
     check_tree(root)
     listed = listed_images(root)

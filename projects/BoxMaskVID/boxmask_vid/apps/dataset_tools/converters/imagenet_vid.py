@@ -41,10 +41,6 @@ def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive
     """Write ``imagenet_vid_train.json`` and ``imagenet_vid_val.json``.
 
     A split that the tree does not have is left out. ``box_rule`` is one of :data:`BOX_RULES`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not valid.
     """
     check_tree(root)
     written = []
