@@ -36,14 +36,15 @@ class VideoInferenceSampler(Sampler):
         frames = defaultdict(list)
         for index, video in enumerate(videos):
             frames[("still", index) if video is None else ("video", video)].append(index)
-        if finished is not None:
-            done = [key for key, rows in frames.items() if all(finished[row] for row in rows)]
-            for key in done:
-                del frames[key]
+        unfinished = [
+            rows
+            for rows in frames.values()
+            if finished is None or not all(finished[row] for row in rows)
+        ]
         loads = [[0, number] for number in range(num_ranks)]
         mine = []
         # longest video first, each to the rank with the fewest frames
-        for _, indices in sorted(frames.items(), key=lambda item: -len(item[1])):
+        for indices in sorted(unfinished, key=len, reverse=True):
             least = min(loads)
             least[0] += len(indices)
             if least[1] == rank:
@@ -62,9 +63,7 @@ class ResumableSampler(Sampler):
 
     It yields position and item in one number, so that all randomness of a sample can be derived
     from its position: a resumed training sees the same samples as an uninterrupted one.
-
-    Attributes:
-        first_batch: number of batches to skip, set before the first use.
+    ``first_batch`` is the number of batches to skip, set before the first use.
     """
 
     def __init__(

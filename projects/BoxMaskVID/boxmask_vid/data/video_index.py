@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -23,11 +24,9 @@ class VideoIndex:
         encoded = [name.encode() for names in videos.values() for name in names]
         self._names = torch.from_numpy(np.frombuffer(b"".join(encoded), np.uint8).copy())
         self._ends = torch.tensor([0, *map(len, encoded)], dtype=torch.int64).cumsum(0)
-        self._spans = {}
-        start = 0
-        for video, names in videos.items():
-            self._spans[video] = (start, len(names))
-            start += len(names)
+        lengths = [len(names) for names in videos.values()]
+        starts = accumulate(lengths, initial=0)
+        self._spans = dict(zip(videos, zip(starts, lengths, strict=False), strict=True))
 
     def __contains__(self, video: Hashable) -> bool:
         return video in self._spans

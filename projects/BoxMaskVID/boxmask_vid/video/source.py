@@ -22,15 +22,10 @@ LONGEST_OPENING = 10_000  # milliseconds to wait for a live stream
 
 
 class FrameSource(ABC):
-    """Frames in order, each (H, W, 3) BGR uint8.
+    """Frames in order, each (H, W, 3) BGR uint8."""
 
-    Attributes:
-        fps: frames per second.
-        length: number of frames of a source that can be read more than once; None for a stream.
-    """
-
-    fps: float = DEFAULT_FPS
-    length: int | None = None
+    fps: float = DEFAULT_FPS  # frames per second
+    length: int | None = None  # number of frames; None if the source can be read only once
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]: ...

@@ -36,12 +36,8 @@ class VideoFile:
     """Frames of a video file, (H, W, 3) BGR uint8, numbered from 0 in the order they are shown.
 
     Consecutive frames are decoded once; a jump decodes from the last key frame before its goal.
-    One object belongs to one process and one thread.
-
-    Attributes:
-        fps: frames per second, on average.
-        missing: description of what is cut off at the end; empty if nothing is, or if it is not
-            known (MPEG streams, raw H.264).
+    One object belongs to one process and one thread. ``fps`` is an average. ``missing`` describes
+    what is cut off at the end; it is empty if nothing is, or if it is not known (MPEG streams).
     """
 
     def __init__(self, path: str | Path) -> None:

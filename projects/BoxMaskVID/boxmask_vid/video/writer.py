@@ -22,17 +22,12 @@ CONTAINER_OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
 class VideoWriter:
-    """Writes BGR frames to an mp4 file, which appears when it is complete.
+    """Writes BGR frames to an mp4 file, which appears when it is complete and replaces another.
 
     After an error (such as a full disk) it appears with the frames written before.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
-        """
-        Args:
-            path: file to write, ending in .mp4; an existing one is replaced.
-            fps: frames per second.
-        """
         self._path = path
         self._unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")
         self._fps = Fraction(fps).limit_denominator(10_000)

@@ -25,10 +25,8 @@ class VIDColumns:
     """Lists of a COCO-VID JSON, C categories, V videos, N images and A annotations, by column.
 
     Rows are in the order of the file. ``vid_rules`` says which of the columns can be used.
-
-    Attributes:
-        records: the lists that are there; an entry that is not a record counts as an empty one.
-        not_records: positions of such entries in each list.
+    ``records`` has the lists that are there; an entry that is not a record, as ``not_records``
+    lists them by position, counts as an empty one.
     """
 
     def __init__(self, content: object) -> None:

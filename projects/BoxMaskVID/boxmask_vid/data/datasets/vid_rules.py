@@ -30,6 +30,9 @@ NO_BOX = "boxes that are no boxes"
 OVER_THE_EDGE = "boxes over the edge"
 OPTIONAL = "optional fields"
 CORRECT_OR_ADD = "correct it, or add what is missing"
+NOT_A_RECORD = (
+    "'{section}' has an entry at position {row} that is not a record: correct or remove it."
+)
 MISSING_LISTS = {
     "videos": "a COCO-VID file lists them; still images without videos are registered with "
     "detectron2's register_coco_instances",
@@ -89,12 +92,8 @@ def _form(columns: VIDColumns) -> Iterator[tuple]:
             yield FORM, section, [0], "there is no list '{section}'", sentence
             continue
         if columns.not_records[section]:
-            sentence = (
-                "'{section}' has an entry at position {row} that is not a record: correct or "
-                "remove it."
-            )
-            rows = columns.not_records[section]
-            yield FORM, section, rows, "{section}[{row}] is not a record", sentence
+            offender = "{section}[{row}] is not a record"
+            yield FORM, section, columns.not_records[section], offender, NOT_A_RECORD
         for name in NUMBERS[section]:
             yield from _not_numbers(columns, FORM, section, name)
         if section == "categories":
@@ -141,15 +140,9 @@ def _fields(
         return {"name": name, "value": shown, "problem": problem}
 
     if rows := sorted(set(np.flatnonzero(is_wrong)) - set(columns.not_records[section])):
+        offender = "{section}[{row}] (id {id}): {name} is {value}"
         sentence = None if can_be_loaded else "{who} has {problem}."
-        yield (
-            rule,
-            section,
-            rows,
-            "{section}[{row}] (id {id}): {name} is {value}",
-            sentence,
-            details,
-        )
+        yield rule, section, rows, offender, sentence, details
 
 
 def _empty_lists(columns: VIDColumns) -> Iterator[tuple]:

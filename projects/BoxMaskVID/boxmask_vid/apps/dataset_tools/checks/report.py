@@ -60,21 +60,15 @@ class Finding:
 
 
 class CheckReport:
-    """All findings, and the records that they concern, for fixes.
-
-    Attributes:
-        findings: by check, in the order of :data:`CHECKS`.
-        bad_images: positions in ``images`` of files that are missing or unreadable.
-        bad_annotations: positions in ``annotations`` that no training can use.
-    """
+    """All findings by check, in the order of :data:`CHECKS`, and the records that they concern."""
 
     def __init__(self) -> None:
         self.findings = {
             check: Finding(check, "error" if is_error else "warning")
             for check, is_error in CHECKS.items()
         }
-        self.bad_images: set[int] = set()
-        self.bad_annotations: set[int] = set()
+        self.bad_images: set[int] = set()  # positions of files that are missing or unreadable
+        self.bad_annotations: set[int] = set()  # positions of those that no training can use
 
     def add(self, check: str, offender: str) -> None:
         """Count an offender."""

@@ -1,1 +1,5 @@
-"""Converters of data sets to COCO-VID JSON."""
+"""Converters of annotations to COCO-VID JSON.
+
+They raise ``FileNotFoundError`` if a folder or a list does not exist, and ``InputError`` if the
+annotations or the frames are not valid.
+"""

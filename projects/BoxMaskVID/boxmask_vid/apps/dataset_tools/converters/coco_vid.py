@@ -30,11 +30,7 @@ class CocoVidBuilder:
         self._tracks: dict[tuple, int] = {}
 
     def add_video(self, name: str, **more: object) -> int:
-        """Add a video and return its id.
-
-        Raises:
-            InputError: if there is a video of that name.
-        """
+        """Add a video, whose name must be new, and return its id."""
         if name in self._names:
             raise InputError(f"Two videos have the name '{name}': rename one of them.")
         self._names.add(name)

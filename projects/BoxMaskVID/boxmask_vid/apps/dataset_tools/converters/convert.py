@@ -64,10 +64,6 @@ def convert_to_coco_vid(
 
     Returns:
         the root that belongs to the JSON.
-
-    Raises:
-        FileNotFoundError: if a file or folder does not exist.
-        InputError: if the annotations or the frames are not valid.
     """
     labels = FORMATS[format](source)
     names = enumerate(_class_names(labels, classes), start=1)

@@ -42,12 +42,7 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def check_tree(root: Path) -> None:
-    """Check that a folder has the layout.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if it does not have the layout.
-    """
+    """Check that a folder has the layout."""
     if not root.is_dir():
         raise FileNotFoundError(f"Folder {root} not found: give the root of the ILSVRC tree.")
     missing = [name for name in ("Data", "Annotations") if not (root / name).is_dir()]
@@ -80,11 +75,7 @@ def list_file(root: Path, kind: str, name: str) -> Path | None:
 
 
 def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
-    """Read the numbered rows of a list: a name and ``columns`` - 1 whole numbers.
-
-    Raises:
-        InputError: if a row is anything else, or the list is empty.
-    """
+    """Read the numbered rows of a list: a name and ``columns`` - 1 whole numbers."""
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
         row = line.split()
@@ -111,11 +102,7 @@ def another_list(path: Path, number: int, row: list[str], form: str) -> InputErr
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a text file.
-
-    Raises:
-        InputError: if the file is not text.
-    """
+    """Read the lines of a text file."""
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -128,9 +115,6 @@ def read_xml(path: Path, added: int) -> XmlFrame:
     Args:
         path: XML file.
         added: a value of :data:`BOX_RULES`.
-
-    Raises:
-        InputError: if the file does not exist or is not such an annotation.
     """
     try:
         tree = ElementTree.parse(path).getroot()

@@ -18,11 +18,7 @@ JSON = "imagenet_det_30plus1_train.json"
 def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive") -> Path:
     """Write ``imagenet_det_30plus1_train.json``; objects of other classes are left out.
 
-    ``box_rule`` is one of :data:`BOX_RULES`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not valid.
+    It is written to the folder ``output``. ``box_rule`` is one of :data:`BOX_RULES`.
     """
     check_tree(root)
     listed = listed_images(root)

@@ -40,11 +40,8 @@ class Video:
 def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive") -> list[Path]:
     """Write ``imagenet_vid_train.json`` and ``imagenet_vid_val.json``.
 
-    A split that the tree does not have is left out. ``box_rule`` is one of :data:`BOX_RULES`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if the tree is not valid.
+    They are written to the folder ``output``; a split that the tree does not have is left out.
+    ``box_rule`` is one of :data:`BOX_RULES`.
     """
     check_tree(root)
     written = []

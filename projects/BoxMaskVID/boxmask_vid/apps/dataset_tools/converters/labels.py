@@ -1,8 +1,4 @@
-"""Labels as read from annotation formats, before the frames are opened.
-
-Readers raise ``FileNotFoundError`` if a path does not exist and ``InputError`` if a file is not
-valid.
-"""
+"""Labels as read from annotation formats, before the frames are opened."""
 
 from __future__ import annotations
 

@@ -53,11 +53,7 @@ class Frames:
 
 
 def find_images(root: Path, video: VideoLabels) -> Frames:
-    """Find the images of a video below a folder.
-
-    Raises:
-        InputError: if they do not exist or cannot be read.
-    """
+    """Find the images of a video below a folder."""
     if video.images is not None:
         files = list(video.images)
     else:
@@ -86,9 +82,6 @@ def find_video_file(
         extract: write its frames as JPEG below this folder.
         first_number: see :class:`Frames`.
         video: annotations.
-
-    Raises:
-        InputError: if it does not exist or cannot be read.
     """
     candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
