@@ -224,6 +224,12 @@ def test_from_data_to_tables_and_plots(ablation):
     assert "| SELSA + TROI + BoxMask " in tables
 
 
+def test_nothing_has_finished(tmp_path):
+    tables, content = write_results(Ablation(REPOSITORY, tmp_path, PRESETS["synthetic"]))
+    assert "Nothing has finished yet." in tables.read_text()
+    assert json.loads(content.read_text())["models"] == []
+
+
 @pytest.mark.slow
 def test_several_seeds(ablation, tmp_path):
     """Also AP of a range of motion that no box has."""

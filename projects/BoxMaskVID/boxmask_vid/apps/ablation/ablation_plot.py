@@ -22,6 +22,7 @@ def plot_ablation(report: dict, folder: Path) -> list[Path]:
     The report is that of :meth:`Results.report`. Returns the PNGs in the folder; a sweep without
     measurements has none.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     written = []
     if report["models"]:
         written = [_models(report, folder / "ap50.png"), _curves(report, folder / "training.png")]

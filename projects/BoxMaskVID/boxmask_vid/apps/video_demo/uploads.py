@@ -139,7 +139,7 @@ class Uploads:
     def forget(self, key: str) -> None:
         """Delete a video and its results; if it is being annotated, that stops."""
         if upload := self._uploads.get(key):
-            upload.delete()  # first: who asks for it finds no files either
+            upload.delete()  # first: an unknown key has no files
             self._uploads.pop(key, None)
 
     def close(self) -> None:
