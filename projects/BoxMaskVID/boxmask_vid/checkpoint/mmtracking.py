@@ -143,8 +143,8 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             f"Checkpoint {source} does not fit this config: {'; '.join(problems)}; use the config "
             "that it was trained with."
         )
-    with written_whole(target) as unfinished:
-        torch.save({"model": converted}, unfinished)
+    with written_whole(target) as unfinished, open(unfinished, "wb") as file:
+        torch.save({"model": converted}, file)
     return len(converted)
 
 

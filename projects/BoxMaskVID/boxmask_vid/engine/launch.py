@@ -14,7 +14,7 @@ from detectron2.engine import launch
 from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
 from detectron2.utils import comm
 
-from ..checkpoint import VIDCheckpointer
+from ..checkpoint import VIDCheckpointer, fetch_once
 from ..checkpoint.provenance import model_provenance, sha256
 from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
@@ -96,6 +96,7 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
             "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
             "model_final.pth in its OUTPUT_DIR)."
         )
+    fetch_once(cfg.MODEL.WEIGHTS)
     model = Trainer.build_model(cfg)
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)
     results = {}
@@ -136,12 +137,15 @@ def _provenance(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
 
 
 def _check_start(cfg: CfgNode, resume: bool) -> None:
-    """
+    """Fetch published weights to start from.
+
     Raises:
-        InputError: if layers that were never trained would be frozen.
+        InputError: if they cannot be fetched, or if layers that were never trained would be frozen.
     """
-    resumed = resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
-    if cfg.MODEL.WEIGHTS or resumed:
+    if resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint():
+        return
+    fetch_once(cfg.MODEL.WEIGHTS)
+    if cfg.MODEL.WEIGHTS:
         return
     if cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS:
         raise InputError(
