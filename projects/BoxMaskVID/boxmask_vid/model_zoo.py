@@ -1,7 +1,7 @@
 """Published models by name, in the manner of ``detectron2.model_zoo``.
 
-A name is that of a config in ``configs/ImageNetVID/``, without its suffix; the ending ``_DC5_7e`` may
-be left out.
+A name is that of a config in ``configs/ImageNetVID/``, without its suffix; the ending ``_DC5_7e``
+may be left out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def get_config_file(name: str) -> str:
     paths = {path.stem: str(path) for path in sorted(folder.glob(f"*{SUFFIX}.yaml"))}
     path = paths.get(name) or paths.get(name + SUFFIX)
     if path is None:
-        raise InputError(f"There is no model '{name}': {suggestion(name, paths)}.")
+        raise InputError(f"There is no model '{name}': {suggestion(name, paths)}")
     return path
 
 

@@ -129,7 +129,7 @@ def find_checkpoint(name: str) -> Weights:
     found = CHECKPOINTS.get(name) or CHECKPOINTS.get(name + SUFFIX)
     if found is None:
         raise InputError(
-            f"There are no published weights '{name}': {suggestion(name, CHECKPOINTS)}."
+            f"There are no published weights '{name}': {suggestion(name, CHECKPOINTS)}"
         )
     return found
 
@@ -145,13 +145,13 @@ def find_backbone(name: str) -> Weights:
     model, _, version = re.sub(r"\?weights=", "/", name, count=1).partition("/")
     if model not in BACKBONES:
         raise InputError(
-            f"No config has the backbone '{model}' of torchvision: {suggestion(model, BACKBONES)}."
+            f"No config has the backbone '{model}' of torchvision: {suggestion(model, BACKBONES)}"
         )
     versions = torchvision.models.get_model_weights(model).__members__
     version = version or PUBLISHED_START
     if version not in versions:
         raise InputError(
-            f"torchvision has no weights '{version}' of {model}: {suggestion(version, versions)}."
+            f"torchvision has no weights '{version}' of {model}: {suggestion(version, versions)}"
         )
     return Weights(f"{model}-{version}", versions[version].url, BACKBONES[model])
 
@@ -160,7 +160,7 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     """End of the message about an unknown name: the closest names, or all of them."""
     names = list(names)
     close = difflib.get_close_matches(name, names, n=3)
-    return f"did you mean {' or '.join(close)}?" if close else f"use one of {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}?" if close else f"use one of {', '.join(names)}."
 
 
 def local_file(path: str) -> Path:
@@ -243,8 +243,8 @@ def _fetch(weights: Weights, converted: Path) -> None:
         original = Path(mirror).expanduser() / weights.file_name
         if not (original.is_file() and os.access(original, os.R_OK)):
             raise InputError(
-                f"{original} not found or not readable: download it from {weights.url} into the folder that {ZOO} "
-                f"names, or unset {ZOO}."
+                f"{original} not found or not readable: download it from {weights.url} into the "
+                f"folder that {ZOO} names, or unset {ZOO}."
             )
         found = digits_of(original, len(weights.digits))
         if found != weights.digits:

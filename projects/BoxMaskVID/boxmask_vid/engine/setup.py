@@ -31,8 +31,8 @@ from .trainer import check_datasets
 logger = logging.getLogger(__name__)
 
 MODEL_HELP = (
-    "published model, e.g. selsa_troi_R_50: stands for its config file and MODEL.WEIGHTS, which are "
-    "downloaded when they are first used"
+    "published model, e.g. selsa_troi_R_50: stands for its config file and its weights, "
+    "which are downloaded when they are first used"
 )
 
 
