@@ -11,6 +11,7 @@ from fvcore.common.checkpoint import _IncompatibleKeys
 
 from ..errors import InputError
 from ..files import written_whole
+from .saving import save_whole
 from .zoo import CHECKPOINT_PREFIX, PREFIXES, find_checkpoint, local_file
 
 
@@ -44,8 +45,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         content = {"model": self.model.state_dict(), **states, **kwargs}
         path = Path(self.save_dir, f"{name}.pth")
         self.logger.info(f"Saving checkpoint to {path}")
-        with written_whole(path) as unfinished, open(unfinished, "wb") as file:
-            torch.save(content, file)
+        save_whole(content, path)
         self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from ..files import written_whole
+from .saving import save_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
 
@@ -143,8 +143,7 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             f"Checkpoint {source} does not fit this config: {'; '.join(problems)}; use the config "
             "that it was trained with."
         )
-    with written_whole(target) as unfinished, open(unfinished, "wb") as file:
-        torch.save({"model": converted}, file)
+    save_whole({"model": converted}, target)
     return len(converted)
 
 
