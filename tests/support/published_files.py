@@ -15,7 +15,7 @@ from detectron2.modeling import build_model
 from boxmask_vid.checkpoint import convert_mmtracking
 from boxmask_vid.checkpoint.zoo import Weights
 from support.paths import GOLDEN
-from support.tiny_models import tiny_cfg
+from support.tiny_models import tiny_cfg, tiny_config
 
 KEYS = json.loads((GOLDEN / "state_dict_keys.json").read_text())
 
@@ -37,8 +37,7 @@ def published(kind: str, address: str = "http://nowhere.invalid") -> tuple[Weigh
     torch.save({"meta": {"epoch": 7}, "state_dict": theirs(kind)}, file)
     content = file.getvalue()
     name = f"{kind}_tiny_20201227_204835-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    config = str(GOLDEN / f"{kind}_tiny.yaml")
-    return Weights(f"{kind}_tiny_DC5_7e", f"{address}/{name}", config, 12.3), content
+    return Weights(f"{kind}_tiny_DC5_7e", f"{address}/{name}", tiny_config(kind)), content
 
 
 class FileServer(ThreadingHTTPServer):

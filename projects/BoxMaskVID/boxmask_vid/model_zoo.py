@@ -32,10 +32,9 @@ def get_config_file(name: str) -> str:
     Raises:
         InputError: if there is none; the message has the closest names.
     """
-    if name in CHECKPOINTS:
-        return config.get_config_file(CHECKPOINTS[name].config)
-    folder = Path(config.get_config_file(next(iter(CHECKPOINTS.values())).config)).parent
+    folder = Path(config.get_config_file("ImageNetVID/Base-ImageNetVID.yaml")).parent
     paths = {path.stem: str(path) for path in sorted(folder.glob(f"*{SUFFIX}.yaml"))}
+    paths |= {key: config.get_config_file(entry.config) for key, entry in CHECKPOINTS.items()}
     path = paths.get(name) or paths.get(name + SUFFIX)
     if path is None:
         raise InputError(f"There is no model '{name}': {suggestion(name, paths)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import re
 from collections.abc import Iterable
@@ -165,7 +166,7 @@ def _read(source: Path) -> dict[str, torch.Tensor]:
 
 
 def _place(theirs: str) -> str | None:
-    for pattern, ours in _PATTERNS:
+    for pattern, ours in _patterns():
         if match := pattern.fullmatch(theirs):
             fields = match.groupdict()
             if "up" in fields:
@@ -174,17 +175,15 @@ def _place(theirs: str) -> str | None:
     return None
 
 
-def _compiled(places: dict[str, str]) -> list[tuple[re.Pattern, str]]:
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern, str]]:
     def group(field: re.Match) -> str:
         return f"(?P<{field[1]}>{'.+' if field[1] == 'part' else '[0-9]+'})"
 
     return [
         (re.compile(re.sub(r"\\{(\w+)\\}", group, re.escape(theirs))), ours)
-        for theirs, ours in places.items()
+        for theirs, ours in PLACES.items()
     ]
-
-
-_PATTERNS = _compiled(PLACES)
 
 
 def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:

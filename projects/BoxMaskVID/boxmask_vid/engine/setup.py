@@ -24,6 +24,7 @@ from ..checkpoint.zoo import CHECKPOINT_PREFIX, find_checkpoint
 from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config, get_config_file
 from ..data import register_vid_instances
 from ..data.datasets import class_names
+from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from .trainer import check_datasets
@@ -90,14 +91,15 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def build_cfg(
-    config_file: str | None, opts: Sequence[str] = (), model: str | None = None
+    config_file: str | None, opts: Sequence[object] = (), model: str | None = None
 ) -> CfgNode:
     """Config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
 
     Args:
         config_file: path of the file.
         opts: keys and values in turn.
-        model: name of a published model, in place of the file; sets ``MODEL.WEIGHTS``, too.
+        model: name of a published model, in place of the file; sets ``MODEL.WEIGHTS`` and the
+            names of its classes, those of ImageNet VID.
 
     Raises:
         InputError: if a key does not exist, was renamed, or a value is not allowed; if there is no
@@ -112,7 +114,8 @@ def build_cfg(
             )
         weights = find_checkpoint(model)
         config_file = get_config_file(weights.config)
-        opts = ["MODEL.WEIGHTS", f"{CHECKPOINT_PREFIX}{weights.name}", *opts]
+        url = f"{CHECKPOINT_PREFIX}{weights.name}"
+        opts = ["MODEL.WEIGHTS", url, "MODEL.VID.CLASS_NAMES", CLASS_NAMES, *opts]
     config_file = config_file or ""
     if not os.path.isfile(config_file):
         raise FileNotFoundError(f"Config file '{config_file}' not found: check --config-file.")
