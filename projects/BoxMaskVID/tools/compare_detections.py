@@ -5,7 +5,8 @@ import argparse
 
 from boxmask_vid.engine import errors_in_one_line
 from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
-from boxmask_vid.evaluation.comparison import compare, comparison_table
+from boxmask_vid.evaluation.scores import compare
+from boxmask_vid.evaluation.tables import comparison_table
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
