@@ -1,4 +1,4 @@
-"""Weights by name, from a server on this machine: what arrives, and all that can go wrong.
+"""Weights by name: the table, and what arrives from a server on this machine.
 
 No file of the real hosts is used; the files here have mmtracking's names of tensors.
 """
@@ -6,11 +6,6 @@ No file of the real hosts is used; the files here have mmtracking's names of ten
 import multiprocessing
 import os
 import re
-import resource
-import shutil
-import tempfile
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,54 +23,9 @@ from boxmask_vid.checkpoint.download import digits_of
 from boxmask_vid.checkpoint.zoo import CHECKPOINTS, Weights, local_file
 from boxmask_vid.errors import InputError
 from support.pages import pages, text_of
-from support.published_files import FileServer, published, serving, theirs
+from support.published_files import NAME, assert_converted, fetch, names_in, published, theirs
 from support.small import image
 from support.tiny_models import tiny_cfg, tiny_config, untrained
-
-NAME = "boxmask_vid://selsa_tiny"
-
-
-@pytest.fixture(scope="module")
-def selsa() -> tuple[Weights, bytes]:
-    return published("selsa")
-
-
-@pytest.fixture
-def file_name(selsa) -> str:
-    return selsa[0].file_name
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("FVCORE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache/boxmask_vid"
-
-
-@pytest.fixture
-def server(selsa, monkeypatch) -> FileServer:
-    """A mirror that has the file of the tiny model."""
-    weights, content = selsa
-    monkeypatch.setitem(CHECKPOINTS, weights.name, weights)
-    with serving({weights.file_name: content}) as running:
-        monkeypatch.setenv("BOXMASK_VID_ZOO", running.address)
-        yield running
-
-
-def tensors(path: str | Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)["model"]
-
-
-def assert_converted(path: str | Path, kind: str = "selsa") -> None:
-    expected, found = convert_mmtracking(theirs(kind)), tensors(path)
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
-
-
-# --- the table
 
 
 def test_the_pages_show_the_table():
@@ -119,9 +69,6 @@ def test_unknown_names():
         local_file("torchvision://resnet50?weights=IMAGENET1K_V3")
 
 
-# --- what arrives
-
-
 def test_download_conversion_and_use_without_a_network(server, cache, file_name, capsys):
     path = PathManager.get_local_path(NAME)
     assert_converted(path)
@@ -134,7 +81,7 @@ def test_download_conversion_and_use_without_a_network(server, cache, file_name,
     assert server.requests == [(file_name, "")]
 
 
-def test_the_published_address_is_used_without_a_mirror(server, selsa, monkeypatch):
+def test_the_published_address_is_used_without_a_mirror(server, selsa_file, monkeypatch):
     monkeypatch.delenv("BOXMASK_VID_ZOO")
     weights = published("selsa", server.address)[0]
     monkeypatch.setitem(CHECKPOINTS, weights.name, weights)
@@ -142,8 +89,8 @@ def test_the_published_address_is_used_without_a_mirror(server, selsa, monkeypat
     assert len(server.requests) == 1
 
 
-def test_a_folder_of_downloaded_files(server, selsa, cache, tmp_path, monkeypatch):
-    weights, content = selsa
+def test_a_folder_of_downloaded_files(server, selsa_file, cache, tmp_path, monkeypatch):
+    weights, content = selsa_file
     monkeypatch.setenv("BOXMASK_VID_ZOO", str(tmp_path))
     path = tmp_path / weights.file_name
     with pytest.raises(InputError, match=rf"{path} not found .* download it from {weights.url}"):
@@ -160,7 +107,7 @@ def test_a_folder_of_downloaded_files(server, selsa, cache, tmp_path, monkeypatc
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("kind", ["selsa", "troi", "boxmask"])
-def test_files_of_mmtracking(kind, shared, tmp_path, monkeypatch):
+def test_files_of_mmtracking(kind, shared, cache, tmp_path, monkeypatch):
     original = shared / f"parity/e2e/{kind}_tiny.pth"
     file_name = f"{kind}-{digits_of(original, 8)}.pth"
     (tmp_path / file_name).symlink_to(original)
@@ -214,85 +161,10 @@ def test_backbones_have_digits_in_their_names_and_start_as_the_published_ones():
             assert re.fullmatch(r"[0-9a-f]{8}", weights.digits)
 
 
-# --- interruptions
-
-
-def test_a_connection_that_breaks_off_is_continued(server, file_name):
-    server.breaks = [1_000_000, 500_000]
-    assert_converted(local_file(NAME))
-    ranges = ["", "bytes=1000000-", "bytes=1500000-"]
-    assert server.requests == [(file_name, asked) for asked in ranges]
-
-
-@pytest.mark.parametrize("option", ["ranges", "lengths"])
-def test_servers_that_cannot_continue_or_tell_no_length(server, option):
-    setattr(server, option, False)
-    server.breaks = [1_000_000]
-    if option == "ranges":
-        assert_converted(local_file(NAME))
-        assert len(server.requests) == 2
-    else:  # the end of the connection is the end of the file
-        with pytest.raises(InputError, match="The SHA-256 of"):
-            local_file(NAME)
-        assert_converted(local_file(NAME))
-
-
-def test_one_that_breaks_off_again_and_again(server, cache, file_name):
-    server.breaks = [100_000] * 5
-    with pytest.raises(InputError, match=r"broke off 5 times: start again to continue it"):
-        local_file(NAME)
-    assert names_in(cache) == [f"{file_name}.part"]
-    assert_converted(local_file(NAME))
-    assert server.requests[-1] == (file_name, "bytes=500000-")
-    assert len(names_in(cache)) == 1
-
-
-@pytest.mark.parametrize("beginning", [b"of another file", b"longer than the file" * 200_000])
-def test_what_is_there_is_of_another_file(server, cache, file_name, beginning):
-    cache.mkdir(parents=True)
-    (cache / f"{file_name}.part").write_bytes(beginning)
-    assert_converted(local_file(NAME))
-    assert server.requests[-1] == (file_name, "")
-
-
-def test_a_finished_download_that_was_not_converted(server, cache, selsa):
-    cache.mkdir(parents=True)
-    (cache / f"{selsa[0].file_name}.part").write_bytes(selsa[1])
-    assert_converted(local_file(NAME))
-    assert not server.requests
-
-
-def fetch(weights: Weights) -> Path:
-    """Fetch in another process, which does not know the tiny model."""
-    CHECKPOINTS[weights.name] = weights
-    return local_file(f"boxmask_vid://{weights.name}")
-
-
 @pytest.mark.slow
-def test_a_process_that_is_killed_leaves_no_half_file(server, selsa, cache):
-    server.breaks, server.stall = [1_000_000], True
-    process = multiprocessing.get_context("spawn").Process(target=fetch, args=(selsa[0],))
-    process.start()
-    part = cache / f"{selsa[0].file_name}.part"
-    deadline = time.monotonic() + 120
-    while not (part.is_file() and part.stat().st_size > 500_000):
-        assert process.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.kill()
-    process.join()
-    assert names_in(cache) == [part.name]
-    assert_converted(local_file(NAME))  # the lock went with the process
-    assert server.requests[-1][1].startswith("bytes=")
-
-
-# --- several processes
-
-
-@pytest.mark.slow
-def test_two_processes_at_once_download_once(server, selsa):
+def test_two_processes_at_once_download_once(server, selsa_file):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(fetch, [selsa[0]] * 2, chunksize=1)
+        first, second = pool.map(fetch, [selsa_file[0]] * 2, chunksize=1)
     assert first == second
     assert_converted(first)
     assert len(server.requests) == 1
@@ -311,8 +183,8 @@ def fetch_on_each_rank(weights: Weights, elsewhere: str, results: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_first_rank_downloads(server, selsa, tmp_path):
-    arguments = (selsa[0], str(tmp_path), str(tmp_path))
+def test_the_first_rank_downloads(server, selsa_file, tmp_path):
+    arguments = (selsa_file[0], str(tmp_path), str(tmp_path))
     files, server.files = server.files, {}
     launch(fetch_on_each_rank, 2, dist_url="auto", args=arguments)
     first, second = ((tmp_path / name).read_text() for name in "01")
@@ -325,112 +197,3 @@ def test_the_first_rank_downloads(server, selsa, tmp_path):
     assert first == second
     assert_converted(first)
     assert len(server.requests) == 2
-
-
-# --- what is refused
-
-
-def test_another_content_under_the_name(server, cache, selsa):
-    weights, content = selsa
-    server.files[weights.file_name] = content[::-1]
-    with pytest.raises(
-        InputError, match=r"begins with (\w{8}), its name ends with (\w{8})"
-    ) as error:
-        local_file(NAME)
-    assert weights.digits in str(error.value)
-    assert not names_in(cache)
-
-
-def test_no_such_file_and_no_network(server, cache, monkeypatch):
-    server.files.clear()
-    with pytest.raises(InputError, match=r"http\S+pth was answered with 404 .*BOXMASK_VID_ZOO"):
-        local_file(NAME)
-    monkeypatch.setenv("BOXMASK_VID_ZOO", "http://127.0.0.1:1")
-    with pytest.raises(InputError, match=r"http\S+pth cannot be reached .*: check the network, or"):
-        local_file(NAME)
-    for address in ("http://", "http://[", "what://mirror", "http://127.0.0.1:port"):
-        monkeypatch.setenv("BOXMASK_VID_ZOO", address)
-        with pytest.raises(InputError, match="cannot be reached"):
-            local_file(NAME)
-    assert not names_in(cache)
-
-
-def test_weights_of_another_config(server, monkeypatch):
-    weights, content = published("troi")
-    monkeypatch.setitem(CHECKPOINTS, weights.name, weights)
-    server.files[weights.file_name] = content
-    for kind, name in (("selsa", "troi_tiny"), ("troi", "selsa_tiny")):
-        with pytest.raises(InputError, match=rf"lacks \d+ tensors.*Use its config \S+{name}.yaml"):
-            VIDCheckpointer(untrained(kind), require_all=True).load(f"boxmask_vid://{name}")
-    with pytest.raises(InputError, match="embed"):  # would detect something without it
-        VIDCheckpointer(untrained("selsa"), require_all=True).load("boxmask_vid://troi_tiny")
-    VIDCheckpointer(untrained("selsa")).load("boxmask_vid://troi_tiny", checkpointables=[])
-
-
-def test_a_file_that_does_not_fit_its_config(server, cache, selsa, monkeypatch):
-    weights, content = published("troi")
-    wrong = Weights(weights.name, weights.url, selsa[0].config)
-    monkeypatch.setitem(CHECKPOINTS, weights.name, wrong)
-    server.files[weights.file_name] = content
-    with pytest.raises(InputError, match="does not fit this config"):
-        local_file("boxmask_vid://troi_tiny")
-    assert names_in(cache) == [f"{weights.file_name}.part"]
-
-
-@pytest.mark.parametrize("place", ["download", "conversion"])
-def test_a_full_cache(server, cache, selsa, place, tmp_path, monkeypatch):
-    if place == "conversion":
-        (tmp_path / selsa[0].file_name).write_bytes(selsa[1])
-        monkeypatch.setenv("BOXMASK_VID_ZOO", str(tmp_path))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
-    try:
-        with pytest.raises(
-            InputError, match=rf"{cache} cannot be written \(File too large\): set F"
-        ):
-            local_file(NAME)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not [name for name in names_in(cache) if not name.endswith(".part")]
-    assert_converted(local_file(NAME))
-
-
-@contextmanager
-def without_rights():
-    """Without those of root, which may write everywhere."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
-def test_a_cache_that_can_only_be_read(server, monkeypatch):
-    folder = Path(tempfile.mkdtemp())  # pytest's can only be read by its owner
-    try:
-        monkeypatch.setenv("FVCORE_CACHE", str(folder))
-        folder.chmod(0o555)
-        with (
-            without_rights(),
-            pytest.raises(
-                InputError, match=rf"{folder}/boxmask_vid cannot be written .*set FVCORE_CACHE"
-            ),
-        ):
-            local_file(NAME)
-        assert not server.requests
-        folder.chmod(0o755)
-        path = local_file(NAME)
-        path.parent.chmod(0o555)
-        with without_rights():
-            assert local_file(NAME) == path
-    finally:
-        shutil.rmtree(folder)
-
-
-def test_a_file_in_place_of_the_cache(server, cache):
-    cache.parent.write_text("")
-    with pytest.raises(InputError, match=rf"{cache} cannot be written"):
-        local_file(NAME)

@@ -8,15 +8,17 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import torch
 from detectron2.modeling import build_model
 
 from boxmask_vid.checkpoint import convert_mmtracking
-from boxmask_vid.checkpoint.zoo import Weights
+from boxmask_vid.checkpoint.zoo import CHECKPOINTS, Weights, local_file
 from support.paths import GOLDEN
 from support.tiny_models import tiny_cfg, tiny_config
 
+NAME = "boxmask_vid://selsa_tiny"
 KEYS = json.loads((GOLDEN / "state_dict_keys.json").read_text())
 
 
@@ -38,6 +40,27 @@ def published(kind: str, address: str = "http://nowhere.invalid") -> tuple[Weigh
     content = file.getvalue()
     name = f"{kind}_tiny_20201227_204835-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     return Weights(f"{kind}_tiny_DC5_7e", f"{address}/{name}", tiny_config(kind)), content
+
+
+def tensors(path: str | Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["model"]
+
+
+def assert_converted(path: str | Path, kind: str = "selsa") -> None:
+    expected, found = convert_mmtracking(theirs(kind)), tensors(path)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def names_in(folder: Path) -> list[str]:
+    """Files but for locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+def fetch(weights: Weights) -> Path:
+    """Fetch in another process, which does not know the tiny model."""
+    CHECKPOINTS[weights.name] = weights
+    return local_file(f"boxmask_vid://{weights.name}")
 
 
 class FileServer(ThreadingHTTPServer):
