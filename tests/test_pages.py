@@ -69,6 +69,8 @@ ELSEWHERE = {
     f"{PROGRAMS}/tools/setup_environment.py": "tests/tools/test_setup_environment.py",
     "python3.11 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
     f"{PROGRAMS}/demo.py --serve": "tests/apps/video_demo/test_serve.py",
+    f"{PROGRAMS}/demo.py --model": "tests/test_model_zoo.py",
+    f"{PROGRAMS}/train_net.py --model": "tests/test_model_zoo.py",
     f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
     f"{PROGRAMS}/tools/benchmark_decoding.py": "tests/apps/speed/test_decoding_speed.py",
     f"{PROGRAMS}/tools/benchmark_loading.py": "tests/apps/speed/test_loading_speed.py",
@@ -240,7 +242,7 @@ def execute(words: list[str], folder: Path) -> None:
         **os.environ,
         "DETECTRON2_DATASETS": str(folder / "data_sets"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "TORCH_HOME": str(folder / "torch"),
+        "FVCORE_CACHE": str(folder / "cache"),
     }
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False

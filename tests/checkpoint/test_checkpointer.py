@@ -1,3 +1,5 @@
+import resource
+
 import pytest
 import torch
 
@@ -75,3 +77,15 @@ def test_training_starts_from_a_backbone_but_not_from_noise(tmp_path):
 def test_no_such_file():
     with pytest.raises(FileNotFoundError, match=r"Checkpoint nowhere.pth not found"):
         VIDCheckpointer(small_model("selsa")).load("nowhere.pth")
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    model = small_model("selsa")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"weights.pth cannot be written \(File too large\)"):
+            save(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())

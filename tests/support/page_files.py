@@ -12,6 +12,7 @@ import torchvision
 from detectron2.modeling import build_model
 from PIL import Image
 
+from boxmask_vid.checkpoint import convert_mmtracking
 from boxmask_vid.engine import build_cfg
 from support.ilsvrc import OBJECT, XML, write_list
 from support.paths import CONFIGS, REPOSITORY
@@ -50,7 +51,7 @@ def write_page_files(root: Path, datasets: Path) -> None:
     text = CVAT.format(width=width, height=height, boxes=boxes)
     (root / "my_annotations.xml").write_text(text)
     write_imagenet(root / "data_sets/ILSVRC2015", tree)
-    write_backbone(root / "torch/hub/checkpoints/resnet50-0676ba61.pth")
+    write_backbone(root / "cache/boxmask_vid/resnet50-IMAGENET1K_V1-0676ba61.pth")
     write_models(root)
 
 
@@ -118,10 +119,10 @@ def write_imagenet(root: Path, tree: Path) -> None:
 
 
 def write_backbone(path: Path) -> None:
-    """Random weights where torchvision keeps what it has downloaded."""
+    """Random weights where ``torchvision://resnet50`` is kept when it has been fetched."""
     path.parent.mkdir(parents=True)
     torch.manual_seed(0)
-    torch.save(torchvision.models.resnet50().state_dict(), path)
+    torch.save({"model": convert_mmtracking(torchvision.models.resnet50().state_dict())}, path)
 
 
 def write_models(root: Path) -> None:

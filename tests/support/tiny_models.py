@@ -13,8 +13,12 @@ from support.paths import GOLDEN
 NAMES = ("selsa", "troi", "boxmask")
 
 
+def tiny_config(name: str) -> str:
+    return str(GOLDEN / f"{name}_tiny.yaml")
+
+
 def tiny_cfg(name: str, *opts: object) -> CfgNode:
-    return build_cfg(str(GOLDEN / f"{name}_tiny.yaml"), list(map(str, opts)))
+    return build_cfg(tiny_config(name), list(map(str, opts)))
 
 
 def untrained(name: str, *opts: object) -> torch.nn.Module:

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
         "see projects/BoxMaskVID/docs/INSTALL.md."
     ) from error
 
-from . import data, modeling, video  # noqa: F401
+from . import checkpoint, data, modeling, video  # noqa: F401
 from .config import add_boxmask_vid_config, get_config_file
 
 __version__ = "0.2.0"

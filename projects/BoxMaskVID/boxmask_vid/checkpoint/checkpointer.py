@@ -11,6 +11,8 @@ from fvcore.common.checkpoint import _IncompatibleKeys
 
 from ..errors import InputError
 from ..files import written_whole
+from .saving import save_whole
+from .zoo import CHECKPOINT_PREFIX, PREFIXES, find_checkpoint, local_file
 
 
 class VIDCheckpointer(DetectionCheckpointer):
@@ -38,8 +40,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         content = {"model": self.model.state_dict(), **states, **kwargs}
         path = Path(self.save_dir, f"{name}.pth")
         self.logger.info(f"Saving checkpoint to {path}")
-        with written_whole(path) as unfinished, open(unfinished, "wb") as file:
-            torch.save(content, file)
+        save_whole(content, path)
         self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
@@ -55,6 +56,8 @@ class VIDCheckpointer(DetectionCheckpointer):
         self._needs_all = self.require_all or checkpointables is None  # None: to resume a training
         if path and "://" not in path and not os.path.isfile(path):
             raise FileNotFoundError(f"Checkpoint {path} not found: check MODEL.WEIGHTS.")
+        if path.startswith(PREFIXES):  # the parent would cut off what follows a question mark
+            path = str(local_file(path))
         return super().load(path, checkpointables)
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
@@ -70,11 +73,29 @@ class VIDCheckpointer(DetectionCheckpointer):
             if self._needs_all or name.startswith("backbone.bottom_up.")
         ]
         if needed:
-            shown = ", ".join(needed[:20]) + (", ..." if len(needed) > 20 else "")
             purpose = "" if self._needs_all else " (not even its backbone)"
             raise InputError(
                 f"Checkpoint {self._path} does not fit the model{purpose}: it lacks "
-                f"{len(needed)} tensors ({shown}). Use the config that it was trained with, or "
-                "convert it with tools/convert_checkpoint.py."
+                f"{len(needed)} tensors ({_shown(needed)}). {self._remedy()}"
+            )
+        # published weights have all that their model has, and nothing else
+        foreign = [n for n in incompatible.unexpected_keys if not n.endswith("batches_tracked")]
+        if foreign and self._needs_all and self._path.startswith(CHECKPOINT_PREFIX):
+            raise InputError(
+                f"Checkpoint {self._path} does not fit the model: the model lacks {len(foreign)} "
+                f"tensors ({_shown(foreign)}). {self._remedy()}"
             )
         super()._log_incompatible_keys(incompatible)
+
+    def _remedy(self) -> str:
+        if self._path.startswith(CHECKPOINT_PREFIX):
+            weights = find_checkpoint(self._path.removeprefix(CHECKPOINT_PREFIX))
+            return f"Use its config {weights.config} (train_net.py and demo.py: --model)."
+        return (
+            "Use the config that it was trained with, or convert it with "
+            "tools/convert_checkpoint.py."
+        )
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from ..files import written_whole
+from .saving import save_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
 
@@ -114,8 +115,7 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             f"Checkpoint {source} does not fit this config: {'; '.join(found)}; use the config "
             "that it was trained with."
         )
-    with written_whole(target) as unfinished:
-        torch.save({"model": converted}, unfinished)
+    save_whole({"model": converted}, target)
     return len(converted)
 
 
@@ -136,14 +136,16 @@ def _read(source: Path) -> dict[str, torch.Tensor]:
     return content
 
 
-_PATTERNS = [
-    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
-    for theirs, ours in PLACES.items()
-]
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern, str]]:
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
+        for theirs, ours in PLACES.items()
+    ]
 
 
 def _place(theirs: str) -> str | None:
-    for pattern, ours in _PATTERNS:
+    for pattern, ours in _patterns():
         if match := pattern.fullmatch(theirs):
             fields = match.groupdict()
             if "up" in fields:

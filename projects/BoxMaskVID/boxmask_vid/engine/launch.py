@@ -14,7 +14,7 @@ from detectron2.engine import launch
 from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
 from detectron2.utils import comm
 
-from ..checkpoint import VIDCheckpointer
+from ..checkpoint import VIDCheckpointer, fetch_once
 from ..checkpoint.provenance import model_provenance, sha256
 from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
@@ -55,6 +55,8 @@ def main(args: argparse.Namespace) -> dict | None:
             "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
             "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
         )
+    if not resumed:
+        fetch_once(cfg.MODEL.WEIGHTS)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
@@ -96,6 +98,7 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
             "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
             "model_final.pth in its OUTPUT_DIR)."
         )
+    fetch_once(cfg.MODEL.WEIGHTS)
     model = Trainer.build_model(cfg)
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)
     results = {}

@@ -21,19 +21,27 @@ from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessRaisedException
 
 from ..checkpoint.provenance import flattened
-from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config
+from ..checkpoint.zoo import CHECKPOINT_PREFIX, find_checkpoint
+from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config, get_config_file
 from ..data import register_vid_instances
 from ..data.datasets import class_names
+from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
 
+MODEL_HELP = (
+    "published model, e.g. selsa_troi_R_50: stands for its config file and its weights, "
+    "which are downloaded when they are first used"
+)
+
 
 def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
     """Detectron2's options, and one to register data sets."""
     parser = default_argument_parser(epilog)
+    parser.add_argument("--model", metavar="NAME", help=MODEL_HELP)
     parser.add_argument(
         "--dataset",
         nargs=3,
@@ -64,7 +72,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
         raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
-    cfg = build_cfg(args.config_file, args.opts)
+    cfg = build_cfg(args.config_file, args.opts, args.model)
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     if not args.eval_only:
         if cfg.SEED < 0:
@@ -79,12 +87,31 @@ def setup(args: argparse.Namespace) -> CfgNode:
     return cfg
 
 
-def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
+def build_cfg(
+    config_file: str | None, opts: Sequence[object] = (), model: str | None = None
+) -> CfgNode:
     """Config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
 
-    Raises InputError if a key does not exist, was renamed, or a value is not allowed,
-    FileNotFoundError if the file does not exist.
+    Args:
+        config_file: path of the file.
+        opts: keys and values in turn.
+        model: name of a published model, in place of the file; sets ``MODEL.WEIGHTS`` and the
+            names of its classes, those of ImageNet VID.
+
+    Raises InputError if a key does not exist, was renamed, or a value is not allowed; if there is
+    no such model, or a file and a model are given; FileNotFoundError if the file does not exist.
     """
+    if model is not None:
+        if config_file:
+            raise InputError(
+                f"--model {model} has a config: leave out either --config-file {config_file} or "
+                "--model."
+            )
+        weights = find_checkpoint(model)
+        config_file = get_config_file(weights.config)
+        url = f"{CHECKPOINT_PREFIX}{weights.name}"
+        opts = ["MODEL.WEIGHTS", url, "MODEL.VID.CLASS_NAMES", CLASS_NAMES, *opts]
+    config_file = config_file or ""
     if not os.path.isfile(config_file):
         raise FileNotFoundError(f"Config file '{config_file}' not found: check --config-file.")
     cfg = get_cfg()

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 from detectron2.config import CfgNode
 
-from ...engine.setup import build_cfg
+from ...engine.setup import MODEL_HELP, build_cfg
 from ...errors import InputError
 from ...progress import progress
 from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
@@ -25,7 +25,9 @@ def argument_parser() -> argparse.ArgumentParser:
         "go to folders, one file for each."
     )
     add = parser.add_argument
-    add("--config-file", required=True, metavar="FILE")
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--config-file", metavar="FILE", help="config file of the model")
+    models.add_argument("--model", metavar="NAME", help=MODEL_HELP)
     videos = parser.add_mutually_exclusive_group(required=True)
     videos.add_argument(
         "--input",
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
             written, or the page cannot be served.
     """
     _check_options(args)
-    cfg = build_cfg(args.config_file, args.opts)
+    cfg = build_cfg(args.config_file, args.opts, args.model)
     if not cfg.MODEL.WEIGHTS:
         raise InputError("MODEL.WEIGHTS is empty: add '--opts MODEL.WEIGHTS FILE'.")
     options = AnnotationOptions(
