@@ -1,4 +1,4 @@
-# make demo, make test: set up what is needed, then run. ENV chooses the virtual environment
+# make demo, make test, make quick: set up what is needed, then run. ENV chooses the virtual environment
 # (default: the active one, else .venv), PYTHON the interpreter that makes a new one (default: the
 # first that runs of those tested, else python3).
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10; do \
@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10; do 
 ENV ?= $(or $(VIRTUAL_ENV),.venv)
 PY = $(ENV)/bin/python
 
-.PHONY: setup demo lint test
+.PHONY: setup demo lint test quick
 
 setup:
 	@$(PYTHON) projects/BoxMaskVID/tools/setup_environment.py --env $(ENV)
@@ -17,6 +17,10 @@ demo: setup
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 test: lint
 	$(PY) -m pytest
+
+quick: setup
+	$(PY) -m pytest -m "not slow"

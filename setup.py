@@ -3,15 +3,17 @@
 It imports no torch, so that it can be built anywhere, and makes no links.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 PROJECT = "projects/BoxMaskVID"
+INIT = Path(PROJECT, "boxmask_vid/__init__.py").read_text(encoding="utf-8")
 
 setup(
     name="boxmask-vid",
-    version="0.1.0",
+    version=re.search(r'^__version__ = "(.+)"$', INIT, re.MULTILINE)[1],
     description="Video object detection for Detectron2: SELSA, Temporal RoI Align and BoxMask",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -43,6 +45,9 @@ setup(
         # the page of demo.py --serve; Flask's own server is not made for use
         "serve": ["flask>=3.1", "waitress>=3.0"],
         # nbclient and ipykernel run the notebook, playwright uses the page in a browser
-        "test": ["pytest", "pytest-xdist", "ruff", "nbclient", "ipykernel", "playwright"],
+        "test": [
+            *("pytest", "pytest-xdist", "nbclient", "ipykernel", "playwright", "pre-commit"),
+            *("ruff", "mypy", "types-PyYAML", "types-tabulate", "types-tqdm"),
+        ],
     },
 )

@@ -5,7 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from boxmask_vid.apps.dataset_tools.check_data import check_vid_json, draw_samples
+from boxmask_vid.apps.dataset_tools.check_data import check_vid_json
+from boxmask_vid.apps.dataset_tools.training_samples import draw_samples
 from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import boxmask_vid
 from support.paths import CONFIGS, PROJECT, REPOSITORY
 
 
@@ -81,3 +82,7 @@ print(build_cfg(path).MODEL.META_ARCHITECTURE in META_ARCH_REGISTRY)
     assert package.startswith(str(target))
     assert config.startswith(str(target))
     assert registered == "True"
+
+
+def test_the_wheel_has_the_version_of_the_package(wheel):
+    assert wheel.name.startswith(f"boxmask_vid-{boxmask_vid.__version__}-")

@@ -105,8 +105,23 @@ def test_key_frames_are_those_that_are_marked(tmp_path):
     assert len(load_vid_json(path, "", key_frames_only=False)) == 3
     register_vid_instances("vid_json_keys", {}, path, "")
     assert len(DatasetCatalog.get("vid_json_keys")) == 1
-    # frames that are no key frames still serve as references
+    # frames that are not key frames still serve as references
     assert video_index("vid_json_keys").length(("vid_json_keys", 7)) == 2
+
+
+def test_index_of_several_data_sets(tmp_path):
+    path = write(tmp_path, GOOD)
+    names = ("vid_json_first", "vid_json_second")
+    for name in names:
+        register_vid_instances(name, {}, path, f"/{name}")
+    MetadataCatalog.get("vid_json_stills").set(evaluator_type="coco")
+    index = video_index("vid_json_first", "vid_json_stills", "vid_json_second")
+    assert len(index) == 4
+    for name in names:
+        assert index.length((name, 3)) == 1
+        files = [index.file_name((name, 7), frame) for frame in range(2)]
+        assert files == [f"/{name}/v7/0.jpg", f"/{name}/v7/1.jpg"]
+    assert len(video_index()) == len(video_index("vid_json_stills")) == 0
 
 
 def test_a_changed_file_is_read_again(tmp_path):

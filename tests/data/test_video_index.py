@@ -19,14 +19,6 @@ def test_names_and_lengths():
         index.file_name("a", -1)
 
 
-def test_merge():
-    parts = [VideoIndex({1: ["x"], 2: ["yy", "z"]}), VideoIndex({}), VideoIndex({3: ["w", "vv"]})]
-    merged = VideoIndex.merge(parts)
-    names = [merged.file_name(v, i) for v in (1, 2, 3) for i in range(merged.length(v))]
-    assert names == ["x", "yy", "z", "w", "vv"]
-    assert len(VideoIndex.merge([])) == 0
-
-
 def test_names_lie_in_tensors_that_processes_share():
     index = VideoIndex({video: [f"{video}/{i}" for i in range(100)] for video in range(50)})
     tensors = [value for value in vars(index).values() if isinstance(value, torch.Tensor)]

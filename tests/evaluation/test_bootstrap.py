@@ -16,12 +16,13 @@ from boxmask_vid.evaluation.bootstrap import (
     interval,
 )
 from boxmask_vid.evaluation.coco import CocoMatching
-from boxmask_vid.evaluation.comparison import compare, comparison_table
+from boxmask_vid.evaluation.scores import compare
+from boxmask_vid.evaluation.tables import comparison_table
 from support.random_vid import random_vid
 
 
 def data(seed: int, videos: int = 4) -> tuple[dict, list[dict]]:
-    """With a different score for each detection."""
+    """Random data with a different score for each detection."""
     content, results = random_vid(seed, videos=videos)
     scores = np.random.default_rng(seed).permutation(len(results)) + 1
     for result, value in zip(results, scores.tolist(), strict=True):
@@ -30,7 +31,7 @@ def data(seed: int, videos: int = 4) -> tuple[dict, list[dict]]:
 
 
 def repeated(content: dict, results: list[dict], times: np.ndarray) -> tuple[dict, list[dict]]:
-    """The data set with each video as often as a draw has it."""
+    """The data set with each video repeated as in a draw."""
     drawn = {**content, "videos": [], "images": [], "annotations": []}
     found = []
     for video, number in zip(content["videos"], times.astype(int).tolist(), strict=True):

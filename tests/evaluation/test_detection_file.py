@@ -38,7 +38,7 @@ def test_files_are_read_whatever_the_size_of_blocks(data, tmp_path, monkeypatch,
     assert_equal(read_detections(path, truth), Detections.from_coco(results, truth))
 
 
-def test_what_is_written_is_read(data, tmp_path, monkeypatch):
+def test_written_detections_can_be_read(data, tmp_path, monkeypatch):
     truth, results = data
     monkeypatch.setattr(detection_file, "PORTION", 10)
     path = tmp_path / "new/found.json"
@@ -58,7 +58,7 @@ def test_what_is_written_is_read(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ]\n"])
-def test_no_detections_are_none(data, tmp_path, text):
+def test_an_empty_list_has_no_detections(data, tmp_path, text):
     path = tmp_path / "none.json"
     path.write_text(text)
     assert len(read_detections(path, data[0])) == 0

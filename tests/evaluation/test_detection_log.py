@@ -3,7 +3,7 @@ import pytest
 
 from boxmask_vid.errors import InputError
 from boxmask_vid.evaluation import DetectionLog
-from boxmask_vid.evaluation.frame_detections import FrameDetections
+from boxmask_vid.evaluation.detection_log import FrameDetections
 
 PROVENANCE = {"weights": "abc", "MODEL.SIZE": "(3, 4)"}
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from torchvision.ops import roi_align
@@ -103,6 +104,29 @@ def test_scores_are_float32_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         (found,), _ = layers.inference(predictions, proposals)
     assert found.scores.dtype == found.pred_boxes.tensor.dtype == torch.float32
+
+
+def test_detections_are_those_of_detectron2():
+    layers = output_layers("MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.1)
+    torch.manual_seed(0)
+    corner = torch.rand(60, 2) * 80
+    boxes = Boxes(torch.cat([corner, corner + 8 + torch.rand(60, 2) * 30], dim=1))
+    proposals = [Instances((90, 100), proposal_boxes=boxes)]
+    predictions = torch.randn(60, 5) * 2, torch.randn(60, 16)
+    (ours,), (kept,) = layers.inference(predictions, proposals)
+    (theirs,), (expected,) = fast_rcnn_inference(
+        layers.predict_boxes(predictions, proposals),
+        layers.predict_probs(predictions, proposals),
+        [(90, 100)],
+        layers.test_score_thresh,
+        layers.test_nms_thresh,
+        layers.test_topk_per_image,
+    )
+    assert len(ours) > 20
+    torch.testing.assert_close(ours.pred_boxes.tensor, theirs.pred_boxes.tensor)
+    torch.testing.assert_close(ours.scores, theirs.scores)
+    assert torch.equal(ours.pred_classes, theirs.pred_classes)
+    assert torch.equal(kept, expected)
 
 
 def test_class_agnostic_boxes():

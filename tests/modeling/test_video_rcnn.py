@@ -183,6 +183,16 @@ def test_an_image_given_several_times_is_encoded_once():
     assert sum(encoded) == 3
 
 
+def test_a_single_frame_detector_does_not_look_at_references():
+    model = small_model("faster_rcnn").train()
+    sizes = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    with EventStorage():
+        model([clip(references=2)])
+    detect(model, frame(0, references=2))
+    assert sizes == [1, 1]
+
+
 def test_gradient_reaches_the_backbone_through_references():
     model = small_model("troi").train()
     batch = [clip()]

@@ -1,4 +1,4 @@
-"""From annotated files to what enters the network, against the reference's training pipeline."""
+"""Inputs of the network from annotated files, against the reference's training pipeline."""
 
 import json
 

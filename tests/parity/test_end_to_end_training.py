@@ -12,7 +12,7 @@ from support.training_step import TrainingStep, run_step, worst
 
 pytestmark = pytest.mark.needs_shared
 
-ROUNDING = 1e-6  # gradients that are smaller are nothing but rounding
+ROUNDING = 1e-6  # smaller gradients are only rounding
 ROUNDINGS = 32
 SLOW_BUT_SELSA = ["selsa", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 
@@ -68,7 +68,7 @@ def test_the_same_parameters_get_a_gradient(gradients):
 def test_gradients_in_float32(gradients):
     name, step = gradients
     norms = {key: pair for key, pair in step.gradient_norms().items() if not np.isnan(pair[1])}
-    # the gradient of the bias of attention keys is 0 (softmax); what is recorded is rounding
+    # the gradient of the bias of attention keys is 0 (softmax); the recorded one is rounding
     zero = {key for key, (_, theirs) in norms.items() if theirs < ROUNDING}
     assert all(key.endswith(".key.bias") for key in zero)
     assert all(norms[key][0] < ROUNDING for key in zero)

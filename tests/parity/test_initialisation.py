@@ -16,7 +16,7 @@ def described(tensor: torch.Tensor) -> dict[str, float]:
 
 
 def tolerances(expected: dict, count: int) -> dict[str, float]:
-    """How far two samples of ``count`` values of one distribution may be apart.
+    """Largest differences between two samples of ``count`` values of one distribution.
 
     Five standard errors of a difference of means and of standard deviations. The extremes of a
     uniform distribution (1.7 standard deviations from its mean) are within a few of its mean

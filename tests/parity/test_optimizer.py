@@ -9,7 +9,7 @@ from boxmask_vid.engine import Trainer
 from support.golden import close, load_json
 from support.parity_models import BOXMASK, SELSA, TROI, config
 
-# The learning rates in the cases are those of runs with fewer than the 8 clips of the configs.
+# The cases are runs with fewer than the 8 clips of the configs.
 CLIPS_A_STEP = {"selsa": 2, "troi": 4, "boxmask": 4}
 SCHEDULES = pytest.mark.parametrize(
     ("kind", "name"), [("selsa", SELSA), ("troi", TROI), ("boxmask", BOXMASK)]
@@ -23,7 +23,7 @@ def optimizer_of(cfg: CfgNode) -> torch.optim.Optimizer:
 
 @SCHEDULES
 def test_lr_schedule(kind: str, name: str):
-    """With the 1,000 iterations an epoch of the cases, iteration by iteration."""
+    """Rates of each iteration, with the 1,000 iterations an epoch of the cases."""
     golden = load_json("lr_schedule")[kind]
     cfg = config(name, "SOLVER.BASE_LR", golden["base_lr"])
     epoch, theirs = cfg.SOLVER.CHECKPOINT_PERIOD, golden["iters_per_epoch"]

@@ -22,8 +22,8 @@ def test_selsa_aggregator(name: str):
     close(features.grad, case["grad_x"])
     close(references.grad, case["grad_ref_x"])
     gradients = converted(case, theirs, ours, "grad")
-    # A softmax does not see what is added to all similarities of a query: the gradient of the bias
-    # of the keys is rounding about 0, to be compared on the scale of the gradient of their weight.
+    # A constant added to all similarities of a query does not change their softmax: the gradient of
+    # the keys' bias is 0 up to rounding, and is compared on the scale of their weight's gradient.
     rounding, scale = gradients.pop("key.bias"), gradients["key.weight"].abs().max().item()
     torch.testing.assert_close(aggregator.key.bias.grad, rounding, rtol=0, atol=1e-5 * scale)
     for parameter, gradient in gradients.items():

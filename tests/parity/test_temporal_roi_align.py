@@ -9,7 +9,7 @@ from support.parity_models import TROI, leaf, roi_heads, rois_of
 
 
 class RecordGather(TorchFunctionMode):
-    """Keeps values and positions of ``Tensor.gather``."""
+    """Record values and positions of ``Tensor.gather``."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ def test_temporal_roi_align(similar: int, heads: int, accelerated: bool):
         troi, pooled = built.temporal_roi_align, case["roi_feats"]
         found = torch.stack([troi.most_similar_roi_align(pooled, frame) for frame in maps])
         close(found, golden["most_similar"])
-        if heads:  # there is no attention to be recorded for the plain mean
+        if heads:  # the plain mean has no recorded attention
             close(troi.aggregate(torch.cat([pooled[None], golden["most_similar"]])), golden["taf"])
 
 

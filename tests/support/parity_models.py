@@ -50,5 +50,5 @@ def rois_of(rois: torch.Tensor, images: int) -> list[Boxes]:
 
 
 def assigned(matches: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """As the reference says it: -1 ignored, 0 background, i + 1 ground truth i."""
+    """Assignments as the reference numbers them: -1 ignored, 0 background, i + 1 ground truth i."""
     return torch.where(labels == 1, matches + 1, labels.long())

@@ -27,5 +27,5 @@ def test_a_report_is_written(tmp_path, monkeypatch, capsys):
 
 def test_bad_input_gets_one_sentence(tmp_path, monkeypatch):
     words = ["--gt", tmp_path / "none.json", "--detections", "x", "--output", tmp_path / "report"]
-    with pytest.raises(SystemExit, match=r"no annotation file .*none\.json"):
+    with pytest.raises(SystemExit, match=r"Annotation file .*none\.json"):
         run(monkeypatch, *words)

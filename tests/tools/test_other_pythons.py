@@ -4,6 +4,7 @@
 Each takes minutes, and 9 GB of disk while it runs.
 """
 
+import faulthandler
 import os
 import shutil
 import subprocess
@@ -35,6 +36,7 @@ def chosen_versions() -> list[str]:
     or [pytest.param("", marks=pytest.mark.skip("set BOXMASK_VID_TEST_PYTHONS=3.13, or =all"))],
 )
 def test_set_up_and_quick_tests(version, tmp_path):
+    faulthandler.cancel_dump_traceback_later()  # it takes longer than faulthandler_timeout
     python = find_python(version)
     assert python, f"Python {version} not found: put python{version} on the PATH"
     env = tmp_path / "env"

@@ -9,10 +9,11 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "boxmask_vid needs Detectron2, which the package index does not have: run 'make setup', or "
-        "see 'Installing Detectron2' in the README of BoxMaskVID."
+        "see projects/BoxMaskVID/docs/INSTALL.md."
     ) from error
 
 from . import data, modeling, video  # noqa: F401
 from .config import add_boxmask_vid_config, get_config_file
 
+__version__ = "0.2.0"
 __all__ = ["add_boxmask_vid_config", "get_config_file"]

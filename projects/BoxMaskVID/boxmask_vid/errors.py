@@ -1,5 +1,7 @@
 """Error for bad input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_WORD = 300  # characters; a path is shorter, what comes out of a broken file may not be
@@ -21,8 +23,13 @@ class InputError(ValueError):
         super().__init__(" ".join(short))
 
 
-def unwritable(path: Path, error: OSError) -> InputError:
-    """Build the error for a file that cannot be written: a full disk or no permission."""
-    return InputError(
-        f"{path} cannot be written ({error.strerror}): choose another place, or free disk space."
-    )
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise ``InputError`` where a file cannot be written: a full disk or no permission."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose another place, or free disk "
+            "space."
+        ) from error

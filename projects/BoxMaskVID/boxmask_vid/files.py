@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO, TypeVar
 
-from .errors import InputError, unwritable
+from .errors import InputError, writing
 
 File = TypeVar("File", bound="GrowingFile")
 
@@ -19,11 +19,14 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         InputError: if it is not JSON.
     """
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(f"File {path} not found: check the path.") from error
     except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
         raise InputError(f"{path} is not JSON ({error}): write it again.") from error
 
@@ -51,11 +54,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield unfinished
+            os.replace(unfinished, path)
     finally:
         with suppress(OSError):  # it does not exist, or its parent is not a folder
             unfinished.unlink()
@@ -87,26 +89,20 @@ class GrowingFile:
             shown: the path that messages name, if it is not ``path``.
         """
         self._shown = shown or path
-        try:
+        with writing(self._shown):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "a" if append else "w", encoding="utf-8", newline="")  # noqa: SIM115
-        except OSError as error:
-            raise unwritable(self._shown, error) from error
 
     def write(self, text: str) -> None:
         """Append a piece of text."""
-        try:
+        with writing(self._shown):
             self._file.write(text)
             self._file.flush()
-        except OSError as error:
-            raise unwritable(self._shown, error) from error
 
     def close(self) -> None:
         """Close the file."""
-        try:
+        with writing(self._shown):
             self._file.close()
-        except OSError as error:
-            raise unwritable(self._shown, error) from error
 
     def __enter__(self: File) -> File:
         return self

@@ -24,10 +24,8 @@ def in_processes(
     Processes are spawned, not forked: a copy of one that has threads (PyTorch's, OpenCV's) may
     hang.
 
-    Args:
-        function: a function at module level, so that other processes can import it.
-        items: its arguments.
-        what: singular name of an item for the progress bar, e.g. "video".
+    The function is at module level (or a partial of one), so that other processes can import it.
+    ``what`` names an item in singular for the progress bar, e.g. "video".
     """
     count = min(os.cpu_count() or 1, len(items) // ITEMS_PER_PROCESS)
     if count <= 1:

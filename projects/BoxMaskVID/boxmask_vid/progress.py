@@ -14,10 +14,7 @@ Item = TypeVar("Item")
 def progress(items: Iterable[Item], *, total: int | None, what: str) -> Iterable[Item]:
     """Show count, rate and time left on the screen; in a log file, a line every ten seconds.
 
-    Args:
-        items: the items to iterate over.
-        total: number of items; None if it is not known.
-        what: singular name of an item, e.g. "video".
+    ``total`` is None if the number is not known; ``what`` names an item in singular, e.g. "video".
     """
     interval = 0.2 if sys.stderr.isatty() else 10
     return tqdm(items, total=total, desc=f"{what}s", unit=what, mininterval=interval)

@@ -5,12 +5,13 @@ import argparse
 
 from boxmask_vid.engine import errors_in_one_line
 from boxmask_vid.evaluation import SCORERS, GroundTruth, read_detections, score
-from boxmask_vid.evaluation.comparison import compare, comparison_table
+from boxmask_vid.evaluation.scores import compare
+from boxmask_vid.evaluation.tables import comparison_table
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
-    parser.add_argument("detections", nargs=2, metavar=("A.json", "B.json"), help="COCO results")
+    parser.add_argument("detections", nargs=2, metavar="DET.json", help="COCO results")
     parser.add_argument(
         "--scorer", nargs="+", choices=SCORERS, default=SCORERS, help="default: all"
     )

@@ -16,9 +16,8 @@ import torch
 
 from boxmask_vid.apps.ablation import presets, synthetic_data
 from boxmask_vid.apps.ablation.ablation import Ablation
-from boxmask_vid.apps.ablation.flying_classes import write_flying_classes
-from boxmask_vid.apps.ablation.preset import Evaluation
-from boxmask_vid.apps.ablation.reproduce import write_results
+from boxmask_vid.apps.ablation.presets import Evaluation
+from boxmask_vid.apps.ablation.reproduce import write_flying_classes, write_results
 from boxmask_vid.apps.ablation.runs import Run, RunQueue
 from boxmask_vid.apps.commands import Command
 from boxmask_vid.engine import argument_parser, build_cfg

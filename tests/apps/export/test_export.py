@@ -160,10 +160,10 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
 
 
 @pytest.mark.slow
-def test_the_example_of_the_readme(tmp_path, weights, synthetic_root, monkeypatch):
+def test_the_example_of_the_page(tmp_path, weights, synthetic_root, monkeypatch):
     """A few lines with onnxruntime and without this project."""
-    readme = (PROJECT / "README.md").read_text()
-    example = readme.split("## Export")[1].split("```python\n")[1].split("```")[0]
+    page = (PROJECT / "docs/DETECT.md").read_text()
+    example = page.split("## Export")[1].split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     args = command("exported", weights["boxmask"], "--format", "onnx")
     run(argument_parser().parse_args(args))

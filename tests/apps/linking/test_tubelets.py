@@ -221,7 +221,7 @@ def test_weights_are_learned_from_tracks():
     assert right / total > 0.95
 
 
-def test_a_single_track_teaches_nothing():
+def test_links_cannot_be_learned_from_a_single_track():
     frames, boxes, classes, tracks = (column[:12] for column in moving_tracks(0))
     with pytest.raises(ValueError, match="11 of 11 pairs"):
         LinkClassifier.fit([(frames, boxes, classes, tracks)])

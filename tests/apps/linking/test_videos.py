@@ -20,7 +20,7 @@ def rows_of(truth, detections):
 
 
 @pytest.mark.parametrize("link", [with_seq_nms, with_tubelets])
-def test_videos_do_not_know_of_each_other(link):
+def test_videos_are_linked_independently(link):
     content, results = random_vid(3, videos=4, per_frame=12)
     truth = GroundTruth.from_coco(content)
     together = rows_of(truth, link(truth, Detections.from_coco(results, truth)))

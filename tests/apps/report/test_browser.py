@@ -15,12 +15,12 @@ from support.report_data import made_up_detections
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"
+        CHROMIUM is None, reason="chromium not found; on Debian: apt-get install chromium"
     ),
     pytest.mark.slow,
 ]
 WIDTH, HEIGHT = 1200, 7000
-# what a browser knows once everything is loaded
+# measured by the browser once everything is loaded
 MEASURE = """<script>addEventListener("load", () => {
   const bad = [...document.images].filter(image => !(image.complete && image.naturalWidth > 0));
   const seen = {images: document.images.length, bad: bad.length,
@@ -32,7 +32,7 @@ MEASURE = """<script>addEventListener("load", () => {
 
 
 def chromium(folder, *options):
-    """Output of a run without the profile of the user."""
+    """Output of a run with its own profile."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120)

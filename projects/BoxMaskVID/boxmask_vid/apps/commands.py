@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +13,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Command:
-    """A Python script of the repository with its options.
+    """A Python script of the repository with its options."""
 
-    Attributes:
-        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
-        script: path in the repository.
-        options: words of the command line; anything with a text.
-        variables: environment variables.
-    """
-
-    repository: Path
-    script: str
-    options: Sequence[object]
-    variables: Mapping[str, object] = field(default_factory=dict)
+    repository: Path  # folder of projects/BoxMaskVID and datasets
+    script: str  # path in the repository
+    options: Sequence[object]  # words of the command line; anything with a text
+    variables: Mapping[str, object] = field(default_factory=dict)  # environment variables
 
     @property
     def words(self) -> list[str]:
@@ -35,6 +29,10 @@ class Command:
     def environment(self) -> dict[str, str]:
         """Environment of this process, with the variables."""
         return {**os.environ, **{name: str(value) for name, value in self.variables.items()}}
+
+    def run(self) -> int:
+        """Run the command, whose output goes to the screen; return its exit code."""
+        return subprocess.run(self.words, env=self.environment, check=False).returncode
 
     def __str__(self) -> str:
         """The command line for a shell."""
@@ -49,10 +47,7 @@ class Command:
 def synthetic_vid_commands(repository: Path, tree: Path, **settings: float) -> dict[str, Command]:
     """Titles and commands that make a converted tree of synthetic videos.
 
-    Args:
-        repository: see :class:`Command`.
-        tree: folder of the videos.
-        settings: options of ``make_synthetic_vid.py``, e.g. ``seed`` and ``val_videos``.
+    ``settings`` are options of ``make_synthetic_vid.py``, e.g. ``seed`` and ``val_videos``.
     """
     options: list[object] = [tree]
     for name, value in settings.items():

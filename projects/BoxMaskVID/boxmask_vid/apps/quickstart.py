@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import resource
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from ..data.datasets import register_vid_instances
 from ..data.datasets.builtin import VIDEO_DATASETS
 from ..engine.launch import METRICS_FILE
 from ..errors import InputError
+from ..files import read_json
 from .commands import Command, synthetic_vid_commands
 from .dataset_tools import write_contact_sheet
 from .training_plot import plot_training
@@ -44,39 +43,30 @@ def argument_parser() -> argparse.ArgumentParser:
 
 @dataclass
 class Quickstart:
-    """Runs commands of the repository one after the other and takes their times.
+    """Runs commands of the repository one after the other and takes their times."""
 
-    Attributes:
-        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
-        output: folder of everything that is written; an interrupted run continues there.
-        seed: seed of the videos and of the training.
-        videos, frames: number of videos in all, and length of those for training: many short ones,
-            since variety teaches.
-        val_videos, val_frames: number of held-out videos, and their length.
-        options: config options for training, evaluation and prediction.
-        seconds: time of each command that ran.
-    """
-
-    repository: Path
-    output: Path
-    seed: int
-    videos: int = 500
-    frames: int = 8
+    repository: Path  # folder of projects/BoxMaskVID and datasets
+    output: Path  # folder of everything that is written; an interrupted run continues there
+    seed: int  # of the videos and of the training
+    videos: int = 500  # in all: many short ones, since variety teaches
+    frames: int = 8  # of a training video
     val_videos: int = 16
     val_frames: int = 16
-    options: Sequence[object] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
+    options: Sequence[object] = ()  # config options for training, evaluation and prediction
+    seconds: dict[str, float] = field(default_factory=dict)  # time of each command that ran
 
     def run(self) -> None:
         """Run all commands and print metrics, times and the files to look at.
 
-        Raises:
-            InputError: if a command fails, or ``output`` has videos of another seed.
+        Raises InputError if a command fails, or ``output`` has videos of another seed.
         """
         tree = self._dataset()
-        self._train()
+        training = ["--resume", "OUTPUT_DIR", self.output / "train", "SEED", self.seed]
+        self._train_net("training", *training)
+        weights = ["MODEL.WEIGHTS", self.output / "train/model_final.pth"]
         for name, options in EVALUATIONS.items():
-            self._evaluate(name, *options)
+            evaluation = ["--eval-only", *weights, "OUTPUT_DIR", self.output / name, *options]
+            self._train_net(f"evaluation {name.replace('_', ' ')}", *evaluation)
         videos = self._predict(tree)
         print(self._summary([*self._pictures(tree), *videos]))
 
@@ -91,29 +81,13 @@ class Quickstart:
                     f"{self.seed}: remove it or choose another --output."
                 )
             return tree
-        commands = synthetic_vid_commands(
-            self.repository,
-            tree,
-            seed=self.seed,
-            videos=self.videos,
-            val_videos=self.val_videos,
-            frames=self.frames,
-            val_frames=self.val_frames,
-        )
+        names = "seed", "videos", "val_videos", "frames", "val_frames"
+        settings = {name: getattr(self, name) for name in names}
+        commands = synthetic_vid_commands(self.repository, tree, **settings)
         for title, command in commands.items():
             self._run(title, command)
         seed_file.write_text(f"{self.seed}\n")
         return tree
-
-    def _train(self) -> None:
-        options = ["--resume", "OUTPUT_DIR", self.output / "train", "SEED", self.seed]
-        self._train_net("training", *options)
-
-    def _evaluate(self, name: str, *options: object) -> None:
-        weights = ["MODEL.WEIGHTS", self.output / "train/model_final.pth"]
-        output = ["OUTPUT_DIR", self.output / name]
-        title = f"evaluation {name.replace('_', ' ')}"
-        self._train_net(title, "--eval-only", *weights, *output, *options)
 
     def _predict(self, tree: Path) -> list[Path]:
         """Write annotated videos of some held-out ones."""
@@ -147,24 +121,22 @@ class Quickstart:
         self._run(title, Command(self.repository, script, options, datasets))
 
     def _run(self, title: str, command: Command) -> None:
-        """Run a command; its output goes to the screen."""
         print(f"\n== {title}\n$ {command}", flush=True)
         start = time.perf_counter()
-        done = subprocess.run(command.words, env=command.environment, check=False)
+        code = command.run()
         self.seconds[title] = time.perf_counter() - start
-        if done.returncode:
-            raise InputError(f"'{title}' failed (exit code {done.returncode}), see above.")
+        if code:
+            raise InputError(f"'{title}' failed (exit code {code}), see above.")
 
     def _summary(self, files: list[Path]) -> str:
         """A table of metrics, times and files."""
-        with_references = self._metrics("with_references")
-        alone = self._metrics("without_references")
+        with_references, alone = map(self._metrics, EVALUATIONS)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lines = ["", f"{'held-out videos':32}{'with references':>18}{'frames alone':>15}"]
         for metric, value in with_references.items():
             if metric in ("AP", "AP50", "AP75") or metric.startswith("AP50-"):
                 lines.append(f"{metric:32}{value:18.1f}{alone[metric]:15.1f}")
         lines += ["", *(f"{title:32}{value:16.0f} s" for title, value in self.seconds.items())]
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lines.append(f"{'in all':32}{sum(self.seconds.values()):16.0f} s")
         lines.append(f"{'largest process':32}{peak:14.1f} GiB")
         files += [self.output / name / METRICS_FILE for name in EVALUATIONS]
@@ -172,5 +144,5 @@ class Quickstart:
         return "\n".join([*lines, "", "Look at:", *(f"  {path}" for path in files)])
 
     def _metrics(self, name: str) -> dict[str, float]:
-        metrics = json.loads((self.output / name / METRICS_FILE).read_text())["bbox"]
+        metrics = read_json(self.output / name / METRICS_FILE)["bbox"]
         return {name: math.nan if value is None else value for name, value in metrics.items()}

@@ -28,14 +28,9 @@ class VIDCheckpointer(DetectionCheckpointer):
         self.require_all = require_all
 
     def save(self, name: str, **kwargs) -> None:
-        """Save the model and what belongs to it to ``name.pth``, whole or not at all.
+        """Save the model, what belongs to it and ``kwargs`` to ``name.pth``, whole or not at all.
 
-        Args:
-            name: name of the file, without its suffix.
-            kwargs: further content of the file.
-
-        Raises:
-            InputError: if there is no room or no right to write.
+        Raises InputError if there is no room or no right to write.
         """
         if not self.save_dir or not self.save_to_disk:
             return
@@ -54,9 +49,7 @@ class VIDCheckpointer(DetectionCheckpointer):
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
         """Load a checkpoint as the parent does.
 
-        Raises:
-            FileNotFoundError: if the file does not exist.
-            InputError: if the weights do not fit the model, with the layers that are missing.
+        Raises FileNotFoundError without the file, InputError if the weights do not fit the model.
         """
         self._path = path
         self._needs_all = self.require_all or checkpointables is None  # None: to resume a training
@@ -65,14 +58,17 @@ class VIDCheckpointer(DetectionCheckpointer):
         return super().load(path, checkpointables)
 
     def _log_incompatible_keys(self, incompatible: _IncompatibleKeys) -> None:
-        wrong_shape = [
-            f"{name} (checkpoint {tuple(found)}, model {tuple(expected)})"
+        lacking = {
+            name: f"{name} (checkpoint {tuple(found)}, model {tuple(expected)})"
             for name, found, expected in incompatible.incorrect_shapes
+        }
+        for name in incompatible.missing_keys:
+            lacking.setdefault(name, name)
+        needed = [
+            text
+            for name, text in lacking.items()
+            if self._needs_all or name.startswith("backbone.bottom_up.")
         ]
-        misshapen = {name for name, _, _ in incompatible.incorrect_shapes}
-        missing = [name for name in incompatible.missing_keys if name not in misshapen]
-        lacking = [*wrong_shape, *missing]
-        needed = [name for name in lacking if self._needs_all or _is_backbone(name)]
         if needed:
             shown = ", ".join(needed[:20]) + (", ..." if len(needed) > 20 else "")
             purpose = "" if self._needs_all else " (not even its backbone)"
@@ -82,7 +78,3 @@ class VIDCheckpointer(DetectionCheckpointer):
                 "convert it with tools/convert_checkpoint.py."
             )
         super()._log_incompatible_keys(incompatible)
-
-
-def _is_backbone(name: str) -> bool:
-    return name.startswith("backbone.bottom_up.")

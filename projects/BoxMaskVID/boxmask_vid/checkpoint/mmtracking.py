@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,41 +13,30 @@ from ..files import written_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
 
-# Name in mmtracking (without "detector."): name here. {part} is any text; all others are numbers,
-# of which {up} is larger by one here.
+# Beginning of a name in mmtracking (without "detector."): beginning of the name here. Fields are
+# numbers, of which {up} is larger by one here.
 PLACES = {
-    "backbone.conv1.{part}": "backbone.bottom_up.stem.conv1.{part}",
-    "backbone.bn1.{part}": "backbone.bottom_up.stem.conv1.norm.{part}",
-    "backbone.layer{up}.{i}.conv{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.{part}",
-    "backbone.layer{up}.{i}.bn{j}.{part}": "backbone.bottom_up.res{up}.{i}.conv{j}.norm.{part}",
-    "backbone.layer{up}.{i}.downsample.0.{part}": "backbone.bottom_up.res{up}.{i}.shortcut.{part}",
-    "backbone.layer{up}.{i}.downsample.1.{part}": (
-        "backbone.bottom_up.res{up}.{i}.shortcut.norm.{part}"
-    ),
-    "neck.convs.0.conv.{part}": "backbone.channel_mapper.{part}",
-    "rpn_head.rpn_conv.{part}": "proposal_generator.rpn_head.conv.{part}",
-    "rpn_head.rpn_cls.{part}": "proposal_generator.rpn_head.objectness_logits.{part}",
-    "rpn_head.rpn_reg.{part}": "proposal_generator.rpn_head.anchor_deltas.{part}",
-    "roi_head.bbox_roi_extractor.embed_network.conv.{part}": (
-        "roi_heads.temporal_roi_align.embed.{part}"
-    ),
-    "roi_head.bbox_head.shared_fcs.{up}.{part}": "roi_heads.box_head.fc{up}.{part}",
-    **{
-        f"roi_head.bbox_head.aggregator.{{i}}.{theirs}.{{part}}": (
-            f"roi_heads.box_head.aggregators.{{i}}.{ours}.{{part}}"
-        )
-        for theirs, ours in (
-            ("fc_embed", "query"),
-            ("ref_fc_embed", "key"),
-            ("ref_fc", "value"),
-            ("fc", "output"),
-        )
-    },
-    "roi_head.bbox_head.fc_cls.{part}": "roi_heads.box_predictor.cls_score.{part}",
-    "roi_head.bbox_head.fc_reg.{part}": "roi_heads.box_predictor.bbox_pred.{part}",
-    "roi_head.mask_head.convs.{up}.conv.{part}": "roi_heads.mask_head.mask_fcn{up}.{part}",
-    "roi_head.mask_head.upsample.{part}": "roi_heads.mask_head.deconv.{part}",
-    "roi_head.mask_head.conv_logits.{part}": "roi_heads.mask_head.predictor.{part}",
+    "backbone.conv1": "backbone.bottom_up.stem.conv1",
+    "backbone.bn1": "backbone.bottom_up.stem.conv1.norm",
+    "backbone.layer{up}.{i}.conv{j}": "backbone.bottom_up.res{up}.{i}.conv{j}",
+    "backbone.layer{up}.{i}.bn{j}": "backbone.bottom_up.res{up}.{i}.conv{j}.norm",
+    "backbone.layer{up}.{i}.downsample.0": "backbone.bottom_up.res{up}.{i}.shortcut",
+    "backbone.layer{up}.{i}.downsample.1": "backbone.bottom_up.res{up}.{i}.shortcut.norm",
+    "neck.convs.0.conv": "backbone.channel_mapper",
+    "rpn_head.rpn_conv": "proposal_generator.rpn_head.conv",
+    "rpn_head.rpn_cls": "proposal_generator.rpn_head.objectness_logits",
+    "rpn_head.rpn_reg": "proposal_generator.rpn_head.anchor_deltas",
+    "roi_head.bbox_roi_extractor.embed_network.conv": "roi_heads.temporal_roi_align.embed",
+    "roi_head.bbox_head.shared_fcs.{up}": "roi_heads.box_head.fc{up}",
+    "roi_head.bbox_head.aggregator.{i}.fc_embed": "roi_heads.box_head.aggregators.{i}.query",
+    "roi_head.bbox_head.aggregator.{i}.ref_fc_embed": "roi_heads.box_head.aggregators.{i}.key",
+    "roi_head.bbox_head.aggregator.{i}.ref_fc": "roi_heads.box_head.aggregators.{i}.value",
+    "roi_head.bbox_head.aggregator.{i}.fc": "roi_heads.box_head.aggregators.{i}.output",
+    "roi_head.bbox_head.fc_cls": "roi_heads.box_predictor.cls_score",
+    "roi_head.bbox_head.fc_reg": "roi_heads.box_predictor.bbox_pred",
+    "roi_head.mask_head.convs.{up}.conv": "roi_heads.mask_head.mask_fcn{up}",
+    "roi_head.mask_head.upsample": "roi_heads.mask_head.deconv",
+    "roi_head.mask_head.conv_logits": "roi_heads.mask_head.predictor",
 }
 UNUSED = (
     # no RoI of the mask branch ever passes through this layer
@@ -62,7 +50,7 @@ BACKBONE = "backbone.bottom_up."
 
 
 def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the tensors of a state dict.
+    """Rename the tensors of a state dict to those of BoxMaskVID, or of its backbone.
 
     Anchors are numbered by aspect ratio first in mmtracking and by size first here, so the channels
     of the RPN that belong to anchors are reordered. The tensors of ``UNUSED`` are dropped.
@@ -70,9 +58,6 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
     Args:
         state_dict: state dict of a SELSA, Temporal RoI Align or BoxMask model of mmtracking, or of
             a ResNet or ResNeXt of torchvision or mmdetection.
-
-    Returns:
-        the state dict of a model of BoxMaskVID, or of its backbone.
 
     Raises:
         InputError: if a tensor has no counterpart here.
@@ -82,13 +67,10 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
         theirs = name.removeprefix("detector.")
         if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
             theirs = f"backbone.{theirs}"
-        if theirs in UNUSED:
-            continue
-        ours = _place(theirs)
-        if ours is None:
-            unknown.append(name)
-        else:
+        if ours := _place(theirs):
             converted[ours] = _by_size_first(ours, tensor)
+        elif theirs not in UNUSED:
+            unknown.append(name)
     if unknown:
         raise InputError(f"The models here have no counterpart of {_listed(unknown)}.")
     for name in list(converted):  # older versions did not count batches
@@ -99,15 +81,10 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
 
 
 def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> int:
-    """Convert a file for a model.
+    """Convert a file for a model; return the number of tensors.
 
-    Args:
-        source: a checkpoint that ``torch.save`` wrote; nothing in it is executed.
-        target: file to write; replaced in one step.
-        model: the model that it must fit; a backbone alone must fit the backbone of the model.
-
-    Returns:
-        the number of tensors.
+    Nothing in ``source``, a checkpoint that ``torch.save`` wrote, is executed; ``target`` is
+    replaced in one step. A backbone alone must fit the backbone of the model.
 
     Raises:
         InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
@@ -122,25 +99,19 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
         expected = {name: t for name, t in expected.items() if name.startswith(BACKBONE)}
-    missing = [name for name in expected if name not in converted]
-    unexpected = [name for name in converted if name not in expected]
-    misshapen = [
-        f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
-        for name, tensor in expected.items()
-        if name in converted and converted[name].shape != tensor.shape
-    ]
-    problems = [
-        f"{problem} {_listed(names)}"
-        for problem, names in (
-            ("it lacks", missing),
-            ("the model lacks", unexpected),
-            ("of another shape are", misshapen),
-        )
-        if names
-    ]
-    if problems:
+    problems = {
+        "it lacks": [name for name in expected if name not in converted],
+        "the model lacks": [name for name in converted if name not in expected],
+        "of another shape are": [
+            f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
+            for name, tensor in expected.items()
+            if name in converted and converted[name].shape != tensor.shape
+        ],
+    }
+    found = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
+    if found:
         raise InputError(
-            f"Checkpoint {source} does not fit this config: {'; '.join(problems)}; use the config "
+            f"Checkpoint {source} does not fit this config: {'; '.join(found)}; use the config "
             "that it was trained with."
         )
     with written_whole(target) as unfinished:
@@ -165,27 +136,20 @@ def _read(source: Path) -> dict[str, torch.Tensor]:
     return content
 
 
+_PATTERNS = [
+    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
+    for theirs, ours in PLACES.items()
+]
+
+
 def _place(theirs: str) -> str | None:
     for pattern, ours in _PATTERNS:
         if match := pattern.fullmatch(theirs):
             fields = match.groupdict()
             if "up" in fields:
-                fields["up"] = int(fields["up"]) + 1
-            return ours.format(**fields)
+                fields["up"] = str(int(fields["up"]) + 1)
+            return ours.format(**fields) + match.groups()[-1]
     return None
-
-
-def _compiled(places: dict[str, str]) -> list[tuple[re.Pattern, str]]:
-    def group(field: re.Match) -> str:
-        return f"(?P<{field[1]}>{'.+' if field[1] == 'part' else '[0-9]+'})"
-
-    return [
-        (re.compile(re.sub(r"\\{(\w+)\\}", group, re.escape(theirs))), ours)
-        for theirs, ours in places.items()
-    ]
-
-
-_PATTERNS = _compiled(PLACES)
 
 
 def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -197,6 +161,5 @@ def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
     return by_ratio.transpose(0, 1).reshape(tensor.shape)
 
 
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
+def _listed(names: list[str]) -> str:
     return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names)}"

@@ -11,8 +11,9 @@ from detectron2.utils.file_io import PathManager
 def model_provenance(cfg: CfgNode) -> dict[str, str]:
     """Everything that detections depend on, but for the frames they are detected in."""
     provenance = {"weights (sha256)": sha256(cfg.MODEL.WEIGHTS)}
-    for node in ("MODEL", "INPUT"):
-        provenance.update(_values(cfg[node], node))
+    for key, value in flattened(cfg).items():
+        if key.startswith(("MODEL.", "INPUT.")):
+            provenance[key] = repr(value)
     provenance["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
     del provenance["MODEL.WEIGHTS"]  # the file may have moved
     return provenance
@@ -27,9 +28,10 @@ def sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def _values(node: CfgNode, prefix: str) -> dict[str, str]:
-    values = {}
+def flattened(node: CfgNode, prefix: str = "") -> dict[str, object]:
+    """Values of a config by their whole keys, e.g. "MODEL.WEIGHTS"."""
+    values: dict[str, object] = {}
     for key, value in node.items():
-        name = f"{prefix}.{key}"
-        values.update(_values(value, name) if isinstance(value, CfgNode) else {name: repr(value)})
+        name = f"{prefix}{key}"
+        values.update(flattened(value, f"{name}.") if isinstance(value, CfgNode) else {name: value})
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Collection
 
@@ -23,8 +22,6 @@ from ..errors import InputError
 from ..references import build_reference_policy
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
-
-logger = logging.getLogger(__name__)
 
 
 def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None) -> DataLoader:
@@ -121,17 +118,12 @@ def per_rank_batch_size(cfg: CfgNode) -> int:
 
 
 class SeededDataset(Dataset):
-    """Records that carry the seed of their sample.
+    """Records that carry the seed of their sample; a negative seed of the run gives none.
 
     Indexed with what :class:`ResumableSampler` yields, position and item in one number.
     """
 
     def __init__(self, records: list[dict], seed: int) -> None:
-        """
-        Args:
-            records: frames in Detectron2's format.
-            seed: seed of the run; negative for samples without seeds.
-        """
         self._records = DatasetFromList(records, copy=False)
         self._seed = seed
 
@@ -156,11 +148,7 @@ def _base_sampler(cfg: CfgNode, records: list[dict]) -> Sampler:
             )
     if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler":
         return TrainingSampler(len(records), seed=cfg.SEED if cfg.SEED >= 0 else None)
-    return _train_loader_from_config(cfg, mapper=_no_mapper, dataset=records)["sampler"]
-
-
-def _no_mapper(record: dict) -> dict:
-    return record
+    return _train_loader_from_config(cfg, mapper=dict, dataset=records)["sampler"]
 
 
 def _first_frames(records: list[dict]) -> dict:

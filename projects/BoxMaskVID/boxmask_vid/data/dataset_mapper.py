@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ class VIDDatasetMapper(DatasetMapper):
     """``DatasetMapper`` that adds reference frames, with one augmentation drawn for each clip.
 
     The key frame keeps Detectron2's keys. ``reference_images`` is a list of (3, H, W) uint8
-    tensors: in training always, at test when a frame brings references (for the "adaptive" mode the
+    tensors: in training always, at test when a frame has references (for the "adaptive" mode the
     first frame of each video). A still image, without ``video_id``, is its own reference: the same
     tensor, as often as a video frame has references.
     """
@@ -75,7 +74,7 @@ class VIDDatasetMapper(DatasetMapper):
         ]
         return {
             **ret,
-            "video_index": VideoIndex.merge([video_index(name) for name in names]),
+            "video_index": video_index(*names),
             "training_sampler": BilateralUniformSampler.from_config(cfg),
             "reference_policy": build_reference_policy(cfg),
             "use_box_masks": cfg.MODEL.BOXMASK.ENABLED,
@@ -110,19 +109,18 @@ class VIDDatasetMapper(DatasetMapper):
     def _references(
         self, sample: dict, transforms: TransformList, rng: random.Random
     ) -> list[torch.Tensor] | None:
-        """Reference images of a key frame that is read already; None if it brings none."""
+        """Reference images of a key frame that is read already; None if it needs none."""
         video = sample.get("dataset_name"), sample.get("video_id")
         if video[1] is None:
-            return (
-                [sample["image"]] * self.training_sampler.num_references if self.is_train else None
-            )
+            count = self.training_sampler.num_references
+            return [sample["image"]] * count if self.is_train else None
         frame_index, length = sample["frame_index"], self.video_index.length(video)
-        frames: Sequence[int] | None
-        if self.is_train:
-            frames = self.training_sampler(frame_index, length, rng)
-        else:
-            is_first = frame_index == self.first_frames.get(video, 0)
-            frames = self.reference_policy.frames_to_load(frame_index, length, is_first=is_first)
+        is_first = frame_index == self.first_frames.get(video, 0)
+        frames = (
+            self.training_sampler(frame_index, length, rng)
+            if self.is_train
+            else self.reference_policy.frames_to_load(frame_index, length, is_first=is_first)
+        )
         if frames is None:
             return None
         images = {frame_index: sample["image"]}  # frames that repeat are read once
@@ -155,10 +153,9 @@ class VIDDatasetMapper(DatasetMapper):
         return utils.filter_empty_instances(instances, by_mask=False)
 
     def _read(self, file_name: str, sample: dict) -> np.ndarray:
-        video = sample.get("video_id")
-        where = (
-            f" (frame of video {video} in {sample['dataset_name']})" if video is not None else ""
-        )
+        where = ""
+        if sample.get("video_id") is not None:
+            where = f" (frame of video {sample['video_id']} in {sample['dataset_name']})"
         try:
             image = utils.read_image(file_name, format=self.image_format)
             utils.check_image_size({**sample, "file_name": file_name}, image)

@@ -43,18 +43,18 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> dict | None:
-    """Train or evaluate in one process.
-
-    Args:
-        args: parsed by :func:`~boxmask_vid.engine.setup.argument_parser`.
-
-    Returns:
-        the metrics; None where none were computed.
-    """
+    """Train or evaluate in one process; return the metrics, None where none were computed."""
     cfg = setup(args)
     if args.eval_only:
         return evaluate(cfg, resume=args.resume, detections=args.detections)
-    _check_start(cfg, args.resume)
+    resumed = args.resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
+    frozen = cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS
+    if frozen and not cfg.MODEL.WEIGHTS and not resumed:
+        raise InputError(
+            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
+            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
+            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
+        )
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
@@ -66,7 +66,7 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
     Detections are put on disk frame by frame, under ``OUTPUT_DIR/inference``.
 
     Args:
-        cfg: the config.
+        cfg: config of the model and of the evaluation.
         resume: continue an evaluation that was interrupted; videos that it finished do not go
             through the model again.
         detections: path of COCO results to score instead of running the model.
@@ -103,7 +103,9 @@ def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
         log = None
         if is_of_videos(name):
             folder = Path(inference_folder(cfg, name))
-            log = DetectionLog(folder, _provenance(cfg, name), resume=resume)
+            sha = sha256(MetadataCatalog.get(name).json_file)
+            provenance = {**model_provenance(cfg), "data set (sha256)": sha}
+            log = DetectionLog(folder, provenance, resume=resume)
         finished = () if log is None else log.image_ids
         loader = TimedLoader(build_vid_test_loader(cfg, name, finished=finished))
         evaluator = Trainer.build_evaluator(cfg, name, log)
@@ -127,25 +129,3 @@ def _score_file(cfg: CfgNode, path: str) -> dict:
     results = evaluator.score(evaluator.read(path), np.array(image_ids))
     print_csv_format(results)
     return results
-
-
-def _provenance(cfg: CfgNode, dataset_name: str) -> dict[str, str]:
-    """Everything that detections in a data set depend on."""
-    json_file = MetadataCatalog.get(dataset_name).json_file
-    return {**model_provenance(cfg), "data set (sha256)": sha256(json_file)}
-
-
-def _check_start(cfg: CfgNode, resume: bool) -> None:
-    """
-    Raises:
-        InputError: if layers that were never trained would be frozen.
-    """
-    resumed = resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
-    if cfg.MODEL.WEIGHTS or resumed:
-        return
-    if cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS:
-        raise InputError(
-            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
-            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
-            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
-        )

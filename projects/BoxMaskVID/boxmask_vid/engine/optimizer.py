@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from detectron2.config import CfgNode
 from detectron2.solver import build_optimizer
+from torch.nn.utils import clip_grad_norm_
 
 FULL_MODEL = "full_model"
 
@@ -24,13 +23,10 @@ def build_vid_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Opt
     cfg.defrost()
     cfg.SOLVER.CLIP_GRADIENTS.ENABLED = False
     optimizer = build_optimizer(cfg, model)
-    optimizer.register_step_pre_hook(_clip_total_norm(clipping.CLIP_VALUE, clipping.NORM_TYPE))
-    return optimizer
 
-
-def _clip_total_norm(max_norm: float, norm_type: float) -> Callable:
     def clip(optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(parameters, max_norm, norm_type)
+        clip_grad_norm_(parameters, clipping.CLIP_VALUE, clipping.NORM_TYPE)
 
-    return clip
+    optimizer.register_step_pre_hook(clip)
+    return optimizer

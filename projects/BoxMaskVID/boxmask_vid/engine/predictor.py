@@ -25,14 +25,11 @@ class VideoPredictor(DefaultPredictor):
 
     ``predictor(image)`` detects on a single image, as ``DefaultPredictor`` does, but resizes it
     with OpenCV as in training. Several videos may be read in turns: each has a memory of its own,
-    which ends with its iterator.
+    which ends with its iterator. Raises InputError if there are no weights, or they are not those
+    of the model.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
-        """
-        Raises:
-            InputError: if there are no weights, or they are not those of the model.
-        """
         if not cfg.MODEL.WEIGHTS:
             raise InputError("There are no weights to detect with: set MODEL.WEIGHTS.")
         untrained = cfg.clone()

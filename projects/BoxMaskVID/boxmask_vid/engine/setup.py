@@ -20,6 +20,7 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessRaisedException
 
+from ..checkpoint.provenance import flattened
 from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config
 from ..data import register_vid_instances
 from ..data.datasets import class_names
@@ -45,7 +46,7 @@ def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--detections",
         metavar="JSON",
-        help="with --eval-only: score this file of COCO results instead of running the model",
+        help="score this file of COCO results instead of running the model (needs --eval-only)",
     )
     return parser
 
@@ -56,12 +57,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
     A run without ``SEED`` gets one, which is written to ``config.yaml`` in ``OUTPUT_DIR``; a run
     that is resumed takes the seed from there.
 
-    Args:
-        args: parsed by :func:`argument_parser`; ``default_setup`` takes them as they are.
-
-    Raises:
-        InputError: if a config key does not exist or a value is not allowed.
-        FileNotFoundError: if a file does not exist.
+    Raises InputError if a config key does not exist or a value is not allowed, FileNotFoundError
+    if a file does not exist.
     """
     if args.detections is not None and not args.eval_only:
         raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
@@ -85,24 +82,27 @@ def setup(args: argparse.Namespace) -> CfgNode:
 def build_cfg(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     """Config of a file and of ``KEY VALUE`` pairs; on the CPU where there is no GPU.
 
-    Raises:
-        InputError: if a key does not exist, was renamed, or a value is not allowed.
-        FileNotFoundError: if the file does not exist.
+    Raises InputError if a key does not exist, was renamed, or a value is not allowed,
+    FileNotFoundError if the file does not exist.
     """
     if not os.path.isfile(config_file):
         raise FileNotFoundError(f"Config file '{config_file}' not found: check --config-file.")
     cfg = get_cfg()
     add_boxmask_vid_config(cfg)
-    try:
-        cfg.merge_from_file(config_file)
-    except (KeyError, AssertionError, ValueError, yaml.YAMLError) as error:
-        raise _config_error(cfg, config_file, error) from error
-    _check_values(cfg, config_file)
-    try:
-        cfg.merge_from_list(list(opts))
-    except (KeyError, AssertionError, ValueError) as error:
-        raise _config_error(cfg, "the command line", error) from error
-    _check_values(cfg, "the command line")
+    for source, merge in (
+        (config_file, functools.partial(cfg.merge_from_file, config_file)),
+        ("the command line", functools.partial(cfg.merge_from_list, list(opts))),
+    ):
+        try:
+            merge()
+        except (KeyError, AssertionError, ValueError, yaml.YAMLError) as error:
+            raise _config_error(cfg, source, error) from error
+        values = flattened(cfg)
+        for (key, value), replacement in RENAMED_VALUES.items():
+            if values[key] == value:
+                raise InputError(
+                    f"In {source}: {key} {value} was replaced by {replacement}; correct it there."
+                )
     if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
         logger.warning("MODEL.DEVICE is 'cuda', but there is no GPU: running on the CPU.")
         cfg.MODEL.DEVICE = "cpu"
@@ -114,13 +114,13 @@ def errors_in_one_line() -> Iterator[None]:
     """End a script with one sentence instead of a traceback after bad input or Ctrl-C."""
     try:
         yield
-    except (InputError, FileNotFoundError) as error:
-        logger.debug("bad input", exc_info=True)
-        sys.exit(f"error: {_sentence(error)}")
-    except ProcessRaisedException as error:  # of a process that launch() started
-        if not _RAISED.search(str(error)):
+    except (InputError, FileNotFoundError, ProcessRaisedException) as error:
+        # launch() raises the last one if one of its processes has failed
+        if isinstance(error, ProcessRaisedException) and not _RAISED.search(str(error)):
             raise
-        sys.exit(f"error: {_sentence(error)}")
+        logger.debug("bad input", exc_info=True)
+        # without the traceback that a worker process puts before the sentence
+        sys.exit(f"error: {_RAISED.split(str(error))[-1].strip()}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
@@ -129,40 +129,15 @@ def errors_in_one_line() -> Iterator[None]:
 _RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
 
 
-def _sentence(error: Exception) -> str:
-    """Message of an error, without the traceback that a worker process has put before it."""
-    return _RAISED.split(str(error))[-1].strip()
-
-
 def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
     reason = str(error.args[0] if error.args else error)
     if reason.startswith("Non-existent"):
         key = reason.split(": ")[-1]
-        close = difflib.get_close_matches(key, _all_keys(cfg), n=3)
+        close = difflib.get_close_matches(key, flattened(cfg), n=3)
         reason += f" (did you mean {' or '.join(close)}?)" if close else ""
         if key in RENAMED_KEYS:
             reason = f"{key} was renamed to {RENAMED_KEYS[key]}"
     return InputError(f"In {source}: {reason}; correct it there.")
-
-
-def _check_values(cfg: CfgNode, source: str) -> None:
-    """
-    Raises:
-        InputError: if a value has another name in this version.
-    """
-    for (key, value), replacement in RENAMED_VALUES.items():
-        if functools.reduce(getattr, key.split("."), cfg) == value:
-            raise InputError(
-                f"In {source}: {key} {value} was replaced by {replacement}; correct it there."
-            )
-
-
-def _all_keys(node: CfgNode, prefix: str = "") -> Iterator[str]:
-    for key, value in node.items():
-        if isinstance(value, CfgNode):
-            yield from _all_keys(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
 
 
 def _seed_of_run(output_dir: str, resume: bool) -> int:

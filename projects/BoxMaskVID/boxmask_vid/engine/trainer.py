@@ -30,24 +30,15 @@ from ..evaluation import DetectionLog, VIDEvaluator
 from .hooks import SaveOnInterrupt, SeedEachIteration
 from .optimizer import build_vid_optimizer
 
-logger = logging.getLogger(__name__)
-
 
 class Trainer(DefaultTrainer):
     """``DefaultTrainer`` with the loaders, evaluator, optimizer and checkpoints of BoxMaskVID.
 
     With ``SEED`` >= 0 a training that is interrupted and resumed computes what it would have
-    computed without the interruption.
+    computed without the interruption. Raises the errors of :func:`check_datasets`.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
-        """
-        Args:
-            cfg: the config.
-
-        Raises:
-            InputError: if a data set is not registered, or its classes are not those of the model.
-        """
         check_datasets(cfg, cfg.DATASETS.TRAIN)
         # The parent's constructor knows neither data-parallel training on the CPU nor other
         # checkpointers; these are its parts.
@@ -98,15 +89,9 @@ class Trainer(DefaultTrainer):
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, log: DetectionLog | None = None
     ) -> DatasetEvaluator:
-        """Evaluator of a data set.
+        """Evaluator of a data set; one without videos gets Detectron2's.
 
-        Args:
-            cfg: the config.
-            dataset_name: a registered data set; one without videos gets Detectron2's evaluator.
-            log: log to which detections in videos are appended.
-
-        Raises:
-            InputError: if a scorer does not exist.
+        Detections in videos are appended to ``log``. Raises InputError if a scorer does not exist.
         """
         folder = inference_folder(cfg, dataset_name)
         if not is_of_videos(dataset_name):
@@ -118,11 +103,7 @@ class Trainer(DefaultTrainer):
     def test(
         cls, cfg: CfgNode, model: torch.nn.Module, evaluators: list[DatasetEvaluator] | None = None
     ) -> dict:
-        """Evaluate as the parent does.
-
-        Raises:
-            InputError: if a data set's classes are not those of the model.
-        """
+        """Evaluate as the parent does; raise InputError if the classes are not the model's."""
         check_datasets(cfg, cfg.DATASETS.TEST)
         return super().test(cfg, model, evaluators)
 
@@ -133,11 +114,7 @@ def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
-    """Check data sets against the model.
-
-    Raises:
-        InputError: if a data set is not registered, or its classes are not those of the model.
-    """
+    """Raise InputError if a data set is not registered, or has other classes than the model."""
     for name in names:
         if name not in DatasetCatalog:
             known = ", ".join(other for other in DatasetCatalog if "vid" in other)

@@ -20,11 +20,7 @@ def average_precisions(
 ) -> np.ndarray:
     """(C,) AP of each class, from 0 to 1; NaN for classes without boxes.
 
-    Args:
-        matches: result of a scorer.
-        detections: detections that were matched.
-        ground_truth: boxes that they were matched with.
-        integral: :func:`all_points` or :func:`at_101_recalls`.
+    The integral is :func:`all_points` or :func:`at_101_recalls`.
     """
     result = np.full(ground_truth.num_classes, np.nan)
     for label, precision, count in class_precisions(matches, detections, ground_truth):
@@ -32,14 +28,25 @@ def average_precisions(
     return result
 
 
+def precision_at_recalls(
+    matches: Matches, detections: Detections, ground_truth: GroundTruth
+) -> np.ndarray:
+    """(C, 101) largest precision from each recall on; its mean is COCO's AP. NaN without boxes."""
+    curves = np.full((ground_truth.num_classes, len(RECALLS)), np.nan)
+    for label, precision, count in class_precisions(matches, detections, ground_truth):
+        curves[label] = envelope_at_101_recalls(precision, count)
+    return curves
+
+
 def class_precisions(
     matches: Matches, detections: Detections, ground_truth: GroundTruth
 ) -> Iterator[tuple[int, np.ndarray, int]]:
     """Class, its precision at each true positive, by falling score, and its number of boxes.
 
-    Classes without boxes are left out. Arguments as in :func:`average_precisions`.
+    Classes without boxes are left out.
     """
-    counts = matches.positives(ground_truth)
+    classes = ground_truth.classes[matches.counted]
+    counts = np.bincount(classes, minlength=ground_truth.num_classes)
     right = matches.true_positive
     for label in np.flatnonzero(counts):
         part = detections.class_slice(label)

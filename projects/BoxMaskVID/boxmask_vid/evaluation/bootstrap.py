@@ -1,7 +1,8 @@
 """Variation of a score over other videos (Efron, Bootstrap Methods, Ann. Stat. 1979).
 
-Videos are drawn with replacement; the frames of one are too alike to be drawn apart. Matches are
-weighted, not computed again: the weight of a false positive stays that in the whole data set.
+Videos are drawn with replacement; the frames of a video are too alike to be drawn one by one.
+Matches are weighted, not computed again: the weight of a false positive stays that in the whole
+data set.
 """
 
 from __future__ import annotations
@@ -24,10 +25,8 @@ def draw_videos(ground_truth: GroundTruth, draws: int, seed: int = 0) -> np.ndar
     """(R, V) count of each video in each draw; 0 for videos without images."""
     present = np.unique(ground_truth.image_videos)
     times = np.zeros((draws, len(ground_truth.video_ids)))
-    rng = np.random.default_rng(seed)
-    times[:, present] = rng.multinomial(
-        len(present), np.full(len(present), 1 / len(present)), size=draws
-    )
+    shares = np.full(len(present), 1 / len(present))
+    times[:, present] = np.random.default_rng(seed).multinomial(len(present), shares, size=draws)
     return times
 
 
@@ -40,12 +39,8 @@ def bootstrap_average_precision(
 ) -> np.ndarray:
     """(R,) mean AP over classes in each draw; NaN for draws without boxes.
 
-    Args:
-        matches: result of a scorer.
-        detections: D, matched.
-        ground_truth: A boxes of V videos.
-        times: (R, V) from :func:`draw_videos`.
-        integral: :func:`all_points_of_draws` or :func:`at_101_recalls_of_draws`.
+    ``times`` (R, V) is from :func:`draw_videos`; the integral is :func:`all_points_of_draws` or
+    :func:`at_101_recalls_of_draws`.
     """
     num_videos = times.shape[1]
     counted = matches.counted
@@ -88,12 +83,8 @@ def at_101_recalls_of_draws(true: np.ndarray, false: np.ndarray, boxes: np.ndarr
     ends = np.append(recall, np.full((len(true), 1), 1.5), axis=1) + 2 * draws
     wanted = (RECALLS - 1e-9) + 2 * draws
     reached = np.searchsorted(ends.ravel(), wanted.ravel(), side="left")
-    return (
-        np.append(_envelope(true, false), 0 * draws, axis=1)
-        .ravel()[reached]
-        .reshape(wanted.shape)
-        .mean(axis=1)
-    )
+    envelope = np.append(_envelope(true, false), 0 * draws, axis=1)
+    return envelope.ravel()[reached].reshape(wanted.shape).mean(axis=1)
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:

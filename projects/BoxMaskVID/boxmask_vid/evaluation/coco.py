@@ -10,11 +10,10 @@ from .detections import Detections
 from .ground_truth import GroundTruth
 from .matching import (
     Candidates,
-    FramePairs,
     Matches,
     Pairs,
-    chunks,
     frame_and_class,
+    frame_pairs,
     paired_iou,
     position_in_group,
     take,
@@ -23,32 +22,23 @@ from .motion import MOTION_RANGES, in_range
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10).tolist()
 MAX_DETECTIONS = 100  # of a class in a frame
-AREA_RANGES = {
-    "small": (0, 32**2),
-    "medium": (32**2, 96**2),
-    "large": (96**2, 1e5**2),
-}
+AREA_RANGES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e5**2)}
 
 
 class CocoMatching:
-    """Matches of any range at any IoU threshold, from one pass over all pairs of boxes."""
+    """Matches of any range at any IoU threshold, from one pass over all pairs of boxes.
+
+    Crowds are ignored.
+    """
 
     def __init__(self, ground_truth: GroundTruth, detections: Detections) -> None:
-        """
-        Args:
-            ground_truth: A boxes; crowds are ignored.
-            detections: D.
-        """
         self._ground_truth = ground_truth
         self._detections = detections
         self._within_limit = self._first_in_frames()
         self._candidates = self._walk()
 
     def motion(
-        self,
-        motion: np.ndarray,
-        name: str,
-        thresholds: Sequence[float] = IOU_THRESHOLDS,
+        self, motion: np.ndarray, name: str, thresholds: Sequence[float] = IOU_THRESHOLDS
     ) -> Iterator[Matches]:
         """Matches of a motion range at each IoU threshold; boxes outside are ignored.
 
@@ -62,11 +52,10 @@ class CocoMatching:
 
     def area(self, name: str, thresholds: Sequence[float] = IOU_THRESHOLDS) -> Iterator[Matches]:
         """Matches of an area range; boxes and unmatched detections outside are ignored."""
-        low, high = AREA_RANGES[name]
-        areas = self._ground_truth.areas
-        size = self._detections.boxes[:, 2] * self._detections.boxes[:, 3]
-        inside = (size >= low) & (size <= high) & self._within_limit
-        yield from self._matches((areas >= low) & (areas <= high), inside, thresholds)
+        limits = AREA_RANGES[name]
+        counted = in_range(self._ground_truth.areas, limits)
+        inside = in_range(self._detections.boxes[:, 2] * self._detections.boxes[:, 3], limits)
+        yield from self._matches(counted, inside & self._within_limit, thresholds)
 
     def _matches(
         self, counted: np.ndarray, can_be_wrong: np.ndarray, thresholds: Sequence[float]
@@ -79,9 +68,8 @@ class CocoMatching:
             -candidates.boxes, -candidates.ious, ~counted[candidates.boxes]
         )
         for threshold in thresholds:
-            taken = take(
-                candidates.over(min(threshold, 1 - 1e-10)), len(self._detections), is_crowd
-            )
+            over = candidates.over(min(threshold, 1 - 1e-10))
+            taken = take(over, len(self._detections), is_crowd)
             yield Matches(taken, can_be_wrong & (taken < 0), counted)
 
     def _first_in_frames(self) -> np.ndarray:
@@ -95,19 +83,17 @@ class CocoMatching:
 
     def _walk(self) -> Candidates:
         truth, detections = self._ground_truth, self._detections
-        pairs = FramePairs(truth.images, len(truth.image_ids))
         found: list[Pairs] = []
-        for chunk in chunks(len(detections)):
-            images, classes = detections.images[chunk], detections.classes[chunk]
-            boxes, allowed = detections.boxes[chunk], self._within_limit[chunk]
-            for rows, truths in pairs.of(images):
-                same = (classes[rows] == truth.classes[truths]) & allowed[rows]
+        for _, pairs in frame_pairs(truth, detections):
+            for rows, truths in pairs:
+                same = detections.classes[rows] == truth.classes[truths]
+                same &= self._within_limit[rows]
                 rows, truths = rows[same], truths[same]
-                ious = paired_iou(boxes[rows], truth.boxes[truths])
+                ious = paired_iou(detections.boxes[rows], truth.boxes[truths])
                 crowds = np.flatnonzero(truth.is_crowd[truths])
                 if len(crowds):
-                    covered = boxes[rows[crowds]], truth.boxes[truths[crowds]]
+                    covered = detections.boxes[rows[crowds]], truth.boxes[truths[crowds]]
                     ious[crowds] = paired_iou(*covered, crowd=True)
                 possible = np.flatnonzero(ious >= IOU_THRESHOLDS[0])
-                found.append((rows[possible] + chunk.start, truths[possible], ious[possible]))
+                found.append((rows[possible], truths[possible], ious[possible]))
         return Candidates.of(found, detections, truth.num_classes)

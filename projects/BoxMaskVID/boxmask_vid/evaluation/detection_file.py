@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +37,12 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
         InputError: if it is not such a list, or a value in it is invalid.
         FileNotFoundError: if the file does not exist.
     """
-    portions, number = [], 0
-    for records in _portions(Path(path)):
-        portions.append(result_columns(records, source=str(path), first=number))
-        number += len(records)
-    if not portions:
-        portions.append(result_columns([], source=str(path)))
-    columns = []
-    for parts in zip(*portions, strict=True):
-        columns.append(np.concatenate(parts))
+    records, number = _records(Path(path)), 0
+    portions = [result_columns([], source=str(path))]
+    while portion := list(islice(records, PORTION)):
+        portions.append(result_columns(portion, source=str(path), first=number))
+        number += len(portion)
+    columns = [np.concatenate(parts) for parts in zip(*portions, strict=True)]
     portions.clear()
     return Detections.from_columns(*columns, ground_truth=ground_truth, source=str(path))
 
@@ -69,18 +67,7 @@ def write_detections(path: Path, detections: Detections, ground_truth: GroundTru
         file.write("]\n")
 
 
-def _portions(path: Path) -> Iterator[list]:
-    records = []
-    for record in _records(path):
-        records.append(record)
-        if len(records) == PORTION:
-            yield records
-            records = []
-    if records:
-        yield records
-
-
-def _records(path: Path) -> Iterator[object]:
+def _records(path: Path) -> Iterator[dict]:
     """The elements of a JSON list."""
     if not path.is_file():
         raise FileNotFoundError(f"File of detections {path} not found: check the path.")

@@ -33,23 +33,15 @@ class Detections:
         if (np.diff(images) < 0).any():
             order = np.lexsort((images, -scores))
         order = order[np.argsort(classes[order], kind="stable")]
-        return cls(
-            images=images[order].astype(np.int32),
-            classes=classes[order].astype(np.int16),
-            scores=scores[order],
-            boxes=boxes[order],
-        )
+        return cls(images.astype(np.int32), classes.astype(np.int16), scores, boxes)[order]
 
     @classmethod
     def from_coco(
         cls, results: Sequence[dict], ground_truth: GroundTruth, source: str = "detections"
     ) -> Detections:
-        """Detections from decoded JSON.
+        """Detections from decoded JSON {image_id, category_id, bbox [x, y, w, h], score}.
 
-        Args:
-            results: COCO's result format: {image_id, category_id, bbox [x, y, w, h], score}.
-            ground_truth: images and classes that they refer to.
-            source: name of them in error messages.
+        The ground truth has the images and classes that they refer to; messages name the source.
 
         Raises:
             InputError: if a value in them is invalid.
@@ -84,12 +76,9 @@ class Detections:
         Args:
             renumbered: (I,) new position of each image; -1 to leave it out, else rising.
         """
-        images = renumbered[self.images].astype(np.int32)
-        kept = images >= 0
-        if kept.all():
-            return replace(self, images=images)
-        columns = images, self.classes, self.scores, self.boxes
-        return Detections(*(column[kept] for column in columns))
+        moved = replace(self, images=renumbered[self.images].astype(np.int32))
+        kept = moved.images >= 0
+        return moved if kept.all() else moved[kept]
 
     def columns(self, ground_truth: GroundTruth) -> tuple[np.ndarray, ...]:
         """Image ids, category ids, boxes and scores, ordered by image and falling score."""
@@ -100,6 +89,11 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Detections:
+        """Some of the detections, or all of them in another order."""
+        columns = self.images, self.classes, self.scores, self.boxes
+        return Detections(*(column[rows] for column in columns))
 
     def class_slice(self, class_index: int) -> slice:
         """Slice of the detections of a class."""
@@ -112,10 +106,7 @@ def result_columns(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Image ids (D,), category ids (D,), boxes (D, 4) and scores (D,) of COCO results.
 
-    Args:
-        results: in COCO's result format.
-        source: name of them in error messages.
-        first: number of the first one in error messages.
+    Messages number the results from ``first``.
 
     Raises:
         InputError: if a field is missing or has the wrong type.
@@ -155,10 +146,11 @@ def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError:
         ):
             if field not in result:
                 return InputError(f"{source}: detection {number} has no '{field}': add it.")
-            value = result[field]
-            if not valid(value):
-                sentence = f"detection {number} has {field} {value!r}: it must be {what}."
-                return InputError(f"{source}: {sentence}")
+            if not valid(result[field]):
+                return InputError(
+                    f"{source}: detection {number} has {field} {result[field]!r}: it must be "
+                    f"{what}."
+                )
     raise AssertionError("all results are valid")
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from ..data.datasets.vid_json import VIDTable, read_vid_json, vid_table
 from ..errors import InputError
 
+OF_BOX = ("classes", "tracks", "boxes", "areas", "is_crowd", "occluded")
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -35,11 +37,7 @@ class GroundTruth:
 
     @classmethod
     def from_coco(cls, content: dict, source: str = "ground truth") -> GroundTruth:
-        """Ground truth from decoded JSON.
-
-        Args:
-            content: a decoded COCO-VID JSON.
-            source: name of it in error messages.
+        """Ground truth from a decoded COCO-VID JSON; messages name its ``source``.
 
         Raises:
             InputError: if a value in it is invalid.
@@ -48,10 +46,7 @@ class GroundTruth:
 
     @classmethod
     def read(cls, path: str) -> GroundTruth:
-        """Ground truth from a file.
-
-        Args:
-            path: COCO-VID JSON.
+        """Ground truth from a COCO-VID JSON file.
 
         Raises:
             InputError: if a value in it is invalid.
@@ -78,12 +73,7 @@ class GroundTruth:
             video_ids=video_ids,
             ids=table.annotation_ids[order],
             images=images[order],
-            classes=table.classes[order],
-            tracks=table.tracks[order],
-            boxes=table.boxes[order],
-            areas=table.areas[order],
-            is_crowd=table.is_crowd[order],
-            occluded=table.occluded[order],
+            **{name: getattr(table, name)[order] for name in OF_BOX},
         )
 
     def __len__(self) -> int:
@@ -105,13 +95,9 @@ class GroundTruth:
         return self.image_frames[self.images]
 
     def of_images(self, image_ids: np.ndarray) -> tuple[GroundTruth, np.ndarray]:
-        """Part of the ground truth in some of the images.
+        """Part in some of the images, and (A,) bool, whether a box is in it.
 
-        Args:
-            image_ids: any order.
-
-        Returns:
-            the part, and (A,) bool, whether a box is in it. All videos and classes stay.
+        All videos and classes stay. Image ids may have any order.
 
         Raises:
             InputError: if an image is not in it.
@@ -122,11 +108,10 @@ class GroundTruth:
         kept_images = np.isin(self.image_ids, image_ids)
         kept = kept_images[self.images]
         of_image = ("image_ids", "image_videos", "image_frames", "image_sizes")
-        of_box = ("ids", "classes", "tracks", "boxes", "areas", "is_crowd", "occluded")
         part = replace(
             self,
             images=(np.cumsum(kept_images) - 1)[self.images[kept]],
             **{name: getattr(self, name)[kept_images] for name in of_image},
-            **{name: getattr(self, name)[kept] for name in of_box},
+            **{name: getattr(self, name)[kept] for name in ("ids", *OF_BOX)},
         )
         return part, kept

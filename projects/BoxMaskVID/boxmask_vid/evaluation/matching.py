@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from pycocotools.mask import iou
 
 from .detections import Detections
 from .ground_truth import GroundTruth
@@ -35,11 +36,6 @@ class Matches:
             return np.zeros(len(self.taken), dtype=bool)
         return (self.taken >= 0) & self.counted[self.taken]
 
-    def positives(self, ground_truth: GroundTruth) -> np.ndarray:
-        """(C,) boxes of each class that are to be found."""
-        classes = ground_truth.classes[self.counted]
-        return np.bincount(classes, minlength=ground_truth.num_classes)
-
 
 class Candidates(NamedTuple):
     """N pairs of a detection and a box of its frame and class that it may take."""
@@ -61,9 +57,8 @@ class Candidates(NamedTuple):
     def ordered(self, *preference: np.ndarray) -> Candidates:
         """Candidates in the order in which they are tried.
 
-        Args:
-            preference: (N,) columns, the last decides first: of the free boxes a detection takes
-                the one where it is lowest.
+        Of the free boxes, a detection takes the one with the lowest preference, (N,) columns, of
+        which the last decides first.
         """
         order = np.lexsort((*preference, self.rows, self.turns))
         return Candidates(*(column[order] for column in self))
@@ -75,15 +70,10 @@ class Candidates(NamedTuple):
 
 
 def take(candidates: Candidates, num_detections: int, reusable: np.ndarray) -> np.ndarray:
-    """Let detections take boxes, those of a frame and class in turn, by falling score.
+    """(D,) int32, the box that each detection takes; -1 for none.
 
-    Args:
-        candidates: from :meth:`Candidates.ordered`.
-        num_detections: D.
-        reusable: (A,) bool, boxes that stay free when they are taken (crowds).
-
-    Returns:
-        (D,) int32, the box that each detection takes; -1 for none.
+    The detections of a frame and class take boxes in turn, by falling score, from candidates in the
+    order of :meth:`Candidates.ordered`. Reusable boxes (A,), crowds, stay free when they are taken.
     """
     rows, boxes, _, turns = candidates
     taken = np.full(num_detections, -1, dtype=np.int32)
@@ -110,10 +100,8 @@ def position_in_group(groups: np.ndarray) -> np.ndarray:
     """(N,) number of earlier elements with the same value."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
-    new = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
-    lengths = np.diff(np.append(new, len(ordered)))
     position = np.empty(len(groups), dtype=np.int64)
-    position[order] = np.arange(len(groups)) - np.repeat(new, lengths)
+    position[order] = np.arange(len(groups)) - np.searchsorted(ordered, ordered)
     return position
 
 
@@ -143,39 +131,44 @@ def paired_iou(
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
-class FramePairs:
-    """Pairs of a detection and a ground-truth box of its frame, a portion at a time."""
-
-    def __init__(self, truth_images: np.ndarray, num_images: int) -> None:
-        """
-        Args:
-            truth_images: (A,) sorted, image of each box.
-            num_images: number of images of the ground truth.
-        """
-        self._ends = np.cumsum(np.bincount(truth_images, minlength=num_images))
-        self._starts = np.concatenate([[0], self._ends[:-1]])
-
-    def of(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """
-        Args:
-            images: (N,) image of each detection.
-
-        Yields:
-            detections (M,), none twice, and a box of the frame of each (M,): first the first box
-            of every frame, then the second one, and so on.
-        """
-        box, end = self._starts[images], self._ends[images]
-        rows = np.arange(len(images))
-        while True:
-            left = box < end
-            rows, box, end = rows[left], box[left], end[left]
-            if not len(rows):
-                return
-            yield rows, box
-            box = box + 1
+def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(A, B) IoU of boxes (A, 4) with boxes (B, 4), x, y, width, height."""
+    return iou(boxes, others, np.zeros(len(others), dtype=bool))
 
 
-def chunks(count: int) -> Iterator[slice]:
-    """Slices that cover ``range(count)``."""
-    for first in range(0, count, CHUNK):
-        yield slice(first, min(first + CHUNK, count))
+def frame_pairs(
+    ground_truth: GroundTruth, detections: Detections, boxes: np.ndarray | None = None
+) -> Iterator[tuple[slice, Iterator[tuple[np.ndarray, np.ndarray]]]]:
+    """Pairs of a detection and a ground-truth box of its frame, a chunk of detections at a time.
+
+    Args:
+        ground_truth: A boxes.
+        detections: D.
+        boxes: positions of the boxes to pair, rising; None: all.
+
+    Yields:
+        rows of the chunk, and its pairs, in portions: detections (M,), none twice in a portion, and
+        a box of the frame of each (M,). The first portion has the first box of every frame, the
+        second one the second box, and so on.
+    """
+    if boxes is None:
+        boxes = np.arange(len(ground_truth))
+    counts = np.bincount(ground_truth.images[boxes], minlength=len(ground_truth.image_ids))
+    ends = np.cumsum(counts)
+    for first in range(0, len(detections), CHUNK):
+        chunk = slice(first, min(first + CHUNK, len(detections)))
+        images = detections.images[chunk]
+        yield chunk, _portions(boxes, (ends - counts)[images], ends[images], first)
+
+
+def _portions(
+    boxes: np.ndarray, place: np.ndarray, end: np.ndarray, first_row: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    rows = np.arange(first_row, first_row + len(place))
+    while True:
+        left = place < end
+        rows, place, end = rows[left], place[left], end[left]
+        if not len(rows):
+            return
+        yield rows, boxes[place]
+        place = place + 1

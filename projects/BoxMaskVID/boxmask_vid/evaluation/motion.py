@@ -55,24 +55,6 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
 
 
 def in_range(motion: np.ndarray, motion_range: tuple[float, float]) -> np.ndarray:
-    """Whether each value lies in a closed range."""
+    """Mask of the values in a closed range."""
     low, high = motion_range
     return (motion >= low) & (motion <= high)
-
-
-def share_of_entries(
-    ground_truth: GroundTruth, motion: np.ndarray, motion_range: tuple[float, float]
-) -> float:
-    """Share of the motion IoUs in a range, where a frame without boxes is an entry of value 0.
-
-    Args:
-        ground_truth: A boxes; those marked as crowds do not count.
-        motion: (A,) from :func:`motion_iou`.
-        motion_range: closed.
-    """
-    single = ~ground_truth.is_crowd
-    empty = len(ground_truth.image_ids) - len(np.unique(ground_truth.images[single]))
-    inside = in_range(motion[single], motion_range).sum()
-    inside += empty * bool(in_range(np.zeros(1), motion_range)[0])
-    entries = single.sum() + empty
-    return float(inside / entries) if entries else 0.0

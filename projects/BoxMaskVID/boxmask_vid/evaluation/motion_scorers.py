@@ -5,27 +5,16 @@ Both weigh a false positive less the more of what it overlaps lies outside a mot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .matching import (
-    Candidates,
-    FramePairs,
-    Matches,
-    Pairs,
-    chunks,
-    frame_and_class,
-    paired_iou,
-    take,
-)
-from .motion import MOTION_RANGES, in_range, share_of_entries
+from .matching import Candidates, Matches, Pairs, frame_and_class, frame_pairs, paired_iou, take
+from .motion import MOTION_RANGES, in_range
 
 CROWD_IOU = 0.5  # lowest share of a detection in a crowd that makes it no false positive
-
-Overlap = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def match_ilsvrc(
@@ -45,18 +34,15 @@ def match_ilsvrc(
     Yields:
         name and matches of each range.
     """
-
-    def overlap(boxes: np.ndarray, truths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        return paired_iou(boxes, truths, extra=1)
-
-    matching = MotionMatching(ground_truth, detections, motion, ranges, per_class=False)
-    corners, sides = ground_truth.boxes[:, :2], ground_truth.boxes[:, 2:]
-    sides = (corners + sides) - corners + 1
+    boxes = ground_truth.boxes
+    sides = (boxes[:, :2] + boxes[:, 2:]) - boxes[:, :2] + 1
     thresholds = np.minimum(0.5, sides.prod(axis=1) / (sides + 10).prod(axis=1))
-    candidates = matching.walk(overlap, thresholds)
+    matching = _MotionMatching(ground_truth, detections, motion, ranges, per_class=False)
+    candidates = matching.walk(boxes, thresholds, extra=1)
     candidates = candidates.ordered(candidates.boxes, -candidates.ious)
     taken = take(candidates, len(detections), np.zeros(len(ground_truth), dtype=bool))
-    yield from matching.matches(lambda _: taken)
+    for number, name in enumerate(ranges):
+        yield name, matching.matches(number, taken)
 
 
 def match_mega(
@@ -67,35 +53,32 @@ def match_mega(
 ) -> Iterator[tuple[str, Matches]]:
     """Match detections at IoU 0.5; only boxes of its class weigh a detection's error.
 
-    Arguments and results are those of :func:`match_ilsvrc`.
+    Boxes are clipped to [0, W - 1] x [0, H - 1]. Arguments and results as in :func:`match_ilsvrc`.
     """
-
-    def overlap(boxes: np.ndarray, truths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """IoU with boxes clipped to [0, W - 1] x [0, H - 1]."""
-        last = sizes[:, ::-1] - 1
-        first = np.clip(truths[:, :2], 0, last)
-        end = np.clip(truths[:, :2] + truths[:, 2:], 0, last)
-        return paired_iou(boxes, np.concatenate([first, end - first], axis=1), extra=2)
-
-    matching = MotionMatching(ground_truth, detections, motion, ranges, per_class=True)
-    candidates = matching.walk(overlap, np.full(len(ground_truth), 0.5))
-    reusable = np.zeros(len(ground_truth), dtype=bool)
-
-    def taken_in(number: int) -> np.ndarray:
+    last = ground_truth.image_sizes[ground_truth.images, ::-1] - 1
+    first = np.clip(ground_truth.boxes[:, :2], 0, last)
+    end = np.clip(ground_truth.boxes[:, :2] + ground_truth.boxes[:, 2:], 0, last)
+    boxes = np.concatenate([first, end - first], axis=1)
+    matching = _MotionMatching(ground_truth, detections, motion, ranges, per_class=True)
+    candidates = matching.walk(boxes, np.full(len(boxes), 0.5), extra=2)
+    for number, name in enumerate(ranges):
         # of equal IoUs: the first box that counts, else the last one
         counts = matching.counted[number][candidates.boxes]
-        place = np.where(counts, candidates.boxes - len(ground_truth), -candidates.boxes)
-        return take(candidates.ordered(place, -candidates.ious), len(detections), reusable)
+        place = np.where(counts, candidates.boxes - len(boxes), -candidates.boxes)
+        ordered = candidates.ordered(place, -candidates.ious)
+        taken = take(ordered, len(detections), np.zeros(len(boxes), dtype=bool))
+        yield name, matching.matches(number, taken)
 
-    yield from matching.matches(taken_in)
 
-
-class MotionMatching:
-    """Candidates and false-positive weights of all motion ranges in one pass.
+class _MotionMatching:
+    """Candidates and false-positive weights of all R motion ranges in one pass.
 
     An unmatched detection weighs 1 if it overlaps boxes in the range more than ignored ones, 0 if
     less. If equal, its weight is the share of ignored boxes in its frame; without boxes there, the
     share of motion IoUs in the range.
+
+    ``per_class``: a detection's frame has boxes of its own class only. Then the share of a range
+    that has all motion IoUs counts as 0, and a tie never weighs 0, but 1.
     """
 
     def __init__(
@@ -107,68 +90,52 @@ class MotionMatching:
         *,
         per_class: bool,
     ) -> None:
-        """
-        Args:
-            ground_truth: A boxes; crowds are ignored.
-            detections: D.
-            motion: (A,) motion IoU.
-            ranges: R closed ranges.
-            per_class: whether a detection's frame has boxes of its own class only. Then the share
-                of a range that has all motion IoUs counts as 0, and a tie never weighs 0, but 1.
-        """
         self._ground_truth = ground_truth
         self._detections = detections
         self._per_class = per_class
-        self.names = list(ranges)
-        self._single = np.flatnonzero(~ground_truth.is_crowd)
+        single = ~ground_truth.is_crowd
         inside = [in_range(motion, limits) for limits in ranges.values()]
-        self.counted = np.stack(inside) & ~ground_truth.is_crowd  # (R, A)
-        shares = [share_of_entries(ground_truth, motion, limits) for limits in ranges.values()]
-        self._ties = self._tie_weights(np.array(shares))
+        self.counted = np.stack(inside) & single  # (R, A)
+        # a frame without boxes is an entry of motion IoU 0
+        empty = len(ground_truth.image_ids) - len(np.unique(ground_truth.images[single]))
+        entries = np.append(motion[single], np.zeros(empty))
+        shares = [in_range(entries, limits).sum() for limits in ranges.values()]
+        self._ties = self._tie_weights(np.array(shares) / max(len(entries), 1))
         self._weights = np.empty((len(ranges), len(detections)))
 
-    def walk(self, overlap: Overlap, thresholds: np.ndarray) -> Candidates:
-        """Go through all pairs of a detection and a box of its frame.
+    def walk(self, boxes: np.ndarray, thresholds: np.ndarray, *, extra: int) -> Candidates:
+        """Weigh all detections; candidates are pairs with at least the threshold (A,) of the box.
 
-        Args:
-            overlap: IoU of boxes (N, 4) with boxes (N, 4), x, y, w, h, in frames (N, 2), h, w.
-            thresholds: (A,) lowest IoU to find a box.
+        ``boxes`` (A, 4) are as they are compared, with ``extra`` pixels of :func:`paired_iou`.
         """
         truth, detections = self._ground_truth, self._detections
-        pairs = FramePairs(truth.images[self._single], len(truth.image_ids))
         found: list[Pairs] = []
-        for chunk in chunks(len(detections)):
-            images, classes = detections.images[chunk], detections.classes[chunk]
-            boxes = detections.boxes[chunk]
-            best = np.full((2, len(self.names), len(images)), -1.0)
-            for rows, singles in pairs.of(images):
-                truths = self._single[singles]
-                same = classes[rows] == truth.classes[truths]
+        for chunk, pairs in frame_pairs(truth, detections, np.flatnonzero(~truth.is_crowd)):
+            best = np.full((2, len(self.counted), chunk.stop - chunk.start), -1.0)
+            for rows, truths in pairs:
+                same = detections.classes[rows] == truth.classes[truths]
                 if self._per_class:
                     rows, truths, same = rows[same], truths[same], same[same]
-                sizes = truth.image_sizes[images[rows]]
-                ious = overlap(boxes[rows], truth.boxes[truths], sizes)
+                ious = paired_iou(detections.boxes[rows], boxes[truths], extra=extra)
                 for number, counted in enumerate(self.counted[:, truths]):
                     for side, part in zip(best[:, number], (~counted, counted), strict=True):
-                        side[rows[part]] = np.maximum(side[rows[part]], ious[part])
+                        places = rows[part] - chunk.start
+                        side[places] = np.maximum(side[places], ious[part])
                 possible = np.flatnonzero(same & (ious >= thresholds[truths]))
-                found.append((rows[possible] + chunk.start, truths[possible], ious[possible]))
-            self._weigh(chunk, *best)
+                found.append((rows[possible], truths[possible], ious[possible]))
+            ignored, kept = best
+            places = detections.images[chunk]
+            if self._per_class:
+                places = frame_and_class(detections, truth.num_classes, chunk)
+            weights = np.where(kept > ignored, 1.0, self._ties[:, places])
+            self._weights[:, chunk] = np.where(ignored > kept, 0, weights)
         self._forgive_in_crowds()
         return Candidates.of(found, detections, truth.num_classes)
 
-    def matches(self, taken_in: Callable[[int], np.ndarray]) -> Iterator[tuple[str, Matches]]:
-        """
-        Args:
-            taken_in: (D,) the box that each detection takes, given the number of the range.
-
-        Yields:
-            name and matches of each range.
-        """
-        for number, name in enumerate(self.names):
-            taken = taken_in(number)
-            weights = np.where(taken < 0, self._weights[number], 0)
-            yield name, Matches(taken, weights, self.counted[number])
+    def matches(self, number: int, taken: np.ndarray) -> Matches:
+        """Matches in a range, given the box (D,) that each detection takes."""
+        weights = np.where(taken < 0, self._weights[number], 0)
+        return Matches(taken, weights, self.counted[number])
 
     def _tie_weights(self, shares: np.ndarray) -> np.ndarray:
         """(R, frames, or frames and classes)."""
@@ -178,31 +145,18 @@ class MotionMatching:
             places = places * truth.num_classes + truth.classes
             count *= truth.num_classes
             shares = np.where(shares == 1, 0, shares)
-        boxes = np.bincount(places[self._single], minlength=count)
-        ties = np.empty((len(shares), count))
-        for number, (share, counted) in enumerate(zip(shares, self.counted, strict=True)):
-            kept = np.bincount(places[counted], minlength=count)
-            ties[number] = np.where(boxes, (boxes - kept) / np.maximum(boxes, 1), share)
+        boxes = np.bincount(places[~truth.is_crowd], minlength=count)
+        kept = np.stack([np.bincount(places[part], minlength=count) for part in self.counted])
+        ties = np.where(boxes, (boxes - kept) / np.maximum(boxes, 1), shares[:, None])
         if self._per_class:
             ties[ties == 0] = 1
         return ties
 
-    def _weigh(self, chunk: slice, ignored: np.ndarray, kept: np.ndarray) -> None:
-        """Weights of a chunk from its best IoUs (R, N) with ignored and with other boxes."""
-        places = self._detections.images[chunk]
-        if self._per_class:
-            places = frame_and_class(self._detections, self._ground_truth.num_classes, chunk)
-        weights = np.where(kept > ignored, 1.0, self._ties[:, places])
-        weights[ignored > kept] = 0
-        self._weights[:, chunk] = weights
-
     def _forgive_in_crowds(self) -> None:
         truth, detections = self._ground_truth, self._detections
         crowds = np.flatnonzero(truth.is_crowd)
-        pairs = FramePairs(truth.images[crowds], len(truth.image_ids))
-        for chunk in chunks(len(detections) if len(crowds) else 0):
-            for rows, which in pairs.of(detections.images[chunk]):
-                rows, truths = rows + chunk.start, crowds[which]
+        for _, pairs in frame_pairs(truth, detections, crowds) if len(crowds) else ():
+            for rows, truths in pairs:
                 covered = paired_iou(detections.boxes[rows], truth.boxes[truths], crowd=True)
                 same = detections.classes[rows] == truth.classes[truths]
                 self._weights[:, rows[same & (covered >= CROWD_IOU)]] = 0

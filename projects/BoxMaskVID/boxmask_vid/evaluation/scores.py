@@ -98,24 +98,44 @@ def score_images(
     scorers: Sequence[str] = SCORERS,
     draws: int = DRAWS,
 ) -> Scores:
-    """Run scorers on some of the images; motion is computed from all of them.
+    """Run scorers on some of the images, in any order; motion is computed from all images.
 
-    Args:
-        ground_truth: ground truth of all images.
-        detections: detections in its images; those in other images than ``image_ids`` do not count.
-        image_ids: any order.
-        scorers, draws: see :func:`score`.
+    Detections in other images do not count. Arguments and errors as in :func:`score`.
     """
     part, kept = ground_truth.of_images(image_ids)
     places = np.full(len(ground_truth.image_ids), -1)
     places[np.searchsorted(ground_truth.image_ids, part.image_ids)] = np.arange(len(part.image_ids))
-    return score(
-        part,
-        detections.on_images(places),
-        scorers=scorers,
-        draws=draws,
-        motion=motion_iou(ground_truth)[kept],
-    )
+    detections, motion = detections.on_images(places), motion_iou(ground_truth)[kept]
+    return score(part, detections, scorers=scorers, draws=draws, motion=motion)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of two sets of detections, from 0 to 1; NaN where it is undefined."""
+
+    metric: Metric
+    first: float
+    second: float
+    low: float  # 95 % interval of second - first in the same draws of videos
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the difference excludes 0."""
+        return self.low > 0 or self.high < 0
+
+
+def compare(first: Scores, second: Scores) -> list[Comparison]:
+    """Paired bootstrap of all metrics that have draws.
+
+    Both scores have the same ground truth, scorers and number of draws.
+    """
+    return [
+        Comparison(
+            metric, first.mean(metric), second.mean(metric), *interval(second.draws[metric] - draws)
+        )
+        for metric, draws in first.draws.items()
+    ]
 
 
 def check_scorers(scorers: Sequence[str], draws: int) -> None:
@@ -140,11 +160,14 @@ class _Data(NamedTuple):
     detections: Detections
     times: np.ndarray | None  # (R, V)
 
-    def averages(self, matches: Matches, coco: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def averages(
+        self, matches: Matches, *, coco: bool, drawn: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """AP of each class (C,), and its mean in each draw (R,)."""
         integral = at_101_recalls if coco else all_points
         truth, detections, times = self
         per_class = average_precisions(matches, detections, truth, integral)
-        if times is None:
+        if times is None or not drawn:
             return per_class, None
         of_draws = at_101_recalls_of_draws if coco else all_points_of_draws
         return per_class, bootstrap_average_precision(matches, detections, truth, times, of_draws)
@@ -160,19 +183,17 @@ def _all_points(data: _Data, motion: np.ndarray, scorer: str) -> Iterator[_Part]
 
 def _coco(data: _Data, motion: np.ndarray) -> Iterator[_Part]:
     matching = CocoMatching(data.ground_truth, data.detections)
-    without_draws = data._replace(times=None)
     for name in MOTION_RANGES:
-        values, drawn = [], []
-        for number, matches in enumerate(matching.motion(motion, name)):
-            with_draws = number == 0 or name == "all"
-            per_class, draws = (data if with_draws else without_draws).averages(matches, coco=True)
-            values.append(per_class)
-            drawn.append(draws)
+        parts = [
+            data.averages(matches, coco=True, drawn=number == 0 or name == "all")
+            for number, matches in enumerate(matching.motion(motion, name))
+        ]
         for metric, thresholds in COCO_METRICS.items():
-            known = [draws for draws in drawn[thresholds] if draws is not None]
-            complete = len(known) == len(drawn[thresholds])
-            mean_draws = np.mean(known, axis=0) if complete else None
-            yield Metric("coco", name, metric), np.mean(values[thresholds], axis=0), mean_draws
+            values, draws = zip(*parts[thresholds], strict=True)
+            known = [of_draws for of_draws in draws if of_draws is not None]
+            mean_draws = np.mean(known, axis=0) if len(known) == len(draws) else None
+            yield Metric("coco", name, metric), np.mean(values, axis=0), mean_draws
     for name in AREA_RANGES:
-        values = [without_draws.averages(matches, coco=True)[0] for matches in matching.area(name)]
+        parts = [data.averages(part, coco=True, drawn=False) for part in matching.area(name)]
+        values = [per_class for per_class, _ in parts]
         yield Metric("coco", "all", f"AP{name[0]}"), np.mean(values, axis=0), None

@@ -7,7 +7,7 @@ import math
 from tabulate import tabulate
 
 from .motion import MOTION_RANGES
-from .scores import Metric, Scores
+from .scores import Comparison, Metric, Scores
 
 
 def headline_table(scores: Scores) -> str:
@@ -15,15 +15,21 @@ def headline_table(scores: Scores) -> str:
     names = dict.fromkeys((metric.scorer, metric.name) for metric in scores.per_class)
     rows = []
     for scorer, name in names:
-        cells = [
-            _cell(scores, Metric(scorer, motion, name))
-            if Metric(scorer, motion, name) in scores.per_class
-            else ""
-            for motion in MOTION_RANGES
-        ]
+        cells = [_cell(scores, Metric(scorer, motion, name)) for motion in MOTION_RANGES]
         rows.append([f"{scorer} {name}", *cells])
     title = "AP in percent, with the 95 % interval of draws of videos where there are any:\n"
     return title + tabulate(rows, ["", *MOTION_RANGES], tablefmt="pipe", disable_numparse=True)
+
+
+def comparison_table(comparisons: list[Comparison]) -> str:
+    """A line for each metric, in percent."""
+    order = list(MOTION_RANGES)
+    rows = [
+        [f"{row.metric.scorer} {row.metric.name}", row.metric.motion, *_comparison_cells(row)]
+        for row in sorted(comparisons, key=lambda row: order.index(row.metric.motion))
+    ]
+    header = ["AP in percent", "motion", "A", "B", "B - A", "95 % interval", "larger than noise"]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 
 def class_table(scores: Scores) -> str:
@@ -47,8 +53,8 @@ def metrics_json(scores: Scores) -> dict:
     for metric, per_class in scores.per_class.items():
         value = scores.mean(metric)
         if metric.scorer != "coco":
-            names = dict(zip(scores.class_names, per_class.tolist(), strict=True))
-            of_range = {"AP50": value, "per_class": names}
+            values = dict(zip(scores.class_names, per_class.tolist(), strict=True))
+            of_range = {"AP50": value, "per_class": values}
             result.setdefault(metric.scorer, {})[metric.motion] = of_range
         elif metric.motion == "all" and metric.name in ("AP", "AP50", "AP75"):
             result.setdefault("coco", {})[metric.name] = value
@@ -67,6 +73,8 @@ def without_nan(value: object) -> object:
 
 
 def _cell(scores: Scores, metric: Metric) -> str:
+    if metric not in scores.per_class:
+        return ""
     low, high = scores.interval(metric)
     text = _percent(scores.mean(metric))
     return text if math.isnan(low) else f"{text} [{_percent(low)}, {_percent(high)}]"
@@ -74,3 +82,15 @@ def _cell(scores: Scores, metric: Metric) -> str:
 
 def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _comparison_cells(row: Comparison) -> list[str]:
+    if math.isnan(row.first):
+        return ["-"] * 5
+    return [
+        f"{100 * row.first:.2f}",
+        f"{100 * row.second:.2f}",
+        f"{100 * (row.second - row.first):+.2f}",
+        f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]",
+        "yes" if row.is_clear else "no",
+    ]

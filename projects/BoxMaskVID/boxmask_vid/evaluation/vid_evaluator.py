@@ -13,9 +13,8 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 
 from .detection_file import read_detections, write_detections
-from .detection_log import DetectionLog
+from .detection_log import DetectionLog, FrameDetections, joined, ordered_detections
 from .detections import Detections
-from .frame_detections import FrameDetections, joined, ordered_detections
 from .ground_truth import GroundTruth
 from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score_images
 from .tables import class_table, headline_table
@@ -88,12 +87,11 @@ class VIDEvaluator(DatasetEvaluator):
         parts = comm.gather(joined(self._frames))
         if not comm.is_main_process():
             return {}
-        read = np.concatenate([image_ids for image_ids, *_ in parts])
         if self._log is not None:
-            again = set(read.tolist())
+            again = {image_id for image_ids, *_ in parts for image_id in image_ids.tolist()}
             earlier = (frame for key, frame in self._log.earlier.items() if key not in again)
             parts.append(joined(earlier))
-            read = np.concatenate([read, parts[-1][0]])
+        read = np.concatenate([image_ids for image_ids, *_ in parts])
         if not len(read):
             logger.warning("No frame was read: there is nothing to score.")
             return {}
@@ -106,12 +104,7 @@ class VIDEvaluator(DatasetEvaluator):
         return self.score(detections, read)
 
     def score(self, detections: Detections, image_ids: np.ndarray) -> dict[str, dict[str, float]]:
-        """Result of :meth:`evaluate` for detections from elsewhere.
-
-        Args:
-            detections: detections in the data set.
-            image_ids: ids of the frames that count; detections in others do not.
-        """
+        """Result of :meth:`evaluate` for detections from elsewhere, in some of the frames."""
         scores = score_images(
             self._ground_truth, detections, image_ids, scorers=self._scorers, draws=self._draws
         )

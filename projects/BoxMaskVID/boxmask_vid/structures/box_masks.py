@@ -89,14 +89,10 @@ class BoxMasks:
 
 
 def _profiles(filled: torch.Tensor, interval: torch.Tensor, length: int, bins: int) -> torch.Tensor:
-    """One axis of RoIAlign on intervals of ones.
+    """One axis of RoIAlign: (N, bins) means of the linearly interpolated samples of every bin.
 
-    Args:
-        filled: (N, 2) integer start and end of the ones on an axis of ``length`` cells.
-        interval: (N, 2) start and end of what is cut out, in the same units.
-
-    Returns:
-        (N, bins) mean of the linearly interpolated samples of every bin.
+    ``filled`` (N, 2): start and end of the ones on an axis of ``length`` cells; ``interval``
+    (N, 2): of the cut-out.
     """
     size = interval[:, 1] - interval[:, 0]
     samples = torch.ceil(size / bins)  # per bin, as RoIAlign does for sampling ratio 0

@@ -23,19 +23,16 @@ OPEN_VIDEOS = 8  # per process
 
 
 class VideoFrameHandler(PathHandler):
-    """Opens such a name as an image file (PPM, which costs almost no encoding)."""
+    """Opens such a name as an image file (PPM, which costs almost no encoding).
+
+    An ``OSError`` says that the video or the frame does not exist, an ``InputError`` that it cannot
+    be decoded.
+    """
 
     def _get_supported_prefixes(self) -> list[str]:
         return [PREFIX]
 
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO[bytes]:
-        """Open a frame.
-
-        Raises:
-            FileNotFoundError: if there is no such video.
-            OSError: if the video has no such frame.
-            InputError: if it cannot be decoded.
-        """
         if mode != "rb":
             raise ValueError(f"{path} can only be opened with mode 'rb', not '{mode}'")
         video, _, number = path.removeprefix(PREFIX).rpartition("#")
@@ -48,11 +45,8 @@ class VideoFrameHandler(PathHandler):
         return io.BytesIO(b"P6 %d %d 255\n" % (width, height) + rgb.tobytes())
 
 
-def _new_cache() -> Callable[[str], VideoFile]:
-    return functools.lru_cache(maxsize=OPEN_VIDEOS)(VideoFile)
-
-
-_open_video = _new_cache()
+_new_cache = functools.lru_cache(maxsize=OPEN_VIDEOS)
+_open_video = _new_cache(VideoFile)
 _of_parents: list[Callable[[str], VideoFile]] = []
 
 
@@ -63,7 +57,7 @@ def _replace_cache() -> None:
     """
     global _open_video
     _of_parents.append(_open_video)
-    _open_video = _new_cache()
+    _open_video = _new_cache(VideoFile)
 
 
 os.register_at_fork(after_in_child=_replace_cache)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -51,30 +53,22 @@ class FrameSource(ABC):
     def count_readable(self) -> int:
         """Count the frames before one that cannot be read, by reading them."""
         count = 0
-        try:
+        with suppress(InputError):
             for _ in self:
                 count += 1
-        except InputError:
-            pass
         return count
 
 
-class IterableSource(FrameSource):
-    """Frames from any iterable, which can be read once."""
+class ArraySource(FrameSource):
+    """Frames from memory, or from an iterable that can be read once."""
 
     def __init__(self, frames: Iterable[np.ndarray]) -> None:
         self._frames = frames
+        if isinstance(frames, (Sequence, np.ndarray)):
+            self.length = len(frames)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (as_bgr(frame, index) for index, frame in enumerate(self._frames))
-
-
-class ArraySource(IterableSource):
-    """Frames in memory."""
-
-    def __init__(self, frames: Sequence[np.ndarray]) -> None:
-        super().__init__(frames)
-        self.length = len(frames)
 
 
 class ImageSource(FrameSource):
@@ -88,8 +82,8 @@ class ImageSource(FrameSource):
         return map(self._read, self._files)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
-        picked = {index: self._read(self._files[index]) for index in sorted(set(indices))}
-        return [picked[index] for index in indices]
+        read = functools.cache(self._read)
+        return [read(self._files[index]) for index in indices]
 
     def _read(self, file: Path) -> np.ndarray:
         frame = cv2.imread(str(file))
@@ -102,11 +96,6 @@ class VideoFileSource(FrameSource):
     """A video file, upright, with exact numbers and times of its frames."""
 
     def __init__(self, path: Path) -> None:
-        """
-        Raises:
-            NoTimeStamps: if frames cannot be found by their numbers.
-            InputError: if it is not a video.
-        """
         self._path = path
         with VideoFile(path) as video:
             self.fps, self.length = video.fps, len(video)
@@ -123,18 +112,13 @@ class VideoFileSource(FrameSource):
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         with VideoFile(self._path) as video:
-            picked = {index: video[index] for index in sorted(set(indices))}
-        return [picked[index] for index in indices]
+            return list(map(functools.cache(video.__getitem__), indices))
 
 
 class SequentialVideoSource(FrameSource):
     """A video file without time stamps (raw H.264), read from its start and counted by decoding."""
 
     def __init__(self, path: Path) -> None:
-        """
-        Raises:
-            InputError: if no frame can be decoded.
-        """
         self._path = path
         with av.open(str(path)) as container:
             rate = container.streams.video[0].average_rate
@@ -161,10 +145,6 @@ class LiveSource(FrameSource):
     """A camera or a network stream; it is open during iteration and does not end by itself."""
 
     def __init__(self, address: int | str) -> None:
-        """
-        Raises:
-            InputError: if there is no answer.
-        """
         self._address = address
         self._name = f"camera {address}" if isinstance(address, int) else f"stream {address}"
         capture = self._open()
@@ -220,10 +200,7 @@ def open_frames(source: Frames) -> FrameSource:
         return LiveSource(source)
     if isinstance(source, (str, Path)):
         return _open_path(str(source))
-    frames: Iterable[np.ndarray] = source
-    if isinstance(frames, (Sequence, np.ndarray)):
-        return ArraySource(list(frames))
-    return IterableSource(frames)
+    return ArraySource(source)
 
 
 def as_bgr(frame: np.ndarray, index: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Frames are decoded with PyAV, not with OpenCV: PyAV gives the time stamp of every decoded frame, so
 that a wrong frame is noticed. OpenCV silently gave wrong frames of an MPEG transport stream, and
-takes longer to find a frame (DATA.md has the measurement).
+takes longer to find a frame (docs/DATASETS.md has the measurement).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import bisect
 import functools
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -21,12 +21,15 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .container_length import missing_bytes
-from .no_time_stamps import NoTimeStamps
 
 DEFAULT_FPS = 25.0  # of frames without a clock
 # Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
+
+
+class NoTimeStamps(InputError):
+    """The frames of a video have no time stamps, as in a raw H.264 stream."""
 
 
 class VideoFile:
@@ -54,10 +57,9 @@ class VideoFile:
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else DEFAULT_FPS
-        index = _read_index(str(path), os.stat(path).st_mtime_ns)
-        self._times, self._key_times, whole = index
+        self._times, self._key_times, whole = _read_index(str(path), os.stat(path).st_mtime_ns)
         self.missing = _missing(path, self._stream.frames, whole)
-        self._decoder: Iterator[av.VideoFrame] | None = None
+        self._decoder: Iterator[av.VideoFrame] = iter(())
         self._position: int | None = None  # time stamp of the frame decoded last
 
     def __len__(self) -> int:
@@ -76,15 +78,13 @@ class VideoFile:
         key, earlier = (
             int(self._key_times[before - back]) if before >= back else None for back in (1, 3)
         )
-        if self._position is not None and self._position < goal:
-            on_the_way = key is None or key <= self._position
-            if on_the_way and self._decoder is not None:
-                frame = self._decode_until(goal, self._decoder)
-                if frame is not None:
-                    return frame
         # Some containers seek inexactly: where the first frame is too late, start earlier.
-        for start in (key, earlier, None):
-            frame = self._decode_until(goal, self._seek(start))
+        decoders: Iterator[Iterator[av.VideoFrame]] = map(self._seek, (key, earlier, None))
+        position = self._position
+        if position is not None and (position if key is None else key) <= position < goal:
+            decoders = chain([self._decoder], decoders)
+        for decoder in decoders:
+            frame = self._decode_until(goal, decoder)
             if frame is not None:
                 return frame
         raise InputError(
@@ -103,12 +103,7 @@ class VideoFile:
     def __enter__(self) -> VideoFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._container.close()
 
     def check(self) -> None:
@@ -123,7 +118,7 @@ class VideoFile:
         except av.FFmpegError as error:
             raise self._broken(len(decoded), error) from error
         finally:
-            self._decoder = self._position = None
+            self._position = None
         if decoded != self._times.tolist():
             raise InputError(
                 f"The video {self._path} declares {len(self)} frames, but the {len(decoded)} "
@@ -186,10 +181,7 @@ def _missing(path: str | Path, declared: int, whole: int) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Read the sorted time stamps of all frames and of the key frames, and count whole packets.
-
-    Packets are read, not decoded.
-    """
+    """Read sorted time stamps of frames and key frames, and count whole packets; decode none."""
     container, stream = _open(path)
     try:
         with container:

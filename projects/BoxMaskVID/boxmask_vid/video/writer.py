@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from ..errors import InputError, unwritable
+from ..errors import InputError, writing
 
 # VP9 plays in every browser, also in odd sizes (H.264 needs even ones there).
 CODEC = "libvpx-vp9"
@@ -53,17 +53,13 @@ class VideoWriter:
                 f"frames of {self._shape[1]} x {self._shape[0]}: give frames of one size."
             )
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        try:
+        with writing(self._path):
             container.mux(stream.encode(picture))
-        except OSError as error:
-            raise unwritable(self._path, error) from error
 
     def _open(self, shape: tuple[int, ...]) -> tuple[OutputContainer, VideoStream]:
-        try:
+        with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             container = av.open(str(self._unfinished), "w", format="mp4", options=CONTAINER_OPTIONS)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
         stream = container.add_stream(CODEC, rate=self._fps, options=CODEC_OPTIONS)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = shape[:2]
@@ -75,22 +71,15 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Complete the file; after an error it holds what was written before."""
         if self._output is None:
             return
         container, stream = self._output
-        failure = None
-        for finish in (lambda: container.mux(stream.encode()), container.close):
+        # After an error the disk may still be full: what is on it is valid.
+        with suppress(InputError) if kind else nullcontext():
             try:
-                finish()
-            except OSError as reason:  # the disk is still full: what is on it is valid
-                failure = failure or reason
-        os.replace(self._unfinished, self._path)
-        if failure is not None and error is None:
-            raise unwritable(self._path, failure) from failure
+                with writing(self._path), closing(container):
+                    container.mux(stream.encode())
+            finally:
+                os.replace(self._unfinished, self._path)

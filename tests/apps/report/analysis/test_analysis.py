@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 
-from boxmask_vid.apps.report.analysis.calibration import calibration
-from boxmask_vid.apps.report.analysis.confusion import confusion_matrix
-from boxmask_vid.apps.report.analysis.errors import KINDS, find_errors
-from boxmask_vid.apps.report.analysis.groups import box_groups
-from boxmask_vid.apps.report.analysis.operating_point import best_operating_point, confident
-from boxmask_vid.apps.report.analysis.precision_recall import precision_at_recalls
-from boxmask_vid.apps.report.analysis.videos import errors_by_video
-from boxmask_vid.evaluation.average_precision import at_101_recalls, average_precisions
+from boxmask_vid.apps.report.analysis.confidence import best_operating_point, calibration
+from boxmask_vid.apps.report.analysis.delta_ap import box_groups
+from boxmask_vid.apps.report.analysis.errors import (
+    KINDS,
+    confusion_matrix,
+    errors_by_video,
+    find_errors,
+)
+from boxmask_vid.evaluation.average_precision import (
+    at_101_recalls,
+    average_precisions,
+    precision_at_recalls,
+)
 from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
 from boxmask_vid.evaluation.motion import motion_iou
@@ -26,7 +31,6 @@ def test_operating_point_is_where_f1_is_largest():
     detections = found(truth, *rows)
     point = best_operating_point(detections, find_errors(truth, detections).matches)
     assert point == pytest.approx((0.7, 2 / 3, 1.0, 0.8))
-    assert sorted(confident(detections, 0.7).scores) == [0.7, 0.8, 0.9]
 
 
 def test_equal_scores_are_above_a_threshold_together():
@@ -43,7 +47,6 @@ def test_no_operating_point_when_nothing_is_right():
         point = best_operating_point(detections, find_errors(truth, detections).matches)
         assert np.isnan(point.threshold)
         assert point.f1 == 0
-        assert len(confident(detections, point.threshold)) == 0
 
 
 def test_confusion_matrix_by_hand():

@@ -56,7 +56,7 @@ def test_each_kind_by_hand():
     assert not errors.missed.any()  # an error of location or class is about each
 
 
-def test_missed_is_what_no_error_is_about():
+def test_missed_boxes_have_no_error_about_them():
     truth = truth_of([(1, 1, 1, BOX), (1, 1, 2, FAR), (1, 2, 3, [0, 0, 50, 50])])
     detections = found(truth, (1, 1, 0.9, BOX), (1, 1, 0.8, [0, 30, 50, 50]))
     names, errors = kinds_of(truth, detections)
@@ -64,7 +64,7 @@ def test_missed_is_what_no_error_is_about():
     assert errors.missed.tolist() == [False, True, True]
 
 
-def test_crowds_are_no_errors():
+def test_detections_in_crowds_are_not_errors():
     truth = truth_of([(1, 1, 1, BOX)], iscrowd=1)
     names, errors = kinds_of(truth, found(truth, (1, 1, 0.9, [120, 120, 20, 20])))
     assert names == {0.9: "none"}

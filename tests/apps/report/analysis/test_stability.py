@@ -40,7 +40,7 @@ def test_tracks_too_short_to_flicker_or_jitter():
     boxes = [(1, 1, 1, BOX), (1, 2, 2, [0, 0, 50, 50]), (2, 2, 2, [0, 0, 50, 50])]
     truth = truth_of([*boxes, (1, 1, -1, [300, 300, 50, 50])], frames=2)
     result = stability(truth, found(truth, (1, 1, 0.9, BOX), (2, 2, 0.9, [0, 0, 50, 50])))
-    assert result.tracks.tolist() == [1, 2]  # without a track there is nothing to follow
+    assert result.tracks.tolist() == [1, 2]  # a box without a track cannot be followed
     assert result.classes.tolist() == [0, 1]
     assert result.fragment == pytest.approx([np.nan, 1.0], nan_ok=True)
     assert np.isnan([*result.centre, *result.scale]).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,41 +15,26 @@ from ...engine.launch import METRICS_FILE
 from ...engine.setup import build_cfg
 from ...files import written_whole
 from ..commands import Command
-from .preset import Evaluation, Model, Preset
+from .presets import Evaluation, Model, Preset
 from .runs import Run, RunQueue
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """Models of a preset, each trained with several seeds and tested.
+    """Models of a preset, each trained with several seeds and tested."""
 
-    Attributes:
-        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
-        output: folder of everything that is written.
-        preset: models, data sets and tests.
-        seeds: one training of each model per seed.
-        further_variants: also train the preset's further variants, with the first seed, and test
-            the other ways to choose references.
-        at_once: commands at a time; each gets an equal part of the processors.
-        num_gpus: GPUs of each command, if there are any.
-        options: config options after those of the preset.
-    """
-
-    repository: Path
-    output: Path
+    repository: Path  # folder of projects/BoxMaskVID and datasets
+    output: Path  # folder of everything that is written
     preset: Preset
-    seeds: Sequence[int] = (1, 2, 3)
+    seeds: Sequence[int] = (1, 2, 3)  # one training of each model per seed
+    # Also train the preset's further variants, with the first seed, and test its modes.
     further_variants: bool = False
-    at_once: int = 1
-    num_gpus: int = 1
-    options: Sequence[object] = ()
+    at_once: int = 1  # commands at a time; each gets an equal part of the processors
+    num_gpus: int = 1  # of each command, if there are any
+    options: Sequence[object] = ()  # config options after those of the preset
 
     def run(self) -> None:
-        """Run all commands that have not finished.
-
-        Raises:
-            InputError: if commands fail.
-        """
+        """Run all commands that have not finished; raise InputError if commands fail."""
         queue = RunQueue(self.at_once)
         if self.start is not None:
             queue.run([self.start])
@@ -60,12 +46,12 @@ class Ablation:
         preset = self.preset
         if self.start is not None:
             yield self.start
-        for seed in self.seeds:
-            for model in preset.variants:
-                yield from self._train_and_test(model, seed)
+        trained = list(itertools.product(self.seeds, preset.variants))
         if self.further_variants:
-            for model in preset.further_variants:
-                yield from self._train_and_test(model, self.seeds[0])
+            trained += [(self.seeds[0], model) for model in preset.further_variants]
+        for seed, model in trained:
+            yield self.training(model, seed)
+            yield self.evaluation(model, seed, preset.test)
         for seed in self.seeds:
             for model in preset.variants:
                 for sweep in preset.sweeps(model):
@@ -77,8 +63,8 @@ class Ablation:
     def training(self, model: Model, seed: int) -> Run:
         """The command that trains a model."""
         folder = self._folder(model, seed) / "train"
-        options: list[object] = ["DATASETS.TRAIN", self.preset.train]
-        options += ["DATASETS.TEST", self.preset.curve, "SEED", seed, "OUTPUT_DIR", folder]
+        datasets = ["DATASETS.TRAIN", self.preset.train, "DATASETS.TEST", self.preset.curve]
+        options = [*datasets, "SEED", seed, "OUTPUT_DIR", folder]
         first = None if model == self.preset.start else self.start
         if first is not None:
             options += ["MODEL.WEIGHTS", self.start_weights]
@@ -112,23 +98,17 @@ class Ablation:
         cfg = build_cfg(get_config_file(model.config), list(map(str, options)))
         return cfg.MODEL.VID.TEST.NUM_REFERENCES
 
-    def _train_and_test(self, model: Model, seed: int) -> Iterator[Run]:
-        yield self.training(model, seed)
-        yield self.evaluation(model, seed, self.preset.test)
-
     def _folder(self, model: Model, seed: int) -> Path:
         return self.output / f"runs/{model.name}/seed_{seed}"
 
     def _train_net(self, model: Model, *flags: str, options: Sequence[object]) -> Command:
-        registered: list[object] = []
-        for name, json_file, images in self.preset.registered:
-            registered += ["--dataset", name, json_file, images]
-        gpus = ["--num-gpus", self.num_gpus] if torch.cuda.is_available() else []
-        words = ["--config-file", os.path.relpath(get_config_file(model.config)), *flags, *gpus]
+        words: list[object] = ["--config-file", os.path.relpath(get_config_file(model.config))]
+        words += [*flags, *(["--num-gpus", self.num_gpus] if torch.cuda.is_available() else [])]
+        for dataset in self.preset.registered:
+            words += ["--dataset", *dataset]
+        words += [*self.preset.options, *model.options, *self.options]
         # the tables draw videos themselves
-        scorers = ["TEST.VID.SCORERS", ("coco",), "TEST.VID.BOOTSTRAP_DRAWS", 0]
-        words += [*registered, *self.preset.options, *model.options, *self.options]
-        words += [*scorers, *options]
+        words += ["TEST.VID.SCORERS", ("coco",), "TEST.VID.BOOTSTRAP_DRAWS", 0, *options]
         threads = max(1, (os.cpu_count() or 1) // self.at_once)
         script = "projects/BoxMaskVID/train_net.py"
         return Command(self.repository, script, words, {"OMP_NUM_THREADS": threads})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
+from statistics import fmean
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+
+from ..training_plot import add_grids, save_figure
 
 SETTINGS = {"strengths": "degradation strength", "references": "reference frames at test"}
 
@@ -17,14 +19,9 @@ SETTINGS = {"strengths": "degradation strength", "references": "reference frames
 def plot_ablation(report: dict, folder: Path) -> list[Path]:
     """Draw AP50 of the variants, the sweeps, and the courses of the trainings.
 
-    Args:
-        report: see :meth:`Results.report`.
-        folder: place for the PNGs.
-
-    Returns:
-        paths of the PNGs; a sweep without measurements has none.
+    The report is that of :meth:`Results.report`. Returns the PNGs in the folder; a sweep without
+    measurements has none.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     if report["models"]:
         written = [_models(report, folder / "ap50.png"), _curves(report, folder / "training.png")]
@@ -43,11 +40,10 @@ def _models(report: dict, path: Path) -> Path:
     for number, split in enumerate(splits):
         values = [model["splits"][split]["AP50"] for model in models]
         rows = [row + (number - (len(splits) - 1) / 2) * height for row in range(len(models))]
-        means = [value["mean"] for value in values]
-        ends = [
-            [value["mean"] - value["low"] for value in values],
-            [value["high"] - value["mean"] for value in values],
-        ]
+        means, lows, highs = (
+            np.array([value[key] for value in values]) for key in ("mean", "low", "high")
+        )
+        ends = [means - lows, highs - means]
         colour = f"C{number}"
         axes.barh(rows, means, height * 0.9, xerr=ends, color=colour, alpha=0.55, label=split)
         for row, value in zip(rows, values, strict=True):
@@ -59,7 +55,7 @@ def _models(report: dict, path: Path) -> Path:
     axes.set_xlim(0, 100)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.12), ncols=len(splits), frameon=False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
@@ -81,9 +77,8 @@ def _sweep(report: dict, kind: str, label: str, path: Path) -> Path:
     axes.set_xticks(settings, [f"{setting:g}" for setting in settings])
     axes.minorticks_off()
     axes.set(xlabel=label, ylabel="AP50 in %, mean and standard deviation of seeds")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    return _save(figure, path)
+    add_grids(axes)
+    return save_figure(figure, path)
 
 
 def _curves(report: dict, path: Path) -> Path:
@@ -95,11 +90,8 @@ def _curves(report: dict, path: Path) -> Path:
             _mean_curve(axes, [seed[key] for seed in seeds], labels[name])
     left.set(xlabel="iteration", ylabel="loss_cls", title="training loss of classes")
     right.set(xlabel="iteration", ylabel="AP50 in %", title="AP50 on videos for validation")
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        if axes.has_data():
-            axes.legend(fontsize=8)
-    return _save(figure, path)
+    add_grids(left, right)
+    return save_figure(figure, path)
 
 
 def _labels(report: dict) -> dict[str, tuple[str, str]]:
@@ -110,16 +102,9 @@ def _labels(report: dict) -> dict[str, tuple[str, str]]:
 
 def _mean_curve(axes: Axes, curves: list[list], label: tuple[str, str]) -> None:
     values: dict[int, list[float]] = {}
-    for iteration, value in (point for curve in curves for point in curve):
+    for iteration, value in sorted(chain.from_iterable(curves), key=itemgetter(0)):
         values.setdefault(iteration, []).append(value)
     if values:
-        iterations = sorted(values)
-        means = [statistics.fmean(values[iteration]) for iteration in iterations]
+        means = list(map(fmean, values.values()))
         marker = "o" if len(means) < 10 else None
-        axes.plot(iterations, means, marker=marker, ms=4, label=label[0], color=label[1])
-
-
-def _save(figure: plt.Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
+        axes.plot(list(values), means, marker=marker, ms=4, label=label[0], color=label[1])

@@ -1,12 +1,12 @@
-"""The three presets."""
+"""Models of an ablation and the data that they are measured on; the three presets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import synthetic_data
-from .preset import Evaluation, Model, Preset, references_option
 
 TITLES = {
     "faster_rcnn": "single frames (Faster R-CNN)",
@@ -21,7 +21,7 @@ FULL = "ImageNetVID/{}_R_50_DC5_7e.yaml"
 TOP = "boxmask_selsa_troi"
 
 # Objects of 32 to 64 pixels are 4 to 8 cells; with the 2 to 4 at stride 16 Temporal RoI Align,
-# which takes whole cells of other frames, makes poor boxes (results/README.md).
+# which takes whole cells of other frames, makes poor boxes (docs/RESULTS.md).
 _STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
 _STAGES = "MODEL.ROI_BOX_HEAD.NUM_FC"
 _ANCHORS = "MODEL.ANCHOR_GENERATOR.SIZES"
@@ -34,42 +34,88 @@ _CHANGES = {
 }
 
 
+@dataclass(frozen=True)
+class Model:
+    """A model to train."""
+
+    name: str  # of its folder
+    title: str  # its name in tables
+    config: str  # file under configs/
+    options: tuple[object, ...] = ()  # config options in training and at test
+    single_frame: bool = False  # whether it never looks at other frames
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A way to test a trained model."""
+
+    name: str  # of its folder
+    datasets: tuple[str, ...]  # registered names
+    options: tuple[object, ...] = ()  # config options of this test
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An ablation: models, data sets and tests."""
+
+    name: str  # on the command line
+    variants: tuple[Model, ...]  # of the papers, each with one part more than one before it
+    further_variants: tuple[Model, ...]  # with one thing changed
+    options: tuple[object, ...]  # config options of all models
+    train: tuple[str, ...]  # data sets for training
+    curve: tuple[str, ...]  # data sets that are evaluated during a training; may be empty
+    # Title of a column of the table, and the data set that it is measured on; motion, sweeps and
+    # comparisons are measured on the last one.
+    splits: Mapping[str, str]
+    # The model that all others start from; None for MODEL.WEIGHTS, or from scratch.
+    start: Model | None = None
+    strengths: Mapping[float, str] = field(default_factory=dict)  # degradation and its data set
+    references: tuple[int, ...] = (0, 1, 2, 4, 7, 28)  # numbers of reference frames to try at test
+    modes: tuple[Evaluation, ...] = ()  # reference policies, tried on the last of the variants
+    # Name, JSON and image folder of data sets that are not built in.
+    registered: tuple[tuple[str, Path, Path], ...] = ()
+
+    @property
+    def test(self) -> Evaluation:
+        """The test of the table."""
+        return Evaluation("test", tuple(self.splits.values()))
+
+    def sweeps(self, model: Model) -> list[Evaluation]:
+        """Further tests of a variant."""
+        result = []
+        if self.strengths:
+            result.append(Evaluation("strengths", tuple(self.strengths.values())))
+        if not model.single_frame:
+            main = tuple(self.splits.values())[-1:]
+            result += [
+                Evaluation(f"references_{number}", main, _references(number))
+                for number in self.references
+            ]
+        return result
+
+
 def synthetic(root: Path) -> Preset:
     """Synthetic videos below ``root``; the schedule was chosen with single frames only."""
-    modes = [("adaptive", 6), ("fixed", 6), ("online", 6)]
+    changes = {
+        "3 SELSA stages": (_STAGES, 3),
+        "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
+        **_CHANGES,
+        "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
+    }
     return Preset(
         name="synthetic",
         variants=_variants(THIN),
-        further_variants=(
-            _control(THIN, batch=24),
-            *_changed(
-                THIN,
-                {
-                    "3 SELSA stages": (_STAGES, 3),
-                    "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
-                    **_CHANGES,
-                    "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
-                },
-            ),
-        ),
+        further_variants=(_control(THIN), *_changed(THIN, changes)),
         options=(
             *(*_STRIDE_8, *_schedule(400, warmup=20)),
-            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *references_option(14)),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *_references(14)),
         ),
-        start=_start(600),
+        start=_start(),
         train=("ablation_train",),
         curve=("ablation_val",),
         splits={"clean": "clean", "degraded": "degraded"},
         strengths={strength: f"strength_{strength}" for strength in synthetic_data.STRENGTHS},
-        references=(0, 1, 2, 4, 7, 28),
-        modes=tuple(
-            Evaluation(
-                f"mode_{mode}",
-                ("degraded_videos",),
-                ("MODEL.VID.TEST.REFERENCES", mode, *references_option(number)),
-            )
-            for mode, number in modes
-        ),
+        modes=_modes("degraded_videos", *_references(6)),
         registered=synthetic_data.registered(root),
     )
 
@@ -85,17 +131,13 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
             *("INPUT.MIN_SIZE_TEST", 192, "INPUT.MAX_SIZE_TEST", 240),
             *(*_STRIDE_8, _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
             *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
-            *("SOLVER.CHECKPOINT_PERIOD", 50, *references_option(14)),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, *_references(14)),
         ),
-        start=_start(600),
+        start=_start(),
         train=("mini_vid_train",),
         curve=(),
         splits={"all frames": "mini_vid_val"},
-        references=(0, 1, 2, 4, 7, 28),
-        registered=(
-            ("mini_vid_train", train_json, images),
-            ("mini_vid_val", val_json, images),
-        ),
+        registered=(("mini_vid_train", train_json, images), ("mini_vid_val", val_json, images)),
     )
 
 
@@ -106,16 +148,12 @@ def imagenet_vid() -> Preset:
     return Preset(
         name="imagenet_vid",
         variants=_variants(FULL),
-        further_variants=(_control(FULL, batch=24), small, *_changed(FULL, stages)),
+        further_variants=(_control(FULL), small, *_changed(FULL, stages)),
         options=(),
         train=("imagenet_vid_train", "imagenet_det_30plus1_train"),
         curve=(),
         splits={"all frames": "imagenet_vid_val"},
-        references=(0, 1, 2, 4, 7, 28),
-        modes=tuple(
-            Evaluation(f"mode_{mode}", ("imagenet_vid_val",), ("MODEL.VID.TEST.REFERENCES", mode))
-            for mode in ("adaptive", "fixed", "online")
-        ),
+        modes=_modes("imagenet_vid_val"),
     )
 
 
@@ -126,35 +164,39 @@ def _variants(config: str) -> tuple[Model, ...]:
     )
 
 
+def _modes(dataset: str, *options: object) -> tuple[Evaluation, ...]:
+    return tuple(
+        Evaluation(f"mode_{mode}", (dataset,), ("MODEL.VID.TEST.REFERENCES", mode, *options))
+        for mode in ("adaptive", "fixed", "online")
+    )
+
+
 def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:
     step = iterations * 4 // 5
     options = ("SOLVER.MAX_ITER", iterations, "SOLVER.STEPS", f"({step},)")
     return (*options, "SOLVER.WARMUP_ITERS", warmup)
 
 
-def _start(iterations: int) -> Model:
+def _start() -> Model:
     """Single frames, from scratch, in place of the ImageNet weights of the published models."""
-    name, schedule = "faster_rcnn", _schedule(iterations, warmup=100)
-    options = (*schedule, "TEST.EVAL_PERIOD", iterations // 3)
+    name, options = "faster_rcnn", (*_schedule(600, warmup=100), "TEST.EVAL_PERIOD", 200)
     return Model("start", TITLES[name], THIN.format(name), options, single_frame=True)
 
 
-def _control(config: str, batch: int) -> Model:
+def _control(config: str) -> Model:
     """Single frames with as many images as the clips of the others have, all of them labelled."""
-    options = ("SOLVER.IMS_PER_BATCH", batch)
-    name = "faster_rcnn"
+    name, options = "faster_rcnn", ("SOLVER.IMS_PER_BATCH", 24)
     title = f"{TITLES[name]}, three times the images"
     return Model("more_images", title, config.format(name), options, single_frame=True)
 
 
 def _changed(config: str, changes: Mapping[str, tuple[str, object]]) -> tuple[Model, ...]:
-    """The full model with one thing changed each.
-
-    Args:
-        config: pattern of config files.
-        changes: title, and key and value of the config.
-    """
+    """The full model with one thing changed: ``changes`` by title."""
     return tuple(
         Model(title.replace(" ", "_"), title, config.format(TOP), change)
         for title, change in changes.items()
     )
+
+
+def _references(number: int) -> tuple[object, ...]:
+    return ("MODEL.VID.TEST.NUM_REFERENCES", number)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 
 from ...errors import InputError
 from ...evaluation.tables import without_nan
-from ...files import write_json
-from ..commands import Command
+from ...files import read_json, write_json
 from . import presets, synthetic_data
 from .ablation import Ablation
 from .ablation_plot import plot_ablation
-from .flying_classes import write_flying_classes
-from .preset import Preset
 from .results import Results
 from .tables import markdown
 
 PRESETS = ("synthetic", "mini_vid", "imagenet_vid")
+FLYING = ("airplane", "bird", "drone", "helicopter")  # classes of mini_vid that are used
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -88,38 +85,50 @@ def write_results(ablation: Ablation) -> list[Path]:
     return [tables, content, *pictures]
 
 
-def prepare(name: str, repository: Path, root: Path, data: Path) -> Preset:
-    """Make the data of a preset, unless they are there already.
+def prepare(name: str, repository: Path, root: Path, data: Path) -> presets.Preset:
+    """Make the data of a preset below ``root``, unless they are there already.
 
-    Args:
-        name: name of the preset.
-        repository: folder of ``projects/BoxMaskVID`` and ``datasets``.
-        root: folder for the data.
-        data: folder of mini_vid, for that preset.
-
-    Raises:
-        InputError: if a command fails, or the data differ from the expected ones.
-        FileNotFoundError: if files of mini_vid are missing.
+    ``data`` is the folder of mini_vid. Raises the errors of :func:`reproduce`.
     """
     if name == "imagenet_vid":
         return presets.imagenet_vid()
     if name == "mini_vid":
-        for split in ("train", "val"):
-            file = f"instances_{split}.json"
+        files = "instances_train.json", "instances_val.json"
+        for file in files:
             write_flying_classes(data / file, root / file)
-        jsons = root / "instances_train.json", root / "instances_val.json"
-        return presets.mini_vid(*jsons, data / "frames")
+        return presets.mini_vid(root / files[0], root / files[1], data / "frames")
     for tree, commands in synthetic_data.generation_commands(repository, root).items():
         if not (tree / "coco_vid/imagenet_vid_val.json").is_file():  # written last
             for command in commands.values():
-                _execute(command)
+                print(f"$ {command}", flush=True)
+                if code := command.run():
+                    raise InputError(f"'{command}' failed (exit code {code}), see above.")
     synthetic_data.write_key_frames(root)
     synthetic_data.check_annotations(root)
     return presets.synthetic(root)
 
 
-def _execute(command: Command) -> None:
-    print(f"$ {command}", flush=True)
-    done = subprocess.run(command.words, env=command.environment, check=False)
-    if done.returncode:
-        raise InputError(f"'{command}' failed (exit code {done.returncode}), see above.")
+def write_flying_classes(source: Path, target: Path) -> None:
+    """Write the videos of a COCO-VID JSON that show something that flies, not their images.
+
+    Raises InputError if there are no such videos, FileNotFoundError without the JSON.
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"{source} not found: give the folder of mini_vid with --data.")
+    content = read_json(source)
+    categories = [record for record in content["categories"] if record["name"] in FLYING]
+    ids = {category["id"] for category in categories}
+    boxes = [record for record in content["annotations"] if record["category_id"] in ids]
+    if not boxes:
+        raise InputError(f"{source} has no boxes of {', '.join(FLYING)}: give another --data.")
+    shown = {box["image_id"] for box in boxes}
+    videos = {image["video_id"] for image in content["images"] if image["id"] in shown}
+    write_json(
+        target,
+        {
+            "categories": categories,
+            "videos": [video for video in content["videos"] if video["id"] in videos],
+            "images": [image for image in content["images"] if image["video_id"] in videos],
+            "annotations": boxes,
+        },
+    )

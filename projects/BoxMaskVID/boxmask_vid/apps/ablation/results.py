@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,9 @@ from ...evaluation.ground_truth import GroundTruth
 from ...evaluation.motion import MOTION_RANGES
 from ...evaluation.scores import Metric, Scores, score_images
 from ...evaluation.vid_evaluator import RESULTS_FILE
+from ..training_plot import read_metrics
 from .ablation import Ablation
-from .preset import Evaluation, Model
+from .presets import Evaluation, Model
 from .runs import Run
 
 AP50 = Metric("coco", "all", "AP50")
@@ -41,11 +41,13 @@ class Results:
     """
 
     ablation: Ablation
+    _known: dict[tuple[Path, str], Scores] = field(default_factory=dict)
 
     def report(self) -> dict:
         """All results, for JSON."""
         preset = self.ablation.preset
         trained = self._trained(preset.variants)
+        modes = {mode: self._finished(preset.variants[-1], mode) for mode in preset.modes}
         return {
             "preset": preset.name,
             "seeds": list(self.ablation.seeds),
@@ -54,7 +56,14 @@ class Results:
             "ablations": [
                 self._further_variant(model) for model in self._trained(preset.further_variants)
             ],
-            "modes": self._modes(),
+            "modes": {
+                mode.name.removeprefix("mode_"): {
+                    **self._shown(runs, mode.datasets[0]),
+                    "seconds_per_frame": min(map(_seconds_per_frame, runs)),
+                }
+                for mode, runs in modes.items()
+                if runs
+            },
             "strengths": self._sweep("strengths"),
             "references": self._sweep("references"),
             "curves": {model.name: self._curves(model) for model in trained},
@@ -65,12 +74,11 @@ class Results:
         return [model for model in models if self._seeds(model)]
 
     def _seeds(self, model: Model) -> list[int]:
-        test = self.ablation.preset.test
-        return [
-            seed
-            for seed in self.ablation.seeds
-            if self.ablation.evaluation(model, seed, test).is_finished
-        ]
+        ablation = self.ablation
+        tests = {
+            seed: ablation.evaluation(model, seed, ablation.preset.test) for seed in ablation.seeds
+        }
+        return [seed for seed, test in tests.items() if test.is_finished]
 
     def _finished(self, model: Model, evaluation: Evaluation) -> list[Run]:
         runs = (self.ablation.evaluation(model, seed, evaluation) for seed in self.ablation.seeds)
@@ -80,22 +88,25 @@ class Results:
         seeds = self._seeds(model)
         trainings = [self.ablation.training(model, seed) for seed in seeds]
         tests = self._finished(model, self.ablation.preset.test)
+        splits = self.ablation.preset.splits
         return {
             "name": model.name,
             "title": model.title,
             "seeds": seeds,
-            "splits": {
-                title: self._split([self._scores(run, dataset) for run in tests])
-                for title, dataset in self.ablation.preset.splits.items()
-            },
+            "splits": {title: self._shown(tests, dataset) for title, dataset in splits.items()},
             "seconds_per_frame": min(map(_seconds_per_frame, tests)),
             "training_seconds": min(map(_training_seconds, trainings)),
             "training_gib": max(map(_peak_gib, trainings)),
             "test_gib": max(map(_peak_gib, tests)),
         }
 
-    def _split(self, scores: list[Scores]) -> dict:
-        return {name: _summary_of(scores, metric) for name, metric in SHOWN.items()}
+    def _shown(self, runs: list[Run], dataset: str) -> dict[str, dict]:
+        return {name: self._measured(runs, dataset, metric) for name, metric in SHOWN.items()}
+
+    def _measured(self, runs: list[Run], dataset: str, metric: Metric) -> dict:
+        scores = [self._scores(run, dataset) for run in runs]
+        values = [100 * score.mean(metric) for score in scores]
+        return _summary(values, [score.draws.get(metric) for score in scores])
 
     def _steps(self) -> Iterator[dict]:
         """Gain of each part on every split: pairs of variants, seed by seed."""
@@ -128,88 +139,50 @@ class Results:
             splits[title] = _summary(values, draws)
         return {"from": first.title, "to": second.title, "seeds": seeds, "splits": splits}
 
-    def _modes(self) -> dict[str, dict]:
-        result = {}
-        for mode in self.ablation.preset.modes:
-            runs = self._finished(self.ablation.preset.variants[-1], mode)
-            if runs:
-                scores = [self._scores(run, mode.datasets[0]) for run in runs]
-                result[mode.name.removeprefix("mode_")] = {
-                    **self._split(scores),
-                    "seconds_per_frame": min(map(_seconds_per_frame, runs)),
-                }
-        return result
-
     def _sweep(self, kind: str) -> dict[str, list[dict]]:
         """AP50 of each variant at each setting, for each seed."""
-        result = {}
+        result: dict[str, list[dict]] = {}
         for model in self._trained(self.ablation.preset.variants):
-            points = list(self._points(model, kind))
-            if points:
-                result[model.name] = sorted(points, key=lambda point: point["at"])
+            for at, test, dataset in sorted(self._settings(model, kind), key=itemgetter(0)):
+                if runs := self._finished(model, test):
+                    point = {"at": at, "AP50": self._measured(runs, dataset, AP50)}
+                    result.setdefault(model.name, []).append(point)
         return result
 
-    def _points(self, model: Model, kind: str) -> Iterator[dict]:
+    def _settings(self, model: Model, kind: str) -> Iterator[tuple[float, Evaluation, str]]:
+        """Settings of a sweep, with the test of each and its data set."""
         preset = self.ablation.preset
         main = [*preset.splits.values()][-1]
         if kind == "references" and not model.single_frame:
-            runs = self._finished(model, preset.test)
-            yield {"at": self.ablation.num_references(model), **self._values(runs, main)}
+            yield self.ablation.num_references(model), preset.test, main
         for sweep in preset.sweeps(model):
-            runs = self._finished(model, sweep)
-            if not runs or not sweep.name.startswith(kind):
-                continue
-            if kind == "strengths":
-                for strength, dataset in preset.strengths.items():
-                    yield {"at": strength, **self._values(runs, dataset)}
-            else:
-                yield {"at": int(str(sweep.options[-1])), **self._values(runs, main)}
-
-    def _values(self, runs: list[Run], dataset: str) -> dict:
-        return {"AP50": _summary_of([self._scores(run, dataset) for run in runs], AP50)}
+            if sweep.name == kind == "strengths":
+                yield from ((at, sweep, dataset) for at, dataset in preset.strengths.items())
+            elif sweep.name.startswith(kind):
+                yield int(str(sweep.options[-1])), sweep, main
 
     def _curves(self, model: Model) -> list[dict]:
         """Iterations with the class loss and AP50 in the course of the training, for each seed."""
-        curves = []
-        for seed in self._seeds(model):
-            rows = _read_rows(self.ablation.training(model, seed).folder / "metrics.json")
-            curves.append(
-                {
-                    key: [[row["iteration"], row[key]] for row in rows if key in row]
-                    for key in ("loss_cls", "bbox/AP50")
-                }
-            )
-        return curves
+        trainings = (self.ablation.training(model, seed) for seed in self._seeds(model))
+        return [
+            {
+                key: [[row["iteration"], row[key]] for row in rows if key in row]
+                for key in ("loss_cls", "bbox/AP50")
+            }
+            for rows in (read_metrics(run.folder / "metrics.json") for run in trainings)
+        ]
 
     def _scores(self, run: Run, dataset: str) -> Scores:
         key = run.folder, dataset
         if key not in self._known:
-            json_file = self._json_files.get(dataset) or MetadataCatalog.get(dataset).json_file
-            truth, table = GroundTruth.read(str(json_file)), read_vid_json(str(json_file))
+            own = {name: json_file for name, json_file, _ in self.ablation.preset.registered}
+            json_file = str(own.get(dataset) or MetadataCatalog.get(dataset).json_file)
+            truth, table = GroundTruth.read(json_file), read_vid_json(json_file)
             found = read_detections(run.folder / "inference" / dataset / RESULTS_FILE, truth)
             key_frames = table.image_ids[table.is_key_frame]
             read = key_frames if len(key_frames) else table.image_ids
             self._known[key] = score_images(truth, found, read, scorers=("coco",))
         return self._known[key]
-
-    @cached_property
-    def _known(self) -> dict[tuple[Path, str], Scores]:
-        return {}
-
-    @cached_property
-    def _json_files(self) -> dict[str, Path]:
-        return {name: json_file for name, json_file, _ in self.ablation.preset.registered}
-
-
-def _read_rows(path: Path) -> list[dict]:
-    """Objects of ``metrics.json``, one on each line."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def _summary_of(scores: list[Scores], metric: Metric) -> dict:
-    """:func:`_summary` of the scores of each seed."""
-    values = [100 * score.mean(metric) for score in scores]
-    return _summary(values, [score.draws.get(metric) for score in scores])
 
 
 def _summary(values: list[float], draws: Sequence[np.ndarray | None]) -> dict:
@@ -242,7 +215,7 @@ def _seconds_per_frame(run: Run) -> float:
 
 def _training_seconds(run: Run) -> float:
     """Time of all iterations, from the median; NaN where there were too few for Detectron2."""
-    rows = [row for row in _read_rows(run.folder / "metrics.json") if "time" in row]
+    rows = [row for row in read_metrics(run.folder / "metrics.json") if "time" in row]
     if not rows:
         return math.nan
     last = max(row["iteration"] for row in rows)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from statistics import mean
 
@@ -22,29 +21,17 @@ COST_FILE = "cost.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A command and the files that it leaves.
-
-    Attributes:
-        command: script and options.
-        folder: place of its output and of its cost.
-        result: the file that exists when it has finished.
-        kind: runs of a kind take about as long as each other.
-        after: a run that must have finished before.
-    """
+    """A command and the files that it leaves."""
 
     command: Command
-    folder: Path
-    result: Path
-    kind: str
-    after: Run | None = None
+    folder: Path  # of its output and of its cost
+    result: Path  # the file that exists when it has finished
+    kind: str  # runs of a kind take about as long as each other
+    after: Run | None = None  # a run that must have finished before
 
     @property
     def is_finished(self) -> bool:
         return self.result.is_file() and (self.folder / COST_FILE).is_file()
-
-    @property
-    def is_ready(self) -> bool:
-        return self.after is None or self.after.is_finished
 
     @property
     def log_file(self) -> Path:
@@ -70,24 +57,22 @@ class RunQueue:
     def run(self, runs: Sequence[Run]) -> None:
         """Execute all that have not finished, in order where one needs another.
 
-        Raises:
-            InputError: if commands fail; the others ran.
-            KeyboardInterrupt: if it was interrupted.
+        Raises InputError if commands fail (the others ran), KeyboardInterrupt if interrupted.
         """
         waiting = [run for run in runs if not run.is_finished]
         _say(f"{len(runs) - len(waiting)} of {len(runs)} commands have finished before.")
         failed = []
-        previous = signal.signal(signal.SIGTERM, _interrupt)
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             while True:
-                ready = (run for run in waiting.copy() if run.is_ready)
-                for run in islice(ready, self.at_once - len(self._running)):
+                ready = [run for run in waiting if run.after is None or run.after.is_finished]
+                for run in ready[: self.at_once - len(self._running)]:
                     waiting.remove(run)
                     self._start(run)
                 if not self._running:
                     break
-                run, succeeded = self._wait()
-                if not succeeded:
+                run, status = self._wait()
+                if status:
                     failed.append(run)
                 left = [*waiting, *(run for run, _ in self._running.values())]
                 commands = "command" if len(left) == 1 else "commands"
@@ -116,15 +101,19 @@ class RunQueue:
         self._running[process.pid] = run, time.perf_counter()
         _say(f"{run.kind}: {run.log_file}")
 
-    def _wait(self) -> tuple[Run, bool]:
-        """A run whose command has ended, and whether it succeeded."""
-        while True:
+    def _wait(self) -> tuple[Run, int]:
+        """A run whose command has ended, with its cost on the disk, and its status."""
+        pid = None
+        while pid not in self._running:
             pid, status, usage = os.wait4(-1, 0)
-            if pid in self._running:
-                break
         run, start = self._running.pop(pid)
-        _add_cost(run, time.perf_counter() - start, usage.ru_maxrss)
-        return run, status == 0
+        path = run.folder / COST_FILE
+        earlier = run.cost() if path.is_file() else {"seconds": 0.0, "peak_gib": 0.0}
+        seconds = earlier["seconds"] + time.perf_counter() - start
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = max(earlier["peak_gib"], usage.ru_maxrss * unit / 2**30)
+        write_json(path, {"seconds": seconds, "peak_gib": peak})
+        return run, status
 
     def _stop(self) -> None:
         for pid in self._running:
@@ -145,18 +134,6 @@ def time_left(waiting: Sequence[Run], runs: Sequence[Run], at_once: int) -> str:
     usual = mean(map(mean, seconds.values()))
     total = sum(mean(seconds.get(run.kind, [usual])) for run in waiting)
     return f", about {total / at_once / 60:.0f} minutes"
-
-
-def _add_cost(run: Run, seconds: float, max_rss: int) -> None:
-    path = run.folder / COST_FILE
-    earlier = run.cost() if path.is_file() else {"seconds": 0.0, "peak_gib": 0.0}
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = max(earlier["peak_gib"], max_rss * unit / 2**30)
-    write_json(path, {"seconds": earlier["seconds"] + seconds, "peak_gib": peak})
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

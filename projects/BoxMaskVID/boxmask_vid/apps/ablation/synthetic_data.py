@@ -35,8 +35,7 @@ def generation_commands(repository: Path, root: Path) -> dict[Path, dict[str, Co
     trees = {root / "train": synthetic_vid_commands(repository, root / "train", **TRAIN)}
     for strength in STRENGTHS:
         tree = root / f"test_{strength}"
-        counts: dict[str, float] = {**TEST, "degradation": strength}
-        trees[tree] = synthetic_vid_commands(repository, tree, **counts)
+        trees[tree] = synthetic_vid_commands(repository, tree, **TEST, degradation=strength)
     return trees
 
 
@@ -46,8 +45,7 @@ def write_key_frames(root: Path) -> None:
     content = read_json(test / "coco_vid/imagenet_vid_val.json")
     for image in content["images"]:
         name = f"Data/VID/{image['file_name']}"
-        clean = root / "test_0.0" / name
-        same = filecmp.cmp(test / name, clean, shallow=False)
+        same = filecmp.cmp(test / name, root / "test_0.0" / name, shallow=False)
         image["is_vid_train_frame"] = not same
     write_json(root / "degraded_frames.json", content)
     for image in content["images"]:
@@ -56,18 +54,14 @@ def write_key_frames(root: Path) -> None:
 
 
 def check_annotations(root: Path, expected: dict[str, str] = SHA256) -> None:
-    """Compare the annotations with those of this version.
-
-    Raises:
-        InputError: if they differ.
-    """
+    """Raise InputError if the annotations differ from those of this version."""
     for name, digest in expected.items():
         found = sha256(str(root / name))[: len(digest)]
         if found != digest:
             raise InputError(
                 f"{root / name} has SHA-256 {found}..., not {digest}... as in version {VERSION} of "
                 "the synthetic data: its videos were cut off or drawn by another version of NumPy "
-                "or OpenCV; remove the folder, and install the versions of the README."
+                "or OpenCV; remove the folder, and install the versions of constraints.txt."
             )
 
 

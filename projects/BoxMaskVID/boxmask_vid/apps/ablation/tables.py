@@ -67,19 +67,15 @@ def cell(value: dict, *, signed: bool = False) -> str:
 
 
 def _accuracy(model: dict, splits: list[str]) -> list[str]:
-    return [
-        model["title"],
-        str(len(model["seeds"])),
-        *(cell(model["splits"][split]["AP50"]) for split in splits),
-    ]
+    accuracies = [cell(model["splits"][split]["AP50"]) for split in splits]
+    return [model["title"], str(len(model["seeds"])), *accuracies]
 
 
 def _details(model: dict, split: str, motions: list[str]) -> list[str]:
     names = "AP", "AP75", *motions
-    values = [cell({**model["splits"][split][name], "low": None}) for name in names]
     return [
         model["title"],
-        *values,
+        *(cell({**model["splits"][split][name], "low": None}) for name in names),
         f"{model['seconds_per_frame']:.3f}",
         f"{model['training_seconds'] / 60:.1f}",
         f"{model['training_gib']:.2f}",

@@ -1,4 +1,4 @@
-"""Checks and fixes of a COCO-VID JSON file, and pictures of what a training reads from it."""
+"""Checks and fixes of a COCO-VID JSON file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from detectron2.data import DatasetCatalog, MetadataCatalog
-from tabulate import tabulate
-
-from ...config import get_config_file
-from ...data import register_vid_instances
-from ...engine.setup import build_cfg
 from ...files import read_json, write_json
-from .checks import FORM, CheckReport, Finding, check_content, fix_content
-from .training_samples import draw_training_samples
+from .checks import FORM, check_content, fix_content
 
 
 def check_vid_json(
@@ -43,85 +36,18 @@ def check_vid_json(
         FileNotFoundError: if there is no such file.
         InputError: if it is not JSON.
     """
-    content = _read(json_file)
-    splits = [(str(path), _read(path)) for path in others]
+    content = read_json(json_file)
+    splits = [(str(path), read_json(path)) for path in others]
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
-    print(f"{json_file}: {_table(found)}")
+    print(f"{json_file}: {found}")
     if fixed is not None and isinstance(content, dict) and not found.findings[FORM].count:
         content, done = fix_content(content, found)
         write_json(fixed, content)
         print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
         found = check(content)
-        print(f"{fixed}: {_table(found)}")
+        print(f"{fixed}: {found}")
     if report is not None:
-        write_json(report, _as_json(found))
+        write_json(report, found.as_json())
         print(f"wrote {report}")
-    return not found.has_errors
-
-
-def draw_samples(
-    json_file: Path, images: Path, output: Path, *, count: int, config_file: str | None = None
-) -> list[Path]:
-    """Write pictures of key and reference frames as a training sees them.
-
-    Args:
-        json_file: COCO-VID JSON that can be trained on.
-        images: image root.
-        output: folder for the pictures.
-        count: number of key frames.
-        config_file: config whose ``INPUT`` is used; None for that of the ImageNet VID models.
-
-    Raises:
-        InputError: if the JSON cannot be trained on.
-    """
-    name = f"to draw: {json_file}"
-    register_vid_instances(name, {}, str(json_file), str(images))
-    try:
-        config = config_file or get_config_file("Base-VideoRCNN-DC5.yaml")
-        cfg = build_cfg(config, ["DATASETS.TRAIN", repr((name,))])
-        written = draw_training_samples(cfg, name, output, count=count)
-    finally:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
-    print(f"wrote {len(written)} pictures to {output}")
-    return written
-
-
-def _read(path: Path) -> object:
-    if not path.is_file():
-        raise FileNotFoundError(f"File {path} not found: check the path.")
-    return read_json(path)
-
-
-def _severity(finding: Finding) -> str:
-    return "error" if finding.is_error else "warning"
-
-
-def _table(report: CheckReport) -> str:
-    rows = [
-        [_severity(finding), finding.check, finding.count, "\n".join(finding.first)]
-        for finding in report.findings.values()
-        if finding.count
-    ]
-    if not rows:
-        return "nothing found"
-    return "\n" + tabulate(rows, headers=["", "check", "count", "the first of them"])
-
-
-def _as_json(report: CheckReport) -> dict:
-    findings = report.findings.values()
-    return {
-        "errors": sum(finding.count for finding in findings if finding.is_error),
-        "warnings": sum(finding.count for finding in findings if not finding.is_error),
-        "findings": [
-            {
-                "check": finding.check,
-                "severity": _severity(finding),
-                "count": finding.count,
-                "first": finding.first,
-            }
-            for finding in findings
-            if finding.count
-        ],
-    }
+    return not found.count("error")

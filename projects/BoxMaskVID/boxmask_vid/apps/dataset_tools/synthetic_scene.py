@@ -39,19 +39,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneBox:
-    """Box of an object on a frame.
+    """Box of an object on a frame."""
 
-    Attributes:
-        track: number of the object in its video.
-        label: position of its class in :data:`CLASS_NAMES`.
-        box: ``x1, y1, x2, y2`` in pixels, the last pixel included.
-        occluded: whether a large part of it is hidden.
-    """
-
-    track: int
-    label: int
-    box: tuple[int, int, int, int]
-    occluded: bool
+    track: int  # number of the object in its video
+    label: int  # position of its class in CLASS_NAMES
+    box: tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels, the last pixel included
+    occluded: bool  # whether a large part of it is hidden
 
 
 @dataclass(frozen=True)
@@ -78,15 +71,10 @@ class _VisibleObject:
 def render_video(
     scene: Scene, seed: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, list[SceneBox]]]:
-    """Render the frames of one video.
+    """Render BGR frames (HEIGHT, WIDTH, 3) uint8 of a video, each with the boxes of its objects.
 
-    Args:
-        scene: its length and difficulty.
-        seed: determines everything; its last number is also the class of the first object, so that
-            consecutive numbers give all classes.
-
-    Yields:
-        a BGR frame (HEIGHT, WIDTH, 3) uint8 and the boxes of its objects.
+    The seed determines everything; its last number is also the class of the first object, so that
+    consecutive numbers give all classes.
     """
     rng = np.random.default_rng(seed)
     background = _background(rng)
@@ -99,7 +87,8 @@ def render_video(
     ]
     bars = [_bar(rng, scene.frames) for _ in range(rng.integers(2))]
     for index in range(scene.frames):
-        frame = _crop(background, pan[index])
+        x, y = (MARGIN + pan[index]).round().astype(int)
+        frame = background[y : y + HEIGHT, x : x + WIDTH]
         visible: list[_VisibleObject] = []
         for item in objects:
             paint, alpha = _place(item, index)
@@ -153,11 +142,6 @@ def _background(rng: np.random.Generator) -> np.ndarray:
         cv2.fillConvexPoly(blend, cv2.convexHull(corners.astype(np.int32)), colour.tolist())
         picture = 0.45 * picture + 0.55 * blend
     return np.clip(picture, 0, 255).astype(np.float32)
-
-
-def _crop(background: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    x, y = (MARGIN + shift).round().astype(int)
-    return background[y : y + HEIGHT, x : x + WIDTH]
 
 
 def _object(rng: np.random.Generator, label: int, x: float, frames: int) -> _Object:

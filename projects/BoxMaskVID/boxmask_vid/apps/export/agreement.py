@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from detectron2.structures import Instances
@@ -13,17 +14,11 @@ from .formats import Function
 
 @dataclass(frozen=True)
 class Case:
-    """A key frame, its references, and what the model detects in it.
+    """A key frame, its references, and what the model detects in it."""
 
-    Attributes:
-        image: (3, H, W) uint8.
-        references: any number of reference frames, each (3, H, W) uint8.
-        found: detections of the model; boxes in pixels of the image.
-    """
-
-    image: torch.Tensor
-    references: Sequence[torch.Tensor]
-    found: Instances
+    image: torch.Tensor  # (3, H, W) uint8
+    references: Sequence[torch.Tensor]  # any number of reference frames, each (3, H, W) uint8
+    found: Instances  # detections of the model; boxes in pixels of the image
 
 
 @dataclass(frozen=True)
@@ -35,12 +30,7 @@ class Difference:
 
 
 def difference(functions: dict[str, Function], case: Case) -> Difference:
-    """Difference between graphs and the model in a case.
-
-    Args:
-        functions: the exported graphs by their names.
-        case: the frames to compare on, with the detections of the model.
-    """
+    """Difference between graphs, given by their names, and the model in a case."""
     memory: list[torch.Tensor] = []
     if "encode" in functions:
         # without references: tensors of no rows
@@ -67,13 +57,13 @@ def compare(
         the largest differences; infinite if these are not the same detections.
     """
     if len(found) != len(scores):
-        return Difference(float("inf"), float("inf"))
+        return Difference(inf, inf)
     if not len(found):
         return Difference(0.0, 0.0)
-    distance = torch.cdist(found.pred_boxes.tensor, boxes, p=float("inf"))
-    distance[found.pred_classes[:, None] != classes] = float("inf")
+    distance = torch.cdist(found.pred_boxes.tensor, boxes, p=inf)
+    distance[found.pred_classes[:, None] != classes] = inf
     pixels, other = distance.min(dim=1)
     if len(other.unique()) < len(other):
-        return Difference(float("inf"), float("inf"))
+        return Difference(inf, inf)
     score = (found.scores - scores[other]).abs()
     return Difference(pixels.max().item(), score.max().item())

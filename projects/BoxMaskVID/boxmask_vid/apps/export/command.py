@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -23,26 +23,9 @@ from ...video import open_frames
 from ..dataset_tools import Scene, render_video
 from .agreement import Case, Difference, difference
 from .formats import FORMATS
-from .graphs import Graph, Port, build_graphs
+from .graphs import Graph, build_graphs
 
 CHECKED_FRAMES = 4
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Options of an export.
-
-    Attributes:
-        output: folder for graphs and ``model.json``.
-        formats: names in ``FORMATS``.
-        check_input: video file, folder or glob of images to check on; None for a synthetic video.
-        tolerance: largest difference from the model, in pixels and in score.
-    """
-
-    output: Path
-    formats: Sequence[str] = tuple(FORMATS)
-    check_input: str | None = None
-    tolerance: float = 1e-3
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -71,28 +54,39 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export as the command line says.
+    """Export as the command line says; raise the errors of :func:`export_model`."""
+    export_model(
+        build_cfg(args.config_file, args.opts),
+        args.output,
+        formats=args.format,
+        check_input=args.check_input,
+        tolerance=args.tolerance,
+    )
 
-    Raises:
-        FileNotFoundError, InputError: as :func:`export_model`.
-    """
-    options = ExportOptions(args.output, args.format, args.check_input, args.tolerance)
-    export_model(build_cfg(args.config_file, args.opts), options)
 
-
-def export_model(cfg: CfgNode, options: ExportOptions) -> None:
+def export_model(
+    cfg: CfgNode,
+    output: Path,
+    *,
+    formats: Sequence[str] = tuple(FORMATS),
+    check_input: str | None = None,
+    tolerance: float = 1e-3,
+) -> None:
     """Export a model, check the graphs, and write them.
 
     Args:
-        cfg: the config, with weights.
-        options: what to write, and how to check it.
+        cfg: config of the model, with weights.
+        output: folder for graphs and ``model.json``.
+        formats: names in ``FORMATS``.
+        check_input: video file, folder or glob of images to check on; None for a synthetic video.
+        tolerance: largest difference from the model, in pixels and in score.
 
     Raises:
         FileNotFoundError: if the weights or the frames to check on do not exist.
         InputError: if the model cannot be exported, a package is missing, the exported graphs
             detect something else than the model, or the output cannot be written.
     """
-    for name in options.formats:
+    for name in formats:
         FORMATS[name].check_packages()
     cfg = cfg.clone()
     cfg.MODEL.DEVICE = "cpu"
@@ -100,22 +94,22 @@ def export_model(cfg: CfgNode, options: ExportOptions) -> None:
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     predictor = VideoPredictor(cfg)
     graphs = build_graphs(cfg, predictor.model)
-    cases = _cases(predictor, options.check_input)
+    cases = _cases(predictor, check_input)
     files: dict[str, bytes] = {}
-    for name in options.formats:
+    for name in formats:
         form = FORMATS[name]
         saved = {graph.name: form.save(graph) for graph in graphs}
         functions = {graph: form.load(content) for graph, content in saved.items()}
-        _check(name, [difference(functions, case) for case in cases], options.tolerance)
+        _check(name, [difference(functions, case) for case in cases], tolerance)
         files |= {f"{graph}{form.suffix}": content for graph, content in saved.items()}
     for file, content in files.items():
-        with written_whole(options.output / file) as unfinished:
+        with written_whole(output / file) as unfinished:
             unfinished.write_bytes(content)
-    write_json(options.output / "model.json", describe(cfg, graphs, options.formats))
+    write_json(output / "model.json", describe(cfg, graphs, formats))
     print(
         f"compared on {sum(len(case.found) for case in cases)} detections with "
         f"0 to {max(len(case.references) for case in cases)} references\n"
-        f"{options.output}: {', '.join([*files, 'model.json'])}"
+        f"{output}: {', '.join([*files, 'model.json'])}"
     )
 
 
@@ -142,16 +136,12 @@ def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> d
         },
         "graphs": {
             graph.name: {
-                "inputs": [_port(port) for port in graph.inputs],
-                "outputs": [_port(port) for port in graph.outputs],
+                "inputs": [asdict(port) for port in graph.inputs],
+                "outputs": [asdict(port) for port in graph.outputs],
             }
             for graph in graphs
         },
     }
-
-
-def _port(port: Port) -> dict:
-    return {"name": port.name, "dtype": port.dtype, "shape": list(port.shape)}
 
 
 def _cases(predictor: VideoPredictor, source: str | None) -> list[Case]:

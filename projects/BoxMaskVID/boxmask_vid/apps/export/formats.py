@@ -25,26 +25,15 @@ Function = Callable[[Sequence[torch.Tensor]], list[torch.Tensor]]
 
 @dataclass(frozen=True)
 class Format:
-    """File format of a graph.
+    """File format of a graph."""
 
-    Attributes:
-        suffix: suffix of the file.
-        packages: packages that it needs besides PyTorch.
-        save: from a graph to the content of the file.
-        load: from the content to a function that runs it on the CPU.
-    """
-
-    suffix: str
-    packages: tuple[str, ...]
-    save: Callable[[Graph], bytes]
-    load: Callable[[bytes], Function]
+    suffix: str  # of the file
+    packages: tuple[str, ...]  # that it needs besides PyTorch
+    save: Callable[[Graph], bytes]  # from a graph to the content of the file
+    load: Callable[[bytes], Function]  # from the content to a function that runs it on the CPU
 
     def check_packages(self) -> None:
-        """Check that the packages are installed.
-
-        Raises:
-            InputError: if one of the packages is missing.
-        """
+        """Raise InputError if one of the packages is not installed."""
         missing = [package for package in self.packages if find_spec(package) is None]
         if missing:
             raise InputError(
@@ -66,10 +55,9 @@ def _load_torchscript(content: bytes) -> Function:
     with _quietly():
         module = torch.jit.load(io.BytesIO(content))
 
+    @torch.no_grad()
     def run(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        with torch.no_grad():
-            found = module(*inputs)
-        return list(found)
+        return list(module(*inputs))
 
     return run
 

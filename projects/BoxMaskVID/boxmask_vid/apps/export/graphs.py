@@ -30,17 +30,11 @@ TRACED_SIZE = 120, 152
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a graph.
+    """An input or output of a graph."""
 
-    Attributes:
-        name: of the tensor.
-        dtype: of its numbers, as NumPy calls it.
-        shape: its lengths; a name where they are free.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
+    name: str  # of the tensor
+    dtype: str  # of its numbers, as NumPy calls it
+    shape: tuple[int | str, ...]  # its lengths; a name where they are free
 
     @property
     def free_axes(self) -> dict[int, str]:
@@ -66,12 +60,7 @@ def build_graphs(cfg: CfgNode, model: VideoRCNN) -> list[Graph]:
       concatenated along the first axis, to boxes, scores, classes, and the memory of the image
       itself, which need not be among the references.
 
-    Args:
-        cfg: config of the model.
-        model: model with its weights, on the CPU.
-
-    Raises:
-        InputError: if the model cannot be exported.
+    The model is on the CPU. Raises InputError if it cannot be exported.
     """
     _check_exportable(cfg, model)
     cfg = cfg.clone()
@@ -150,11 +139,8 @@ def _detect(
 ) -> tuple:
     """Boxes, scores, classes, and the memory of the image.
 
-    Args:
-        model: see :func:`build_graphs`.
-        image: (3, H, W) uint8.
-        stages: keys and values of references, M rows each.
-        maps: one tensor (T, C, h, w) of the T references; none without Temporal RoI Align.
+    ``stages`` are keys and values of references, M rows each; ``maps`` is one tensor (T, C, h, w),
+    none without Temporal RoI Align.
     """
     proposals, rois, own_stages, own_maps = _look(model, image)
     heads = model.roi_heads
@@ -194,13 +180,7 @@ def _look(
 def _align(
     temporal_roi_align: TemporalROIAlign, rois: torch.Tensor, maps: torch.Tensor
 ) -> torch.Tensor:
-    """``TemporalROIAlign.forward`` on references in one tensor, along which a loop goes.
-
-    Args:
-        temporal_roi_align: the module.
-        rois: (R, C, P, P).
-        maps: (T, C, h, w).
-    """
+    """``TemporalROIAlign.forward`` of (R, C, P, P) on references in one tensor (T, C, h, w)."""
     count, channels, height, width = rois.shape
     cells = rois.permute(0, 2, 3, 1).flatten(0, 2)
     similar = _most_similar_of_each(cells, maps.flatten(2), temporal_roi_align.num_most_similar)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ...evaluation import Detections, GroundTruth, read_detections, score, write_detections
-from ...evaluation.comparison import compare, comparison_table
+from ...evaluation.scores import compare
+from ...evaluation.tables import comparison_table
 from .link_classifier import LinkClassifier
 from .videos import learn_links, with_seq_nms, with_tubelets
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .iou import iou_matrix
+from ...errors import InputError
+from ...evaluation.matching import iou_matrix
 
 MAX_STEPS = 500  # it converges after some tens
 RIDGE = 1e-3  # keeps weights finite if the two classes are separable
@@ -16,22 +17,13 @@ RIDGE = 1e-3  # keeps weights finite if the two classes are separable
 
 @dataclass(frozen=True)
 class LinkClassifier:
-    """Logistic regression on features of two boxes; the default weights are set by hand.
-
-    Attributes:
-        iou: weight of their IoU.
-        distance: weight of the distance of their centres in units of their size, the mean
-            ``sqrt(w h)`` of the two.
-        size: weight of ``|log w1/w2| + |log h1/h2|``.
-        classes: weight of the cosine of their class scores.
-        bias: added to the weighted sum.
-    """
+    """Weights of a logistic regression on features of two boxes; the defaults are set by hand."""
 
     iou: float = 6.0
-    distance: float = -4.0
-    size: float = -2.0
-    classes: float = 3.0
-    bias: float = -2.0
+    distance: float = -4.0  # of their centres, over their mean size, which is sqrt(w h)
+    size: float = -2.0  # |log w1/w2| + |log h1/h2|
+    classes: float = 3.0  # cosine of their class scores
+    bias: float = -2.0  # added to the weighted sum
 
     def probabilities(
         self,
@@ -42,15 +34,11 @@ class LinkClassifier:
     ) -> np.ndarray:
         """(A, B) probabilities that boxes of a frame and of the next frame are the same object.
 
-        Args:
-            boxes: (A, 4) x, y, w, h in pixels.
-            class_scores: (A, K).
-            next_boxes: (B, 4).
-            next_class_scores: (B, K).
+        Boxes are (A, 4) and (B, 4): x, y, w, h in pixels. Class scores are (A, K) and (B, K).
         """
         features = link_features(boxes, class_scores, next_boxes, next_class_scores)
         weights = [self.iou, self.distance, self.size, self.classes]
-        return _sigmoid(features @ weights + self.bias)
+        return 1 / (1 + np.exp(-np.clip(features @ weights + self.bias, -500, 500)))
 
     @classmethod
     def fit(
@@ -63,15 +51,16 @@ class LinkClassifier:
                 (A,), tracks (A,).
 
         Raises:
-            ValueError: if no two boxes of consecutive frames are of one track, or all are.
+            InputError: if no two boxes of consecutive frames are of one track, or all are.
         """
         pairs = [pair for video in videos for pair in _pairs_of_video(*video)]
         features = np.concatenate([np.zeros((0, 4)), *(pair[0].reshape(-1, 4) for pair in pairs)])
         same = np.concatenate([np.zeros(0, dtype=bool), *(pair[1].reshape(-1) for pair in pairs)])
         if same.all() or not same.any():
-            raise ValueError(
-                f"{same.sum()} of {len(same)} pairs of boxes in consecutive frames are of the same "
-                "track: use videos with pairs that are and pairs that are not."
+            raise InputError(
+                f"The links cannot be learned: {same.sum()} of {len(same)} pairs of boxes in "
+                "consecutive frames are of the same track: use videos with pairs that are and "
+                "pairs that are not."
             )
         return cls(*_logistic_regression(features, same).tolist())
 
@@ -136,10 +125,6 @@ def _logistic_regression(features: np.ndarray, labels: np.ndarray) -> np.ndarray
 
     optimizer.step(loss)
     return weights.detach().numpy()
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

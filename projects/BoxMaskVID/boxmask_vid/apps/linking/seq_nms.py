@@ -6,11 +6,12 @@ Shapes: N detections of one video.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from .iou import iou_matrix
+from ...evaluation.matching import iou_matrix
 
 RESCORING: dict[str, Callable[[np.ndarray], float]] = {"average": np.mean, "max": np.max}
 
@@ -29,8 +30,8 @@ def seq_nms(
 
     For each class: boxes of consecutive frames are linked where their IoU is above ``link_iou``;
     the path with the largest sum of scores is taken out, together with the boxes of its frames that
-    overlap it; and again, until no box is left. Of equal paths that which starts in the earlier
-    frame is taken, of equal boxes that which comes first.
+    overlap it; and again, until no box is left. Among equal paths, the one that starts in the
+    earlier frame is taken; among equal boxes, the first one.
 
     Args:
         frames: (N,) int, number of the frame in the video.
@@ -71,10 +72,8 @@ class _Paths:
         self.boxes = [np.asarray(boxes[rows], dtype=np.float64) for rows in self.members]
         self.scores = [np.asarray(scores[rows], dtype=np.float64) for rows in self.members]
         self.links: list[np.ndarray | None] = [
-            iou_matrix(here, there) > link_iou if number + 1 == following else None
-            for here, there, number, following in zip(
-                self.boxes[:-1], self.boxes[1:], numbers[:-1], numbers[1:], strict=True
-            )
+            iou_matrix(here, there) > link_iou if step == 1 else None
+            for (here, there), step in zip(pairwise(self.boxes), np.diff(numbers), strict=True)
         ]
         self.links.append(None)
         self.value = [value.copy() for value in self.scores]
@@ -83,9 +82,9 @@ class _Paths:
 
     def pop_best(self, suppression_iou: float) -> np.ndarray | None:
         """Positions of the boxes on the best path; None when no box is left."""
-        first = int(self.best.argmax()) if len(self.best) else 0
-        if not len(self.best) or self.best[first] == -np.inf:
+        if (self.best == -np.inf).all():
             return None
+        first = int(self.best.argmax())
         path = [int(self.value[first].argmax())]
         last = first
         while (following := self._following(last, path[-1])) is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .iou import iou_matrix
+from ...evaluation.matching import iou_matrix
 from .link_classifier import LinkClassifier
 
 SAME_OBJECT_IOU = 0.7  # of boxes of different classes in one frame
@@ -39,7 +39,7 @@ def link_tubelets(
         boxes: (N, 4) x, y, w, h in pixels.
         scores: (N,).
         classes: (N,) int.
-        classifier: says which objects are linked.
+        classifier: gives the probability that two objects are the same.
         smoothing: standard deviation, in frames, of the Gaussian that smooths boxes; 0: none.
 
     Returns:
@@ -89,14 +89,12 @@ def _objects(
         taken = set()
         for place, member in enumerate(members):
             column = columns[member]
-            seed = next(
-                (
-                    earlier
-                    for earlier in np.flatnonzero(near[place, :place])
-                    if earlier in seeds and (seeds[earlier], column) not in taken
-                ),
-                place,
+            free = (
+                earlier
+                for earlier in np.flatnonzero(near[place, :place])
+                if earlier in seeds and (seeds[earlier], column) not in taken
             )
+            seed = next(free, place)
             if seed == place:
                 seeds[place] = count
                 count += 1
@@ -129,9 +127,8 @@ def _link(
 
 def _chains(following: np.ndarray) -> list[np.ndarray]:
     """Objects of each tubelet, in order of frames."""
-    heads = np.setdiff1d(np.arange(len(following)), following)
     chains = []
-    for head in heads:
+    for head in np.setdiff1d(np.arange(len(following)), following):
         chain = [head]
         while following[chain[-1]] >= 0:
             chain.append(following[chain[-1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -26,9 +27,7 @@ def with_seq_nms(
 ) -> Detections:
     """Detections after :func:`seq_nms`, which describes the options.
 
-    Args:
-        ground_truth: gives the frames of the videos; its boxes are not used.
-        detections: detections in its images.
+    The ground truth gives the frames of the videos; its boxes are not used.
 
     Raises:
         InputError: if a score is negative.
@@ -57,14 +56,9 @@ def with_tubelets(
 ) -> Detections:
     """Detections after :func:`link_tubelets`, which describes the options.
 
-    Args:
-        ground_truth: gives the frames of the videos; its boxes are not used.
-        detections: detections in its images.
+    The ground truth gives the frames of the videos; its boxes are not used.
     """
-
-    def link(*columns: np.ndarray) -> Columns:
-        return link_tubelets(*columns, classifier=classifier, smoothing=smoothing)
-
+    link = partial(link_tubelets, classifier=classifier, smoothing=smoothing)
     return _in_each_video(ground_truth, detections, link)
 
 
@@ -76,13 +70,9 @@ def learn_links(ground_truth: GroundTruth) -> LinkClassifier:
     """
     used = (ground_truth.tracks >= 0) & ~ground_truth.is_crowd
     columns = (ground_truth.frames, ground_truth.boxes, ground_truth.classes, ground_truth.tracks)
-    used_columns = [column[used] for column in columns]
-    videos = ground_truth.videos[used]
-    parts = [tuple(column[rows] for column in used_columns) for rows in _rows_by_value(videos)]
-    try:
-        return LinkClassifier.fit(parts)
-    except ValueError as error:
-        raise InputError(f"The links cannot be learned: {error}") from error
+    columns_used = [column[used] for column in columns]
+    videos = _rows_by_value(ground_truth.videos[used])
+    return LinkClassifier.fit([tuple(column[rows] for column in columns_used) for rows in videos])
 
 
 def _in_each_video(

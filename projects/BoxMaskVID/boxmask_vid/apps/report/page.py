@@ -8,19 +8,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...files import written_whole
 from . import pictures, plots, tables
-from .analysis.calibration import LOWEST_SCORE
+from .analysis.confidence import LOWEST_SCORE
 from .report_data import ReportData
 
 
-def report_html(data: ReportData, images: Path | None) -> str:
-    """The whole page.
+def write_report(path: Path, data: ReportData, images: Path | None) -> None:
+    """Write the page to a file, whole or not at all.
 
-    Args:
-        data: content of the report.
-        images: folder that file names are relative to; None: no pictures.
+    File names are relative to the folder ``images``; None: no pictures.
 
     Raises:
-        InputError: if a picture cannot be read.
+        InputError: if a picture cannot be read, or the file cannot be written.
     """
     environment = Environment(
         loader=PackageLoader(__package__),
@@ -31,22 +29,9 @@ def report_html(data: ReportData, images: Path | None) -> str:
     )
     for function in (tables.percent, tables.number, tables.integer):
         environment.filters[function.__name__] = function
-    return environment.get_template("report.html").render(
-        data=data,
-        images=images,
-        tables=tables,
-        plots=plots,
-        pictures=pictures,
-        lowest_score=LOWEST_SCORE,
+    modules = {"tables": tables, "plots": plots, "pictures": pictures}
+    content = environment.get_template("report.html").render(
+        data=data, images=images, lowest_score=LOWEST_SCORE, **modules
     )
-
-
-def write_report(path: Path, data: ReportData, images: Path | None) -> None:
-    """Write :func:`report_html` to a file, whole or not at all.
-
-    Raises:
-        InputError: if a picture cannot be read, or the file cannot be written.
-    """
-    content = report_html(data, images)
     with written_whole(path) as unfinished:
         unfinished.write_text(content, encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,21 +26,15 @@ LEGEND = {
 
 
 class Box(NamedTuple):
-    """A rectangle in a picture."""
+    """A rectangle in a picture, and its label, in pixels of the frame."""
 
-    place: dict[str, float]  # x, y, width and height in pixels of the frame
+    place: dict[str, float]  # x, y, width and height
     colour: str
     dashed: bool
-
-
-class Label(NamedTuple):
-    """A text on a coloured rectangle, in pixels of the frame."""
-
-    x: float
-    y: float
-    width: float
-    colour: str
     text: str
+    label_x: float
+    label_y: float
+    label_width: float
 
 
 class Picture(NamedTuple):
@@ -51,18 +44,14 @@ class Picture(NamedTuple):
     source: str  # data URI
     width: int
     height: int
-    boxes: Sequence[Box]
-    labels: Sequence[Label]
     font_size: float
+    boxes: list[Box]
 
 
 def frames_of_video(data: ReportData, video: int, root: Path) -> list[Picture]:
-    """The frame with the most errors of each quarter of a video.
+    """Frames with the most errors, one of each quarter of a video, above the score threshold.
 
-    Args:
-        data: its detections above the threshold are drawn.
-        video: position in ``GroundTruth.video_ids``.
-        root: folder that file names are relative to.
+    ``video`` is a position in ``GroundTruth.video_ids``; file names are relative to ``root``.
 
     Raises:
         InputError: if a picture cannot be read.
@@ -79,24 +68,17 @@ def _picture(data: ReportData, image: int, root: Path) -> Picture:
     truth, detections, errors = data.ground_truth, data.confident, data.confident_errors
     found = set(errors.matches.taken[errors.matches.true_positive].tolist())
     height, width = truth.image_sizes[image].tolist()
-    labels = _Labels(font_size=width / 36, right=width, bottom=height)
-    boxes = []
+    source, number = _jpeg(root / data.file_names[image]), truth.image_frames[image]
+    picture = Picture(number, source, width, height, width / 36, [])
     for box in np.flatnonzero(truth.images == image):
-        boxes.append(Box(_place(truth.boxes[box]), TRUTH_COLOUR, box not in found))
-        labels.add(truth.boxes[box], TRUTH_COLOUR, truth.class_names[truth.classes[box]], top=True)
+        text, dashed = truth.class_names[truth.classes[box]], box not in found
+        _draw(picture, truth.boxes[box], TRUTH_COLOUR, text, dashed=dashed, above=True)
     for row in np.flatnonzero(detections.images == image):
         kind = errors.kinds[row]
         colour = KIND_COLOURS[KINDS[kind]] if kind >= 0 else RIGHT_COLOUR
-        boxes.append(Box(_place(detections.boxes[row]), colour, False))
         text = f"{truth.class_names[detections.classes[row]]} {detections.scores[row]:.2f}"
-        labels.add(detections.boxes[row], colour, text, top=False)
-    source = _jpeg(root / data.file_names[image])
-    number = truth.image_frames[image]
-    return Picture(number, source, width, height, boxes, labels.placed, labels.font_size)
-
-
-def _place(box: np.ndarray) -> dict[str, float]:
-    return dict(zip(("x", "y", "width", "height"), box.round(1).tolist(), strict=True))
+        _draw(picture, detections.boxes[row], colour, text, dashed=False, above=False)
+    return picture
 
 
 def _jpeg(path: Path) -> str:
@@ -110,25 +92,20 @@ def _jpeg(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode()}"
 
 
-class _Labels:
-    """Labels of boxes, moved down until they do not cover each other."""
-
-    def __init__(self, *, font_size: float, right: float, bottom: float) -> None:
-        self.placed: list[Label] = []
-        self.font_size = font_size
-        self._right, self._bottom = right, bottom  # of the picture
-        self._taken: list[tuple[float, float, float]] = []  # left, right, top
-
-    def add(self, box: np.ndarray, colour: str, text: str, *, top: bool) -> None:
-        """Place a label above or below a box, but inside the picture."""
-        height, width = 1.25 * self.font_size, (0.62 * len(text) + 0.4) * self.font_size
-        left = max(min(float(box[0]), self._right - width), 0.0)
-        above, below = float(box[1]) - height, float(box[1] + box[3])
-        y = max(above, 0.0) if top else min(below, self._bottom - height)
-        while any(
-            left < right and other < left + width and abs(y - place) < height
-            for other, right, place in self._taken
-        ):
-            y += height / 4
-        self._taken.append((left, left + width, y))
-        self.placed.append(Label(left, y, width, colour, text))
+def _draw(
+    picture: Picture, box: np.ndarray, colour: str, text: str, *, dashed: bool, above: bool
+) -> None:
+    """Add a box, with a label that lies in the picture and covers no other."""
+    height, width = 1.25 * picture.font_size, (0.62 * len(text) + 0.4) * picture.font_size
+    left = max(min(float(box[0]), picture.width - width), 0.0)
+    top, bottom = float(box[1]) - height, float(box[1] + box[3])
+    y = max(top, 0.0) if above else min(bottom, picture.height - height)
+    while any(
+        left < other.label_x + other.label_width
+        and other.label_x < left + width
+        and abs(y - other.label_y) < height
+        for other in picture.boxes
+    ):
+        y += height / 4
+    place = dict(zip(("x", "y", "width", "height"), box.round(1).tolist(), strict=True))
+    picture.boxes.append(Box(place, colour, dashed, text, left, y, width))

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...evaluation.average_precision import RECALLS
-from .analysis.calibration import BINS, Calibration
+from .analysis.confidence import BINS, Calibration
 from .analysis.errors import KINDS
 
 if TYPE_CHECKING:
@@ -48,12 +48,7 @@ class Plot(NamedTuple):
 
 
 def precision_recall(curves: dict[str, np.ndarray], class_names: Sequence[str]) -> Plot:
-    """Means over classes by motion, and classes.
-
-    Args:
-        curves: (C, 101) of each motion range.
-        class_names: C.
-    """
+    """Means over classes by motion, and classes, of curves (C, 101) of each motion range."""
 
     def draw(left: Axes, right: Axes) -> None:
         for name, values in curves.items():

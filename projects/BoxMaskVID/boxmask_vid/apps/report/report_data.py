@@ -10,21 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from ...data.datasets.vid_json import read_vid_json
+from ...evaluation.average_precision import precision_at_recalls
 from ...evaluation.coco import CocoMatching
 from ...evaluation.detection_file import read_detections
 from ...evaluation.detections import Detections
 from ...evaluation.ground_truth import GroundTruth
 from ...evaluation.motion import MOTION_RANGES, motion_iou
 from ...evaluation.scores import Scores, score
-from .analysis.calibration import Calibration, calibration
-from .analysis.confusion import confusion_matrix
-from .analysis.delta_ap import DeltaAP, delta_ap
-from .analysis.errors import Errors, find_errors
-from .analysis.groups import box_groups
-from .analysis.operating_point import OperatingPoint, best_operating_point, confident
-from .analysis.precision_recall import precision_at_recalls
+from .analysis.confidence import Calibration, OperatingPoint, best_operating_point, calibration
+from .analysis.delta_ap import DeltaAP, box_groups, delta_ap
+from .analysis.errors import Errors, VideoErrors, confusion_matrix, errors_by_video, find_errors
 from .analysis.stability import TrackStability, track_stability
-from .analysis.videos import VideoErrors, errors_by_video
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ class ReportData:
 
     @cached_property
     def confident(self) -> Detections:
-        """Detections above the threshold."""
-        return confident(self.detections, self.point.threshold)
+        """Detections above the threshold; none if it is NaN."""
+        return self.detections[self.detections.scores >= self.point.threshold]
 
     @cached_property
     def confident_errors(self) -> Errors:
@@ -114,10 +110,7 @@ class ReportData:
         for title, groups in self.groups.items():
             parts |= {(title, name): group for name, group in groups.items()}
         return {
-            key: (
-                int((group & single).sum()),
-                delta_ap(truth, self.detections, self.errors, group),
-            )
+            key: (int(group[single].sum()), delta_ap(truth, self.detections, self.errors, group))
             for key, group in parts.items()
         }
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...evaluation.motion import MOTION_RANGES
 from ...evaluation.scores import SCORERS, Metric
 from .analysis.errors import KINDS, MISSED
 from .report_data import ReportData
 
 BLUE, ORANGE = "31, 119, 180", "213, 94, 0"
+METRICS = [("coco", "AP"), ("coco", "AP50"), ("coco", "AP75"), ("ilsvrc", "AP50"), ("mega", "AP50")]
 STRIPS = 12  # tracks
 STRIP_WIDTH = 600  # pixels, as in the template
 KIND_MEANINGS = {
@@ -70,14 +70,12 @@ def integer(value: int) -> str:
 def cards(data: ReportData) -> list[tuple[str, str, str]]:
     """The most important figures: title, value and what is below it."""
     result = []
-    for title, scorer, name in (
-        ("AP", "coco", "AP"),
-        ("AP50", "coco", "AP50"),
-        *((f"AP50, {scorer}", scorer, "AP50") for scorer in SCORERS[1:]),
-    ):
-        metric = Metric(scorer, "all", name)
-        low, high = map(percent, data.scores.interval(metric))
-        result.append((title, percent(data.scores.mean(metric)), f"{low} to {high}"))
+    for scorer, name in METRICS:
+        if name != "AP75":
+            title = name if scorer == "coco" else f"{name}, {scorer}"
+            metric = Metric(scorer, "all", name)
+            low, high = map(percent, data.scores.interval(metric))
+            result.append((title, percent(data.scores.mean(metric)), f"{low} to {high}"))
     threshold = f"at score ≥ {number(data.point.threshold, 2)}"
     for title, share in (("precision", data.point.precision), ("recall", data.point.recall)):
         result.append((title, percent(share), threshold))
@@ -86,12 +84,10 @@ def cards(data: ReportData) -> list[tuple[str, str, str]]:
 
 def scores(data: ReportData) -> Table:
     """AP by scorer and motion."""
-    names = [("coco", name) for name in ("AP", "AP50", "AP75")]
-    names += [(scorer, "AP50") for scorer in SCORERS[1:]]
     ranges = data.motion_ranges
     rows = [
         (f"{scorer} {name}", [_score(data, Metric(scorer, motion, name)) for motion in ranges])
-        for scorer, name in names
+        for scorer, name in METRICS
     ]
     heads = []
     for name in ranges:
@@ -144,11 +140,9 @@ def gains(data: ReportData) -> Table:
 def steadiness(data: ReportData) -> Table:
     """Stability along tracks, by motion and class."""
     result = data.stability
-    motion = data.motion[result.first_boxes]
     groups = {"all tracks": np.ones(len(result), dtype=bool)}
-    for name, (low, high) in MOTION_RANGES.items():
-        if name != "all":
-            groups[f"motion: {name}"] = (motion >= low) & (motion <= high)
+    for name, group in data.groups["motion"].items():
+        groups[f"motion: {name}"] = group[result.first_boxes]
     for label, name in enumerate(data.ground_truth.class_names):
         groups[f"class: {name}"] = result.classes == label
     rows = []
@@ -165,9 +159,8 @@ def steadiness(data: ReportData) -> Table:
 
 def strips(data: ReportData) -> list[Strip]:
     """Tracks with the largest fragment errors, of those that change at all."""
-    result = data.stability
-    fragment = np.nan_to_num(result.fragment)
-    lengths = np.array([len(found) for found in result.found], dtype=int)
+    fragment = np.nan_to_num(data.stability.fragment)
+    lengths = np.array([len(found) for found in data.stability.found], dtype=int)
     chosen = np.lexsort((-lengths, -fragment))[:STRIPS]
     return [_strip(data, track) for track in chosen[fragment[chosen] > 0]]
 

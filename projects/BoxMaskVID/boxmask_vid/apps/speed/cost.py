@@ -1,7 +1,9 @@
-"""Cost of a computation on any machine: floating-point operations and bytes moved."""
+"""Cost of a computation: floating-point operations and bytes moved; peak memory of processes."""
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
+GIB = 2**30
 _BAG = torch.ops.aten._embedding_bag_forward_only, torch.ops.aten._embedding_bag
 
 
@@ -60,3 +63,9 @@ class CostCounter(TorchDispatchMode):
             tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
             self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return out
+
+
+def peak_bytes() -> int:
+    """Largest resident memory that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

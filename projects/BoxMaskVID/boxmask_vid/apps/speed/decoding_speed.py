@@ -34,10 +34,7 @@ Reader = Callable[[int], np.ndarray]  # of a frame's number
 def run_benchmark(folder: Path, *, frames: int = FRAMES, rounds: int = ROUNDS) -> None:
     """Write frames as video and JPEG files, read them in turn, and print a table.
 
-    Args:
-        folder: place for the files.
-        frames: number of frames; at most 2 ** BITS.
-        rounds: how often each file is read.
+    There are at most 2 ** BITS frames; each file is read ``rounds`` times.
     """
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # it complains about each of its wrong frames
     write_files(folder, frames)
@@ -55,12 +52,11 @@ def run_benchmark(folder: Path, *, frames: int = FRAMES, rounds: int = ROUNDS) -
     for key, measured in results.items():
         times, _, times_anywhere, _ = zip(*measured, strict=True)
         _, wrong, _, wrong_anywhere = measured[0]
-        rows.append(
-            [*key, f"{median(times):.1f}", wrong, f"{median(times_anywhere):.1f}", wrong_anywhere]
-        )
+        rows.append([*key, median(times), wrong, median(times_anywhere), wrong_anywhere])
     size = f"{WIDTH} x {HEIGHT}"
     print(f"{frames} frames of {size}; median of {rounds} rounds; {PICKS} frames anywhere")
-    print(tabulate(rows, ["file", "reader", "ms in order", "wrong", "ms anywhere", "wrong"]))
+    header = ["file", "reader", "ms in order", "wrong", "ms anywhere", "wrong"]
+    print(tabulate(rows, header, floatfmt=".1f"))
 
 
 def write_files(folder: Path, frames: int) -> None:

@@ -16,7 +16,7 @@ from ...data import build_vid_train_loader, register_vid_instances
 from ...engine import build_cfg
 from ...files import write_json
 from ..dataset_tools import CocoVidBuilder, key_frames
-from .memory import GIB, peak_bytes
+from .cost import GIB, peak_bytes
 
 VIDEOS, FRAMES = 3862, 1_122_397  # of ImageNet VID train
 SIZE = (1280, 720)

@@ -28,8 +28,7 @@ from ...files import write_json
 from ...modeling.fast import restore
 from ...progress import progress
 from ...structures import BoxMasks
-from .cost import CostCounter
-from .memory import GIB, peak_bytes
+from .cost import GIB, CostCounter, peak_bytes
 from .stopwatch import Stopwatch
 
 

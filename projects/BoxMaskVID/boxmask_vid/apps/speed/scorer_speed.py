@@ -41,14 +41,9 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def run_benchmark(args: argparse.Namespace) -> None:
     """Write random data, and print seconds and memory of scoring them."""
-    frames = round(FRAMES * args.share)
-    write_random_data(
-        args.folder,
-        videos=max(1, round(VIDEOS * args.share)),
-        frames=frames,
-        boxes=round(BOXES * args.share),
-        per_frame=args.per_frame,
-    )
+    videos, frames, boxes = (round(count * args.share) for count in (VIDEOS, FRAMES, BOXES))
+    counts = {"videos": max(1, videos), "frames": frames, "boxes": boxes}
+    write_random_data(args.folder, **counts, per_frame=args.per_frame)
     print(f"{frames} frames, {args.per_frame} detections each; seconds, peak memory in GB")
     if args.pycocotools:
         _print_values("pycocotools", measure(run_pycocotools, args.folder))
@@ -60,11 +55,8 @@ def run_benchmark(args: argparse.Namespace) -> None:
 def random_ground_truth(videos: int, frames: int, boxes: int, seed: int = 0) -> GroundTruth:
     """Tracks that wander through videos.
 
-    Args:
-        videos: number of videos.
-        frames: number of frames of all videos together.
-        boxes: number of boxes of all frames together; at most 3 times as many as frames.
-        seed: seed of all randomness.
+    ``frames`` and ``boxes`` count those of all videos together; there are at most 3 times as many
+    boxes as frames.
     """
     rng = np.random.default_rng(seed)
     lengths = np.full(videos, frames // videos)
@@ -104,13 +96,7 @@ def random_detections(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Detections like a detector's: half around objects (a third of those with a wrong class).
 
-    Args:
-        ground_truth: result of :func:`random_ground_truth`.
-        per_frame: detections of each frame.
-        seed: seed of all randomness.
-
-    Returns:
-        images, classes, scores, boxes, ordered by image; see :meth:`Detections.ordered`.
+    Returns images, classes, scores, boxes, ordered by image; see :meth:`Detections.ordered`.
     """
     rng = np.random.default_rng(seed)
     frames = len(ground_truth.image_ids)

@@ -5,57 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import pyplot as plt
 
 from ...errors import InputError
+from ..training_plot import save_figure
 
 
 def plot_stages(report: dict, path: Path) -> None:
     """Draw seconds per frame by stage, the formulation of the papers beside ours.
 
-    Args:
-        report: see :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
-        path: PNG to write.
+    The report is that of :func:`~boxmask_vid.apps.speed.model_speed.compare_models`.
     """
     names = [name for name in ("paper", "ours", "single_frame") if name in report["stages"]]
     stages = list(dict.fromkeys(key for name in names for key in report["stages"][name]))
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    bottom = [0.0] * len(names)
+    bottom = np.zeros(len(names))
     for stage in stages:
         seconds = [report["stages"][name].get(stage, 0.0) for name in names]
         axes.bar(names, seconds, bottom=bottom, label=stage)
-        bottom = [low + height for low, height in zip(bottom, seconds, strict=True)]
+        bottom = bottom + seconds
     axes.set_ylabel("seconds per frame")
     axes.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def plot_sweep(reports: Sequence[dict], key: str, path: Path) -> None:
-    """Draw time and memory against a setting, e.g. the number of references.
+    """Draw time and memory of reports against a config key, e.g. the number of references.
 
-    Args:
-        reports: one for each value.
-        key: config key, given on the command line of each of them.
-        path: PNG to write.
-
-    Raises:
-        InputError: if a report lacks the key.
+    Raises InputError if a report lacks the key: it is on the command line of all of them.
     """
     if any(key not in report["opts"] for report in reports):
         raise InputError(f"A benchmark was run without {key}: give it to each of them.")
     values = [int(report["opts"][report["opts"].index(key) + 1]) for report in reports]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for measured, label, axis in zip(
-        ("seconds", "peak_gib"), ("seconds per frame", "peak memory, GiB"), axes, strict=True
-    ):
+    labels = {"seconds": "seconds per frame", "peak_gib": "peak memory, GiB"}
+    for (measured, label), axis in zip(labels.items(), axes, strict=True):
         for name in ("paper", "ours"):
             if name in reports[0]:
                 axis.plot(values, [report[name][measured] for report in reports], "o-", label=name)
         axis.set(xlabel=key, ylabel=label, ylim=(0, None))
         axis.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -26,26 +26,20 @@ from ...video import FrameSource, VideoWriter, open_frames
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 from .track_linker import TrackLinker
 
+WINDOW = "BoxMaskVID"
+Result = tuple[int, np.ndarray, Instances]  # number of a frame, the frame, its detections
+
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """Options that all videos share.
+    """Options that all videos share."""
 
-    Attributes:
-        threshold: lowest score of a detection.
-        online: look at frames of the past only.
-        tracks: link detections of an object over frames.
-        fps: frames per second of the output; None for those of the input.
-        show: show the frames in a window.
-        resume: continue from the JSON lines of an interrupted run.
-    """
-
-    threshold: float = 0.5
-    online: bool = False
-    tracks: bool = False
-    fps: float | None = None
-    show: bool = False
-    resume: bool = False
+    threshold: float = 0.5  # lowest score of a detection
+    online: bool = False  # look at frames of the past only
+    tracks: bool = False  # link detections of an object over frames
+    fps: float | None = None  # frames per second of the output; None for those of the input
+    show: bool = False  # show the frames in a window
+    resume: bool = False  # continue from the JSON lines of an interrupted run
 
 
 @dataclass(frozen=True)
@@ -59,22 +53,16 @@ class VideoTask:
     coco: Path | None = None
 
     def __str__(self) -> str:
-        outputs = self.video, self.jsonl, self.csv, self.coco
-        return ", ".join(str(path) for path in outputs if path is not None)
+        return ", ".join(str(path) for path in astuple(self)[1:] if path is not None)
 
 
 class Annotator:
-    """A model and options to annotate videos with."""
+    """A model and options to annotate videos with.
+
+    Raises InputError if the config has no weights, or they are not those of the model.
+    """
 
     def __init__(self, cfg: CfgNode, options: AnnotationOptions) -> None:
-        """
-        Args:
-            cfg: the config, with weights.
-            options: options of all videos.
-
-        Raises:
-            InputError: if there are no weights, or they are not those of the model.
-        """
         self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
@@ -100,7 +88,8 @@ class Annotator:
             InputError: if it cannot be read to its end, or an output cannot be written.
         """
         options = self._options
-        source = open_frames(_camera_or_path(task.input))
+        is_camera = task.input.isdigit() and not Path(task.input).exists()
+        source = open_frames(int(task.input) if is_camera else task.input)
         if source.length is None and not self._online:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task)
@@ -112,8 +101,15 @@ class Annotator:
         count = 0
         with ExitStack() as files:
             video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
-            tables = self._tables(task, files)
-            lines = self._lines(task, len(done), files)
+            tables: list[CsvFile | CocoFile] = []
+            if task.csv:
+                tables.append(files.enter_context(CsvFile(task.csv)))
+            if task.coco:
+                tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+            lines = None
+            if task.jsonl:
+                log = JsonLinesLog(task.jsonl, self._provenance(task), keep=len(done))
+                lines = files.enter_context(log)
             files.callback(lambda: print(f"{task.input}: {count} frames -> {task}"))
             frames = chain(self._repeated(source, done), self._detected(source, len(done)))
             for frame, image, instances in watch(frames, total=source.length, what="frame"):
@@ -127,15 +123,13 @@ class Annotator:
                 drawn = _drawn(visualizer, image, instances, tracks)
                 video.write(drawn)
                 count += 1
-                if options.show and _window_is_closed(drawn):
-                    break
+                if options.show:
+                    cv2.imshow(WINDOW, drawn)
+                    if cv2.waitKey(1) == ord("q"):
+                        break
 
     def _done(self, task: VideoTask) -> list[dict]:
-        """Records of the frames that an earlier run has written.
-
-        Raises:
-            InputError: if it was of another input, model or option.
-        """
+        """Records of the frames that an earlier run, of the same input and model, has written."""
         if not self._options.resume or task.jsonl is None:
             return []
         found = read_json_lines(task.jsonl, self._provenance(task))
@@ -153,31 +147,14 @@ class Annotator:
             "--input": str(Path(task.input).resolve()),
         }
 
-    def _lines(self, task: VideoTask, keep: int, files: ExitStack) -> JsonLinesLog | None:
-        if task.jsonl is None:
-            return None
-        return files.enter_context(JsonLinesLog(task.jsonl, self._provenance(task), keep=keep))
-
-    def _tables(self, task: VideoTask, files: ExitStack) -> list[CsvFile | CocoFile]:
-        tables: list[CsvFile | CocoFile] = []
-        if task.csv:
-            tables.append(files.enter_context(CsvFile(task.csv)))
-        if task.coco:
-            tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
-        return tables
-
-    def _repeated(
-        self, source: FrameSource, done: list[dict]
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+    def _repeated(self, source: FrameSource, done: list[dict]) -> Iterator[Result]:
         """Frames of an interrupted run, with what it detected."""
         for record, image in zip(done, source, strict=False):
             height, width = image.shape[:2]
             instances = record_instances(record, (height, width), self._class_names)
             yield record["frame"], image, instances
 
-    def _detected(
-        self, source: FrameSource, start: int
-    ) -> Iterator[tuple[int, np.ndarray, Instances]]:
+    def _detected(self, source: FrameSource, start: int) -> Iterator[Result]:
         if self._online:
             results = self._predictor.predict_stream(source)
         else:
@@ -188,15 +165,8 @@ class Annotator:
             yield result["frame"], result["image"], good
 
 
-def _camera_or_path(text: str) -> str | int:
-    return int(text) if text.isdigit() and not Path(text).exists() else text
-
-
 def _drawn(
-    visualizer: VideoVisualizer,
-    image: np.ndarray,
-    instances: Instances,
-    tracks: list[int] | None,
+    visualizer: VideoVisualizer, image: np.ndarray, instances: Instances, tracks: list[int] | None
 ) -> np.ndarray:
     """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
     if tracks is not None:
@@ -207,11 +177,3 @@ def _drawn(
     frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
     return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-
-
-WINDOW = "BoxMaskVID"
-
-
-def _window_is_closed(frame: np.ndarray) -> bool:
-    cv2.imshow(WINDOW, frame)
-    return cv2.waitKey(1) == ord("q")

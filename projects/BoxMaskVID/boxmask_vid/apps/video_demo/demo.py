@@ -68,11 +68,18 @@ def run(args: argparse.Namespace) -> None:
     options = AnnotationOptions(
         args.threshold, args.online, args.tracks, args.fps, args.show, args.resume
     )
-    if args.serve:
-        _serve(cfg, options, args.host, args.port)
-    else:
+    if not args.serve:
         outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
         _annotate_inputs(cfg, options, _tasks(args.input, outputs))
+        return
+    try:
+        from .serve import serve
+    except ImportError as error:  # the libraries of the page are optional
+        raise InputError(
+            f"--serve needs a package that is not installed ({error.name}): pip install -c "
+            "constraints.txt '.[serve]', or run tools/setup_environment.py."
+        ) from error
+    serve(cfg, options, host=args.host, port=args.port)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -89,20 +96,15 @@ def _check_options(args: argparse.Namespace) -> None:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
 
 
-def _serve(cfg: CfgNode, options: AnnotationOptions, host: str, port: int) -> None:
-    try:
-        from .serve import serve
-    except ImportError as error:  # the libraries of the page are optional
-        raise InputError(
-            f"--serve needs a package that is not installed ({error.name}): pip install -c "
-            "constraints.txt '.[serve]', or run tools/setup_environment.py."
-        ) from error
-    serve(cfg, options, host=host, port=port)
-
-
 def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[VideoTask]) -> None:
     if options.show:
-        _check_window()
+        try:
+            cv2.namedWindow(WINDOW)
+        except cv2.error as error:
+            raise InputError(
+                "--show needs a window, and this OpenCV has none: install opencv-python instead of "
+                "opencv-python-headless, on a machine with a screen."
+            ) from error
     annotator = Annotator(cfg, options)
     failures = []
     for task in tasks:
@@ -130,7 +132,7 @@ def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = [Path(name) for name in inputs]
+    paths = map(Path, inputs)
     stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
     files = [output / f"{stem}{suffix}" for stem in stems]
     if len(set(files)) < len(files):
@@ -139,13 +141,3 @@ def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[
             f"{output}: rename them or run them one by one."
         )
     return files
-
-
-def _check_window() -> None:
-    try:
-        cv2.namedWindow(WINDOW)
-    except cv2.error as error:
-        raise InputError(
-            "--show needs a window, and this OpenCV has none: install opencv-python instead of "
-            "opencv-python-headless, on a machine with a screen."
-        ) from error

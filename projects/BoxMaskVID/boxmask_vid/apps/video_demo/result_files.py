@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import torch
 from detectron2.structures import Boxes, Instances
@@ -24,16 +24,9 @@ def frame_record(
 ) -> dict:
     """Record of a frame: a line of JSON.
 
-    Args:
-        frame: its number, from 0.
-        time: when it is shown, in seconds.
-        instances: its detections.
-        class_names: names of the classes.
-        tracks: numbers of the tracks of the detections, if they are linked.
-
-    Returns:
-        ``frame``, ``time``, and ``detections``: for each ``class``, ``score``, ``box`` (``x1, y1,
-        x2, y2`` in pixels of the frame) and ``track``, None if they are not linked.
+    It has ``frame`` (its number, from 0), ``time`` (when it is shown, in seconds), and
+    ``detections``: for each ``class``, ``score``, ``box`` (``x1, y1, x2, y2`` in pixels of the
+    frame) and ``track``, None if they are not linked.
     """
     detections = [
         {"class": class_names[category], "score": score, "box": box, "track": track}
@@ -51,13 +44,12 @@ def frame_record(
 def record_instances(record: dict, size: tuple[int, int], class_names: Sequence[str]) -> Instances:
     """Detections of a record; ``size`` is the (height, width) of its frame."""
     found = record["detections"]
+    classes = [class_names.index(row["class"]) for row in found]
     return Instances(
         size,
         pred_boxes=Boxes(torch.tensor([row["box"] for row in found]).reshape(-1, 4)),
         scores=torch.tensor([row["score"] for row in found]),
-        pred_classes=torch.tensor(
-            [class_names.index(row["class"]) for row in found], dtype=torch.int64
-        ),
+        pred_classes=torch.tensor(classes, dtype=torch.int64),
     )
 
 
@@ -66,8 +58,7 @@ def checked_records(
 ) -> Iterator[dict]:
     """Records of the frames 0, 1, 2, ... as :func:`frame_record` makes them.
 
-    Raises:
-        InputError: if one of them, read from ``path``, is not such a record.
+    Raises InputError if one of them, read from ``path``, is not such a record.
     """
     for number, record in enumerate(records):
         try:
@@ -127,13 +118,8 @@ class CocoFile(GrowingFile):
             self.write(text)
             self._valid += len(text)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
         with open(self._unfinished, "r+b") as file:
             file.truncate(self._valid)
             file.seek(self._valid)

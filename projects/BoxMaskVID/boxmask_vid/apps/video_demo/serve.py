@@ -32,14 +32,8 @@ HEADERS = {
 def serve(cfg: CfgNode, options: AnnotationOptions, *, host: str, port: int) -> None:
     """Serve the page until Ctrl-C; then all files are deleted.
 
-    Args:
-        cfg: the config, with weights.
-        options: options of all videos.
-        host: address of the page.
-        port: port of the page; 0 for any that is free.
-
-    Raises:
-        InputError: if the address does not exist or is in use.
+    Port 0 stands for any that is free. Raises InputError if the address does not exist or is in
+    use, and as :class:`~boxmask_vid.apps.video_demo.annotator.Annotator` does.
     """
     try:
         listening = socket.create_server((host, port))
@@ -48,7 +42,6 @@ def serve(cfg: CfgNode, options: AnnotationOptions, *, host: str, port: int) -> 
             f"The page cannot be served at --host {host} --port {port} ({error}): choose others."
         ) from error
     host, port = listening.getsockname()
-    is_private = ipaddress.ip_address(host).is_loopback
     # services are ended by SIGTERM; files are deleted then, too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
@@ -57,7 +50,9 @@ def serve(cfg: CfgNode, options: AnnotationOptions, *, host: str, port: int) -> 
         closing(Uploads(Annotator(cfg, options), Path(folder))) as uploads,
     ):
         app = build_app(uploads)
-        if is_private:  # any other host name comes from a foreign web page
+        if ipaddress.ip_address(
+            host
+        ).is_loopback:  # any other host name comes from a foreign web page
             app.config["TRUSTED_HOSTS"] = [host, "localhost"]
         else:
             print("Everyone who can reach this machine can use the page.")
@@ -106,13 +101,9 @@ def build_app(uploads: Uploads) -> Flask:
 
     @app.get("/videos/<name>/detections.jsonl")
     def detections(name: str) -> Response:
-        video = known(name)
-        return send_file(
-            video.lines,
-            "application/jsonl",
-            as_attachment=True,
-            download_name=f"{video.stem}.jsonl",
-        )
+        video, kind = known(name), "application/jsonl"
+        file_name = f"{video.stem}.jsonl"
+        return send_file(video.lines, kind, as_attachment=True, download_name=file_name)
 
     @app.delete("/videos/<name>")
     def forget(name: str) -> tuple[str, int]:
@@ -120,9 +111,6 @@ def build_app(uploads: Uploads) -> Flask:
         return "", 204
 
     def known(name: str) -> Upload:
-        video = uploads.get(name)
-        if video is None:
-            abort(404)
-        return video
+        return uploads.get(name) or abort(404)
 
     return app

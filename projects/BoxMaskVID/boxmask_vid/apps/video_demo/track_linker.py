@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from detectron2.structures import Boxes, Instances, pairwise_iou
@@ -16,6 +16,7 @@ class _Track:
     frame: int
 
 
+@dataclass(kw_only=True)
 class TrackLinker:
     """Links each detection to the track of its class that it overlaps most, best pairs first.
 
@@ -23,29 +24,19 @@ class TrackLinker:
     return lost boxes as if they were detections.
     """
 
-    def __init__(self, *, min_iou: float = 0.3, patience: int = 10) -> None:
-        """
-        Args:
-            min_iou: overlap with the last box of a track at which a detection belongs to it.
-            patience: frames after which a track that is not seen again has ended.
-        """
-        self._min_iou = min_iou
-        self._patience = patience
-        self._tracks: list[_Track] = []
-        self._next_number = 0
-        self._frame = 0
+    min_iou: float = 0.3  # overlap with the last box of a track at which a detection belongs to it
+    patience: int = 10  # frames after which a track that is not seen again has ended
+    _tracks: list[_Track] = field(default_factory=list)
+    _next_number: int = 0
+    _frame: int = 0
 
     def link(self, instances: Instances) -> list[int]:
-        """Link the detections of the next frame.
+        """Link the detections of the next frame, which are on the CPU.
 
-        Args:
-            instances: N detections, on the CPU, with ``pred_boxes`` and ``pred_classes``.
-
-        Returns:
-            N numbers of tracks, from 0; a number is never used again.
+        Returns a number of a track for each, from 0; a number is never used again.
         """
         self._tracks = [
-            track for track in self._tracks if self._frame - track.frame <= self._patience
+            track for track in self._tracks if self._frame - track.frame <= self.patience
         ]
         boxes = instances.pred_boxes.tensor.float()
         categories = instances.pred_classes.tolist()
@@ -67,7 +58,7 @@ class TrackLinker:
         overlap = pairwise_iou(Boxes(boxes), last)
         of_tracks = torch.tensor([track.category for track in self._tracks])
         overlap[torch.tensor(categories)[:, None] != of_tracks] = 0
-        pairs = (overlap >= self._min_iou).nonzero()
+        pairs = (overlap >= self.min_iou).nonzero()
         best_first = overlap[tuple(pairs.T)].argsort(descending=True, stable=True)
         linked: dict[int, _Track] = {}
         taken = set()

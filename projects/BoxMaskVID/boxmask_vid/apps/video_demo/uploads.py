@@ -28,32 +28,22 @@ class TooManyVideos(Exception):
 
 
 class Upload:
-    """An uploaded video, its annotation and its results.
-
-    Attributes:
-        annotated: the annotated video, which exists after the first frames.
-        lines: its detections as JSON lines.
-        stem: the name of the upload, without its suffix.
-        finished: when it was done, in seconds of the monotonic clock; None before.
-    """
+    """An uploaded video, its annotation and its results."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._path = folder / "upload" / (secure_filename(name) or "video")
-        self.annotated, self.lines = folder / "annotated.mp4", folder / "detections.jsonl"
+        self.annotated = folder / "annotated.mp4"  # exists after the first frames
+        self.lines = folder / "detections.jsonl"
         self.stem = self._path.stem
-        self.finished: float | None = None
+        self.finished: float | None = None  # when it was done, on the monotonic clock
         self._sentence = ""
         self._started, self._done = 0.0, 0
         self._total: int | None = None
         self._unwanted = threading.Event()
 
     def receive(self, content: IO[bytes]) -> None:
-        """Write the content of the upload to the disk.
-
-        Raises:
-            OSError: if there is no room.
-        """
+        """Write the content of the upload to the disk; raise OSError if there is no room."""
         self._path.parent.mkdir(parents=True)
         with self._path.open("wb") as file:
             shutil.copyfileobj(content, file)
@@ -80,9 +70,8 @@ class Upload:
     def progress(self) -> dict:
         """Progress for the page.
 
-        Returns:
-            ``done`` and ``total`` frames, ``seconds`` of work, ``finished`` at the end, a
-            ``sentence`` if something was wrong, ``playable`` if there is a result.
+        ``done`` and ``total`` frames, ``seconds`` of work, ``finished`` at the end, a ``sentence``
+        if something was wrong, ``playable`` if there is a result.
         """
         return {
             "done": self._done,
@@ -113,34 +102,23 @@ class _Unwanted(Exception):
 
 
 class Uploads:
-    """All uploaded videos; they are annotated one after the other."""
+    """All uploaded videos, below ``folder``; they are annotated one after the other."""
 
     def __init__(self, annotator: Annotator, folder: Path) -> None:
-        """
-        Args:
-            annotator: annotates all videos.
-            folder: folder of all files.
-        """
         self._annotator = annotator
         self._folder = folder
         self._uploads: dict[str, Upload] = {}
         self._worker = ThreadPoolExecutor(max_workers=1)
 
     def add(self, name: str, content: IO[bytes]) -> str:
-        """Take a video.
+        """Take a video file of a name; return the key of the video.
 
-        Args:
-            name: name of the file.
-            content: content of the file.
-
-        Returns:
-            the key of the video.
-
-        Raises:
-            TooManyVideos: if there are ``MOST_VIDEOS``.
-            OSError: if there is no room.
+        Raises TooManyVideos if there are ``MOST_VIDEOS``, OSError if there is no room.
         """
-        self._forget_old()
+        now = time.monotonic()
+        for key, upload in list(self._uploads.items()):
+            if upload.finished is not None and now - upload.finished > KEPT:
+                self.forget(key)
         if len(self._uploads) >= MOST_VIDEOS:
             raise TooManyVideos(f"The limit of {MOST_VIDEOS} videos is reached: try again later.")
         key = secrets.token_urlsafe(16)
@@ -160,9 +138,8 @@ class Uploads:
 
     def forget(self, key: str) -> None:
         """Delete a video and its results; if it is being annotated, that stops."""
-        upload = self._uploads.get(key)
-        if upload is not None:
-            upload.delete()
+        if upload := self._uploads.get(key):
+            upload.delete()  # first: who asks for it finds no files either
             self._uploads.pop(key, None)
 
     def close(self) -> None:
@@ -170,9 +147,3 @@ class Uploads:
         for key in list(self._uploads):
             self.forget(key)
         self._worker.shutdown()
-
-    def _forget_old(self) -> None:
-        now = time.monotonic()
-        for key, upload in list(self._uploads.items()):
-            if upload.finished is not None and now - upload.finished > KEPT:
-                self.forget(key)

@@ -11,13 +11,9 @@ from .registration import register_vid_instances
 
 # name: (JSON, image root)
 VIDEO_DATASETS = {
-    "imagenet_vid_train": ("ILSVRC2015/coco_vid/imagenet_vid_train.json", "ILSVRC2015/Data/VID"),
-    "imagenet_vid_val": ("ILSVRC2015/coco_vid/imagenet_vid_val.json", "ILSVRC2015/Data/VID"),
-    "synthetic_vid_train": (
-        "synthetic_vid/coco_vid/imagenet_vid_train.json",
-        "synthetic_vid/Data/VID",
-    ),
-    "synthetic_vid_val": ("synthetic_vid/coco_vid/imagenet_vid_val.json", "synthetic_vid/Data/VID"),
+    f"{name}_{split}": (f"{tree}/coco_vid/imagenet_vid_{split}.json", f"{tree}/Data/VID")
+    for name, tree in (("imagenet_vid", "ILSVRC2015"), ("synthetic_vid", "synthetic_vid"))
+    for split in ("train", "val")
 }
 STILL_DATASETS = {
     "imagenet_det_30plus1_train": (

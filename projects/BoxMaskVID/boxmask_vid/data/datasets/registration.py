@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -20,14 +21,9 @@ def register_vid_instances(
     *,
     key_frames_only: bool | None = None,
 ) -> None:
-    """Register a data set of videos with Detectron2.
+    """Register videos with Detectron2, under a name for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
 
-    Args:
-        name: name for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
-        metadata: other entries for the metadata.
-        json_file: COCO-VID JSON.
-        image_root: folder that its file names are relative to.
-        key_frames_only: see :func:`load_vid_json`.
+    ``metadata`` has more entries for the metadata; for the others see :func:`load_vid_json`.
     """
 
     def load() -> list[dict]:
@@ -79,18 +75,16 @@ def is_of_videos(dataset_name: str) -> bool:
     return MetadataCatalog.get(dataset_name).get("evaluator_type") == "vid"
 
 
-def video_index(dataset_name: str) -> VideoIndex:
-    """Index all frames of registered videos by (dataset_name, video_id); empty for still images."""
-    metadata = MetadataCatalog.get(dataset_name)
-    if not is_of_videos(dataset_name):
-        return VideoIndex({})
-    table = read_vid_json(metadata.json_file)
-    root = metadata.image_root
+def video_index(*dataset_names: str) -> VideoIndex:
+    """Index all frames of registered videos by (dataset_name, video_id); none of still images."""
     videos: dict[Hashable, Sequence[str]] = {}
-    starts = np.flatnonzero(np.diff(table.video_ids, prepend=np.nan))
-    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
-        names = [join_root(root, name) for name in table.file_names[start:end]]
-        videos[dataset_name, int(table.video_ids[start])] = names
+    for dataset_name in filter(is_of_videos, dataset_names):
+        metadata = MetadataCatalog.get(dataset_name)
+        table = read_vid_json(metadata.json_file)
+        starts = np.flatnonzero(np.diff(table.video_ids, prepend=np.nan))
+        for start, end in pairwise([*starts, len(table)]):
+            names = [join_root(metadata.image_root, name) for name in table.file_names[start:end]]
+            videos[dataset_name, int(table.video_ids[start])] = names
     return VideoIndex(videos)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +32,6 @@ class VIDColumns:
     """
 
     def __init__(self, content: object) -> None:
-        """
-        Args:
-            content: the decoded JSON.
-        """
         lists = content if isinstance(content, dict) else {}
         self.records: dict[str, list[dict]] = {}
         self.not_records: dict[str, list[int]] = {}
@@ -115,7 +113,7 @@ class VIDColumns:
         try:
             return np.asarray(values, dtype=np.float64).reshape(len(values))
         except (TypeError, ValueError, OverflowError):
-            return np.array(_floats(values))
+            return np.array([_floats(value, ()) for value in values])
 
     @cached_property
     def _parsed_boxes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -126,14 +124,8 @@ class VIDColumns:
             boxes = np.zeros(0)
         if boxes.shape == (len(values), 4) and boxes.dtype.kind in "biuf":
             return boxes.astype(np.float64), np.ones(len(values), dtype=bool)
-        is_box = np.array([_has_four_numbers(value) for value in values])
-        try:  # NumPy also reads numbers that are written as text
-            return np.asarray(values, dtype=np.float64).reshape(len(values), 4), is_box
-        except (TypeError, ValueError, OverflowError):
-            boxes = np.full((len(values), 4), np.nan)
-            for row in np.flatnonzero(is_box):
-                boxes[row] = _floats(values[row])
-            return boxes, is_box
+        boxes = np.array([_floats(value, (4,)) for value in values])
+        return boxes, np.array([_has_four_numbers(value) for value in values])
 
 
 def is_whole_number(value: object) -> bool:
@@ -142,18 +134,14 @@ def is_whole_number(value: object) -> bool:
 
 
 def _has_four_numbers(value: object) -> bool:
-    if not isinstance(value, Iterable):
-        return False
-    sides = list(value)
+    sides = list(value) if isinstance(value, Iterable) else []
     return len(sides) == 4 and all(isinstance(side, (int, float, np.number)) for side in sides)
 
 
-def _floats(values: Iterable) -> list[float]:
-    """Floats of numbers, NaN for anything else."""
-    floats = []
-    for value in values:
-        try:
-            floats.append(float(value) if isinstance(value, (int, float, np.number)) else np.nan)
-        except OverflowError:
-            floats.append(np.nan)
-    return floats
+def _floats(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Floats of numbers, also of those written as text; NaN for anything else."""
+    with suppress(TypeError, ValueError, OverflowError):
+        floats = np.asarray(value, dtype=np.float64)
+        if floats.shape == shape:
+            return floats
+    return np.full(shape, np.nan)

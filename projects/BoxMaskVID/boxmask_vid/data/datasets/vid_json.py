@@ -23,7 +23,7 @@ from ...errors import InputError
 from ...files import read_json
 from ..video_frame_names import join_root
 from .vid_columns import VIDColumns
-from .vid_rules import OVER_THE_EDGE, content_violations, describe, form_violations
+from .vid_rules import OVER_THE_EDGE, content_violations, form_violations
 
 logger = logging.getLogger(__name__)
 
@@ -99,11 +99,7 @@ def read_vid_json(json_file: str) -> VIDTable:
 
 
 def vid_table(content: object, source: str) -> VIDTable:
-    """Check the content of a COCO-VID JSON.
-
-    Args:
-        content: the decoded JSON.
-        source: name for error messages, such as the file name.
+    """Check the decoded content of a COCO-VID JSON, which messages call ``source``.
 
     Raises:
         InputError: if it breaks a rule of the format.
@@ -112,12 +108,11 @@ def vid_table(content: object, source: str) -> VIDTable:
     for violations in chain(form_violations(columns), content_violations(columns)):
         first = violations.rows[0]
         if violations.sentence is not None:
-            raise InputError(f"{source}: {violations.sentence(first)}")
+            raise InputError(f"{source}: {violations.describe(first, violations.sentence)}")
         if violations.rule == OVER_THE_EDGE:
-            annotation = describe("annotations", columns.records["annotations"][first])
             logger.warning(
                 f"{source}: {len(violations.rows)} boxes reach over the edge of their image and "
-                f"are clipped in training, the first in {annotation}."
+                f"are clipped in training, the first in {violations.describe(first, '{who}')}."
             )
     small = (columns.boxes[:, 2:] < 1).any(axis=1).sum()
     if small:
@@ -137,33 +132,31 @@ def _table(columns: VIDColumns) -> VIDTable:
     order, by_id = columns.frame_order, np.argsort(columns.numbers("categories", "id"))
     category_ids = columns.numbers("categories", "id")[by_id]
     names = columns.values("categories", "name")
-    images = {
-        field: columns.numbers("images", field)[order]
-        for field in ("id", "video_id", "frame_id", "is_vid_train_frame")
-    }
     rows = np.argsort(order)[columns.image_rows]  # frame of each annotation
     by_frame = np.argsort(rows, kind="stable")
-    boxes = columns.boxes[by_frame]
-    areas = columns.areas[by_frame]
-    annotations = {
-        field: columns.numbers("annotations", field)[by_frame]
-        for field in ("id", "category_id", "instance_id", "iscrowd", "occluded")
-    }
+    boxes, areas = columns.boxes[by_frame], columns.areas[by_frame]
+
+    def of_images(field: str) -> np.ndarray:
+        return columns.numbers("images", field)[order]
+
+    def of_annotations(field: str) -> np.ndarray:
+        return columns.numbers("annotations", field)[by_frame]
+
     return VIDTable(
         category_ids=category_ids,
         category_names=tuple(str(names[index]) for index in by_id),
         file_names=np.array(columns.file_names, dtype=object)[order],
-        image_ids=images["id"],
-        video_ids=images["video_id"],
-        frame_ids=images["frame_id"],
+        image_ids=of_images("id"),
+        video_ids=of_images("video_id"),
+        frame_ids=of_images("frame_id"),
         sizes=columns.sizes[order],
-        is_key_frame=images["is_vid_train_frame"].astype(bool),
+        is_key_frame=of_images("is_vid_train_frame").astype(bool),
         annotation_ends=np.cumsum(np.bincount(rows, minlength=len(order))),
-        annotation_ids=annotations["id"],
+        annotation_ids=of_annotations("id"),
         boxes=boxes,
         areas=np.where(areas < 0, boxes[:, 2] * boxes[:, 3], areas),
-        classes=np.searchsorted(category_ids, annotations["category_id"]),
-        tracks=annotations["instance_id"],
-        is_crowd=annotations["iscrowd"].astype(bool),
-        occluded=annotations["occluded"],
+        classes=np.searchsorted(category_ids, of_annotations("category_id")),
+        tracks=of_annotations("instance_id"),
+        is_crowd=of_annotations("iscrowd").astype(bool),
+        occluded=of_annotations("occluded"),
     )

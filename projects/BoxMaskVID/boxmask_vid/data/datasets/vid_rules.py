@@ -6,8 +6,10 @@ look at whole columns, and at single records only where something is wrong.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,25 +28,40 @@ OPTIONAL_NUMBERS = {
 FORM = "sections and fields"
 NO_BOX = "boxes that are no boxes"
 OVER_THE_EDGE = "boxes over the edge"
+OPTIONAL = "optional fields"
+CORRECT_OR_ADD = "correct it, or add what is missing"
+MISSING_LISTS = {
+    "videos": "a COCO-VID file lists them; still images without videos are registered with "
+    "detectron2's register_coco_instances",
+    "images": "a COCO-VID file has categories, videos, images and annotations",
+}
 
 
 @dataclass(frozen=True)
 class Violations:
     """Records of a list that break a rule.
 
-    Attributes:
-        rule: name of the rule.
-        section: the list.
-        rows: positions of the records in it, one at least.
-        offender: short description of the record at a position.
-        sentence: what is wrong with it, and the remedy; None where it can be loaded all the same.
+    ``offender`` and ``sentence`` are templates of the fields of a record, of ``who`` (its id, and
+    fields that help to find it), ``row``, ``section`` and ``details``.
     """
 
+    columns: VIDColumns
     rule: str
     section: str
-    rows: Sequence[int] | np.ndarray
-    offender: Callable[[int], str]
-    sentence: Callable[[int], str] | None = None
+    rows: Sequence[int] | np.ndarray  # positions in the section
+    offender: str  # short description of a record
+    sentence: str | None = None  # problem and remedy; None if it can be loaded all the same
+    details: Callable[[int], dict] = lambda row: {}
+
+    def describe(self, row: int, template: str) -> str:
+        """Fill a template with the values of a record."""
+        record = (self.columns.records.get(self.section) or [{}])[row]
+        one = {"categories": "category"}.get(self.section, self.section[:-1])
+        names = [f"{one} {record.get('id', 'without id')}"]
+        names += [f"{key} {record[key]}" for key in ("file_name", "image_id") if key in record]
+        who = (" of " if one == "annotation" else ", ").join(names)
+        values = {**record, "who": who, "section": self.section, "row": row, **self.details(row)}
+        return template.format_map(defaultdict(lambda: None, values))
 
 
 def form_violations(columns: VIDColumns) -> Iterator[Violations]:
@@ -52,229 +69,173 @@ def form_violations(columns: VIDColumns) -> Iterator[Violations]:
 
     The other rules can be applied only where there are none, or where all of them can be loaded.
     """
-    for section in SECTIONS:
-        if section not in columns.records:
-            yield _missing_list(section)
-            continue
-        if columns.not_records[section]:
-            yield _not_records(columns, section)
-        for field in NUMBERS[section]:
-            yield from _not_numbers(columns, section, field, FORM)
-        if section == "categories":
-            names = columns.values(section, "name")
-            missing = [row for row, name in enumerate(names) if name is None]
-            yield from _fields(columns, section, "name", missing, FORM)
-            others = [row for row, name in enumerate(names) if not isinstance(name, str | None)]
-            yield from _fields(columns, section, "name", others, FORM, can_be_loaded=True)
-        if section == "annotations" and not columns.is_box.all():
-            values = columns.values(section, "bbox")
-            others = [row for row, value in enumerate(values) if not isinstance(value, list)]
-            yield from _fields(columns, section, "bbox", others, FORM, can_be_loaded=True)
+    for violations in _form(columns):
+        yield Violations(columns, *violations)
 
 
 def content_violations(columns: VIDColumns) -> Iterator[Violations]:
     """Violations of all other rules."""
-    for rule in (
-        _empty_lists,
-        _repeated_ids,
-        _unknown_videos,
-        _frame_numbers,
-        _file_names,
-        _unknown_images_and_categories,
-        _boxes,
-        _optional_fields,
-    ):
-        yield from (group for group in rule(columns) if len(group.rows))
+    for rule in CONTENT_RULES:
+        for violations in rule(columns):
+            if len(violations[2]):
+                yield Violations(columns, *violations)
 
 
-def describe(section: str, record: dict) -> str:
-    """Name a record in a sentence: its id, and fields that help to find it."""
-    one = {"categories": "category"}.get(section, section[:-1])
-    details = [f"{one} {record.get('id', 'without id')}"]
-    details += [f"{key} {record[key]}" for key in ("file_name", "image_id") if key in record]
-    return " of ".join(details) if section == "annotations" else ", ".join(details)
+def _form(columns: VIDColumns) -> Iterator[tuple]:
+    for section in SECTIONS:
+        if section not in columns.records:
+            remedy = MISSING_LISTS.get(section, MISSING_LISTS["images"])
+            sentence = f"it has no list '{section}': {remedy}."
+            yield FORM, section, [0], "there is no list '{section}'", sentence
+            continue
+        if columns.not_records[section]:
+            sentence = (
+                "'{section}' has an entry at position {row} that is not a record: correct or "
+                "remove it."
+            )
+            rows = columns.not_records[section]
+            yield FORM, section, rows, "{section}[{row}] is not a record", sentence
+        for name in NUMBERS[section]:
+            yield from _not_numbers(columns, FORM, section, name)
+        if section == "categories":
+            names = columns.values(section, "name")
+            is_none = [name is None for name in names]
+            is_other = [not isinstance(name, str | None) for name in names]
+            yield from _fields(columns, FORM, section, "name", is_none)
+            yield from _fields(columns, FORM, section, "name", is_other, can_be_loaded=True)
+        if section == "annotations" and not columns.is_box.all():
+            is_other = [not isinstance(box, list) for box in columns.values(section, "bbox")]
+            yield from _fields(columns, FORM, section, "bbox", is_other, can_be_loaded=True)
 
 
-def _missing_list(section: str) -> Violations:
-    remedy = {
-        "videos": "a COCO-VID file lists them; still images without videos are registered with "
-        "detectron2's register_coco_instances",
-    }.get(section, "a COCO-VID file has categories, videos, images and annotations")
-    sentence = f"it has no list '{section}': {remedy}."
-    return _of_list(FORM, section, f"there is no list '{section}'", sentence)
-
-
-def _of_list(rule: str, section: str, offender: str, sentence: str) -> Violations:
-    return Violations(rule, section, [0], lambda _: offender, lambda _: sentence)
-
-
-def _not_records(columns: VIDColumns, section: str) -> Violations:
-    return Violations(
-        *(FORM, section, columns.not_records[section]),
-        offender=lambda row: f"{section}[{row}] is not a record",
-        sentence=lambda row: (
-            f"'{section}' has an entry at position {row} that is not a record: "
-            "correct or remove it."
-        ),
-    )
-
-
-def _not_numbers(columns: VIDColumns, section: str, field: str, rule: str) -> Iterator[Violations]:
+def _not_numbers(columns: VIDColumns, rule: str, section: str, name: str) -> Iterator[tuple]:
     try:
-        columns.numbers(section, field)
+        columns.numbers(section, name)
     except (TypeError, ValueError):
-        values = columns.values(section, field)
-        wrong = [row for row, value in enumerate(values) if not is_whole_number(value)]
-        yield from _fields(columns, section, field, wrong, rule)
+        is_wrong = [not is_whole_number(value) for value in columns.values(section, name)]
+        yield from _fields(columns, rule, section, name, is_wrong)
 
 
 def _fields(
     columns: VIDColumns,
-    section: str,
-    field: str,
-    rows: list[int],
     rule: str,
+    section: str,
+    name: str,
+    is_wrong: list[bool],
     *,
     can_be_loaded: bool = False,
-) -> Iterator[Violations]:
+) -> Iterator[tuple]:
     """Fields that are missing or of a wrong type."""
     records = columns.records[section]
 
-    def offender(row: int) -> str:
-        value = str(records[row][field])[:30] if field in records[row] else "missing"
-        return f"{section}[{row}] (id {records[row].get('id')}): {field} is {value}"
-
-    def sentence(row: int) -> str:
-        value, who = records[row].get(field), describe(section, records[row])
+    def details(row: int) -> dict:
+        value = records[row].get(name)
         if value is not None or rule != FORM:
-            return f"{who} has '{field}' {str(value)[:40]!r}: it must be a whole number."
-        if field == "video_id":
+            problem = f"'{name}' {str(value)[:40]!r}: it must be a whole number"
+        elif name == "video_id":
             remedy = "give its video, or put still images into a COCO file of their own"
-            return f"{who} has no 'video_id': {remedy}."
-        return f"{who} has no '{field}': add it."
+            problem = f"no 'video_id': {remedy}"
+        else:
+            problem = f"no '{name}': add it"
+        shown = str(value)[:30] if name in records[row] else "missing"
+        return {"name": name, "value": shown, "problem": problem}
 
-    rows = sorted(set(rows) - set(columns.not_records[section]))
-    if rows:
-        yield Violations(rule, section, rows, offender, None if can_be_loaded else sentence)
+    if rows := sorted(set(np.flatnonzero(is_wrong)) - set(columns.not_records[section])):
+        sentence = None if can_be_loaded else "{who} has {problem}."
+        yield (
+            rule,
+            section,
+            rows,
+            "{section}[{row}] (id {id}): {name} is {value}",
+            sentence,
+            details,
+        )
 
 
-def _empty_lists(columns: VIDColumns) -> Iterator[Violations]:
+def _empty_lists(columns: VIDColumns) -> Iterator[tuple]:
     for section, sentence in (
         ("categories", "it has no categories: list those that may occur."),
         ("images", "the data set is empty: 'images' lists no frame."),
     ):
         if not columns.records[section]:
-            yield _of_list("empty lists", section, f"'{section}' is empty", sentence)
+            yield "empty lists", section, [0], "", sentence
 
 
-def _repeated_ids(columns: VIDColumns) -> Iterator[Violations]:
-    for section in SECTIONS:
-        yield _repeated_ids_of(section, columns.numbers(section, "id"))
-
-
-def _repeated_ids_of(section: str, ids: np.ndarray) -> Violations:
+def _repeated_ids(section: str, columns: VIDColumns) -> Iterator[tuple]:
+    ids = columns.numbers(section, "id")
     _, firsts, counts = np.unique(ids, return_index=True, return_counts=True)
-    rows = np.sort(firsts[counts > 1])
-
-    def offender(row: int) -> str:
-        return f"{section}: id {ids[row]}, {(ids == ids[row]).sum()} times"
-
-    def sentence(row: int) -> str:
-        return f"'{section}' has id {ids[row]} more than once: ids must be unique."
-
-    can_be_loaded = section == "annotations"
-    return Violations("repeated ids", section, rows, offender, None if can_be_loaded else sentence)
+    sentence = "'{section}' has id {id} more than once: ids must be unique."
+    yield (
+        *("repeated ids", section, np.sort(firsts[counts > 1])),
+        "{section}: id {id}, {count} times",
+        None if section == "annotations" else sentence,
+        lambda row: {"count": (ids == ids[row]).sum()},
+    )
 
 
-def _unknown_videos(columns: VIDColumns) -> Iterator[Violations]:
-    unknown = ~np.isin(columns.numbers("images", "video_id"), columns.numbers("videos", "id"))
-    yield _unknown(columns, "unknown video", unknown, "add the video")
+def _unknown(
+    section: str, what: str, others: str, remedy: str, columns: VIDColumns
+) -> Iterator[tuple]:
+    known = np.isin(columns.numbers(section, f"{what}_id"), columns.numbers(others, "id"))
+    problem = f"{what}_id {{{what}_id}}"
+    yield (
+        *(f"unknown {what}", section, np.flatnonzero(~known)),
+        f"{section[:-1]} {{id}}: {problem}",
+        f"{{who}} has {problem}, which is not in '{others}': {remedy}.",
+    )
 
 
-def _unknown_images_and_categories(columns: VIDColumns) -> Iterator[Violations]:
-    remedy = "correct it, or add what is missing"
-    yield _unknown(columns, "unknown image", columns.image_rows < 0, remedy)
-    used, known = columns.numbers("annotations", "category_id"), columns.numbers("categories", "id")
-    yield _unknown(columns, "unknown category", ~np.isin(used, known), remedy)
-
-
-def _unknown(columns: VIDColumns, rule: str, unknown: np.ndarray, remedy: str) -> Violations:
-    what = rule.removeprefix("unknown ")
-    section = "images" if what == "video" else "annotations"
-    one, field = section[:-1], f"{what}_id"
-    known = "categories" if what == "category" else f"{what}s"
-    records = columns.records[section]
-
-    def offender(row: int) -> str:
-        return f"{one} {records[row]['id']}: {field} {records[row][field]}"
-
-    def sentence(row: int) -> str:
-        return (
-            f"{describe(section, records[row])} has {field} {records[row][field]}, which is not in "
-            f"'{known}': {remedy}."
-        )
-
-    return Violations(rule, section, np.flatnonzero(unknown), offender, sentence)
-
-
-def _frame_numbers(columns: VIDColumns) -> Iterator[Violations]:
+def _frame_numbers(columns: VIDColumns) -> Iterator[tuple]:
     """Frames of each video are numbered 0 .. length - 1."""
     videos, frames = columns.numbers("images", "video_id"), columns.numbers("images", "frame_id")
     order = columns.frame_order
     starts = np.flatnonzero(np.diff(videos[order], prepend=np.nan))
-    lengths = np.diff([*starts, len(order)])
-    if (frames[order] == np.arange(len(order)) - np.repeat(starts, lengths)).all():
+    if not len(starts):
         return
-    repeats, gaps = [], []
-    for rows in np.split(order, starts[1:]):
-        numbers, firsts, counts = np.unique(frames[rows], return_index=True, return_counts=True)
-        repeats.extend(rows[firsts[counts > 1]].tolist())
-        if (numbers != np.arange(len(numbers))).any():
-            gaps.append(int(rows.min()))
+    is_first = np.append(True, np.diff(frames[order]) != 0)  # of the frames with its number
+    is_first[starts] = True
+    numbers = np.cumsum(is_first)
+    expected = numbers - np.repeat(numbers[starts], np.diff([*starts, len(order)]))
+    has_gap = np.logical_or.reduceat(frames[order] != expected, starts)
     remedy = (
         "frames count from 0 without gaps or repeats; list every frame, and renumber them if some "
         "were left out"
     )
 
-    def repeat(row: int) -> str:
-        count = ((videos == videos[row]) & (frames == frames[row])).sum()
-        return f"video {videos[row]}: frame {frames[row]}, {count} times"
+    def gap(row: int) -> dict:
+        numbers = np.unique(frames[videos == videos[row]])
+        expected = np.arange(len(numbers))
+        missing = np.setdiff1d(expected, numbers)[0]
+        found = numbers[numbers != expected][0]
+        verb = f"lacks {missing}, next is" if found > missing else "has"
+        return {"missing": missing, "problem": f"{verb} frame_id {found}"}
 
-    def gap(row: int) -> str:
-        return f"video {videos[row]}: no frame {_first_gap(frames[videos == videos[row]])[0]}"
-
-    def gap_sentence(row: int) -> str:
-        missing, found = _first_gap(frames[videos == videos[row]])
-        problem = f"lacks {missing}, next is" if found > missing else "has"
-        return f"video {videos[row]} {problem} frame_id {found}: {remedy}."
-
-    yield Violations(
-        *("frame_id repeats", "images", sorted(repeats), repeat),
-        lambda row: f"video {videos[row]} repeats frame_id {frames[row]}: {remedy}.",
+    yield (
+        *("frame_id repeats", "images"),
+        np.sort(order[is_first & ~np.append(is_first[1:], True)]),
+        "video {video_id}: frame {frame_id}, {count} times",
+        f"video {{video_id}} repeats frame_id {{frame_id}}: {remedy}.",
+        lambda row: {"count": ((videos == videos[row]) & (frames == frames[row])).sum()},
     )
-    yield Violations("frame_id gaps", "images", sorted(gaps), gap, gap_sentence)
-
-
-def _first_gap(frames: np.ndarray) -> tuple[int, int]:
-    """Find the first number that the frames of a video lack, and the first out of place."""
-    numbers = np.unique(frames)
-    expected = np.arange(len(numbers))
-    return np.setdiff1d(expected, numbers)[0], numbers[numbers != expected][0]
-
-
-def _file_names(columns: VIDColumns) -> Iterator[Violations]:
-    rows = [row for row, name in enumerate(columns.file_names) if name is None]
-    yield Violations(
-        *("file names", "images", rows),
-        lambda row: f"image {columns.records['images'][row]['id']}",
-        lambda row: (
-            f"{describe('images', columns.records['images'][row])} has no 'file_name': "
-            "add it, or give its video the 'file_name' of a video file."
-        ),
+    yield (
+        *("frame_id gaps", "images"),
+        np.sort(np.minimum.reduceat(order, starts)[has_gap]),
+        "video {video_id}: no frame {missing}",
+        f"video {{video_id}} {{problem}}: {remedy}.",
+        gap,
     )
 
 
-def _boxes(columns: VIDColumns) -> Iterator[Violations]:
+def _file_names(columns: VIDColumns) -> Iterator[tuple]:
+    yield (
+        *("file names", "images"),
+        [row for row, name in enumerate(columns.file_names) if name is None],
+        "image {id}",
+        "{who} has no 'file_name': add it, or give its video the 'file_name' of a video file.",
+    )
+
+
+def _boxes(columns: VIDColumns) -> Iterator[tuple]:
     """Boxes have an area and lie in their images; those of unknown images are left alone."""
     rows = np.flatnonzero(columns.image_rows >= 0)
     boxes, is_box = columns.boxes[rows], columns.is_box[rows]
@@ -285,6 +246,11 @@ def _boxes(columns: VIDColumns) -> Iterator[Violations]:
         no_area = (boxes[:, 2:] <= 0).any(axis=1)
         outside = ((end <= 0) | (corner >= sizes)).any(axis=1)
         over = ((corner < 0) | (end > sizes)).any(axis=1)
+
+    def details(row: int) -> dict:
+        image = columns.records["images"][columns.image_rows[row]]
+        return {"image": image.get("file_name", f"frame {image['frame_id']}")}
+
     for rule, wrong, problem in (
         (NO_BOX, ~is_box & ~finite, "is not a list of four numbers x, y, width, height"),
         (NO_BOX, is_box & ~finite, "is not finite"),
@@ -293,39 +259,34 @@ def _boxes(columns: VIDColumns) -> Iterator[Violations]:
         ("boxes outside their image", finite & ~no_area & outside, "lies outside its image"),
         (OVER_THE_EDGE, finite & ~no_area & ~outside & over, None),
     ):
-        yield _wrong_boxes(columns, rule, rows[wrong], problem)
-
-
-def _wrong_boxes(
-    columns: VIDColumns, rule: str, rows: np.ndarray, problem: str | None
-) -> Violations:
-    annotations, images = columns.records["annotations"], columns.records["images"]
-
-    def offender(row: int) -> str:
-        annotation, image = annotations[row], images[columns.image_rows[row]]
-        name = image.get("file_name", f"frame {image['frame_id']}")
-        return f"annotation {annotation['id']} of {name}: {annotation['bbox']}"
-
-    def sentence(row: int) -> str:
-        annotation = annotations[row]
-        return (
-            f"{describe('annotations', annotation)} has bbox {annotation.get('bbox')}, which "
-            f"{problem}: correct or remove it."
+        sentence = f"{{who}} has bbox {{bbox}}, which {problem}: correct or remove it."
+        yield (
+            *(rule, "annotations", rows[wrong]),
+            "annotation {id} of {image}: {bbox}",
+            sentence if problem else None,
+            details,
         )
 
-    return Violations(rule, "annotations", rows, offender, None if problem is None else sentence)
 
-
-def _optional_fields(columns: VIDColumns) -> Iterator[Violations]:
-    for section, fields in OPTIONAL_NUMBERS.items():
-        for field in fields:
-            yield from _not_numbers(columns, section, field, "optional fields")
-    annotations = columns.records["annotations"]
-    yield Violations(
-        *("optional fields", "annotations", np.flatnonzero(~np.isfinite(columns.areas))),
-        lambda row: f"annotation {annotations[row]['id']}: area {annotations[row]['area']}",
-        lambda row: (
-            f"{describe('annotations', annotations[row])} has area "
-            f"{repr(annotations[row]['area'])[:40]}: it must be a finite number."
-        ),
+def _optional_fields(columns: VIDColumns) -> Iterator[tuple]:
+    for section, names in OPTIONAL_NUMBERS.items():
+        for name in names:
+            yield from _not_numbers(columns, OPTIONAL, section, name)
+    yield (
+        *(OPTIONAL, "annotations", np.flatnonzero(~np.isfinite(columns.areas))),
+        "annotation {id}: area {area}",
+        "{who} has area {area!r:.40}: it must be a finite number.",
     )
+
+
+CONTENT_RULES: tuple[Callable[[VIDColumns], Iterator[tuple]], ...] = (
+    _empty_lists,
+    *(partial(_repeated_ids, section) for section in SECTIONS),
+    partial(_unknown, "images", "video", "videos", "add the video"),
+    _frame_numbers,
+    _file_names,
+    partial(_unknown, "annotations", "image", "images", CORRECT_OR_ADD),
+    partial(_unknown, "annotations", "category", "categories", CORRECT_OR_ADD),
+    _boxes,
+    _optional_fields,
+)

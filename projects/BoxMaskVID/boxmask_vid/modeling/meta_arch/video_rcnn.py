@@ -147,13 +147,17 @@ class VideoRCNN(GeneralizedRCNN):
         return results
 
     def _frames(self, batched_inputs: list[dict]) -> tuple[list[torch.Tensor], list[list[int]]]:
-        """All different images, the B key frames first, and the rows of each one's references."""
+        """All different images, the B key frames first, and the rows of each one's references.
+
+        A single-frame detector leaves references out.
+        """
         frames = [sample["image"] for sample in batched_inputs]
         row_of = {id(image): row for row, image in enumerate(frames)}
         reference_rows = []
+        looks_at_references = self.roi_heads.uses_references
         for sample in batched_inputs:
             rows = []
-            for image in sample.get("reference_images") or []:
+            for image in (sample.get("reference_images") or ()) if looks_at_references else ():
                 if id(image) not in row_of:
                     row_of[id(image)] = len(frames)
                     frames.append(image)

@@ -2,6 +2,6 @@
 
 from .checks import FORM, check_content
 from .fixes import fix_content
-from .report import CHECKS, CheckReport, Finding
+from .report import CHECKS
 
-__all__ = ["CHECKS", "FORM", "CheckReport", "Finding", "check_content", "fix_content"]
+__all__ = ["CHECKS", "FORM", "check_content", "fix_content"]

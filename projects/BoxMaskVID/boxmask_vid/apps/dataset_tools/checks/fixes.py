@@ -12,49 +12,35 @@ from .report import CheckReport
 def fix_content(content: dict, report: CheckReport) -> tuple[dict, list[str]]:
     """Fix faults with one possible answer; classes, sizes and repeated image ids stay.
 
-    Args:
-        content: a COCO-VID JSON with all its lists and fields.
-        report: of the same content.
-
-    Returns:
-        a fixed copy, and a sentence for each thing that was done.
+    The content has all its lists and fields. The results are a fixed copy, and a sentence for each
+    thing that was done.
     """
     fixed = copy.deepcopy(content)
-    done: list[str] = []
-    _drop_images(fixed, report, done)
-    _drop_annotations(fixed, report, done)
-    _number_frames(fixed, done)
-    _clip_boxes(fixed, done)
-    _number_tracks(fixed, done)
-    _number_annotations(fixed, done)
-    return fixed, done
+    counts = {
+        "{} images that are missing, unreadable or of unknown videos removed": _drop(
+            fixed, "images", report.bad_images, "video_id", "videos"
+        ),
+        "{} annotations removed (no box, no area, outside, or of nothing known)": _drop(
+            fixed, "annotations", report.bad_annotations, "image_id", "images"
+        ),
+        "{} frames renumbered, in their order": _number_frames(fixed),
+        "{} boxes clipped to their images": _clip_boxes(fixed),
+        "{} tracks renumbered: some ids were used in several videos": _number_tracks(fixed),
+        "annotations renumbered: some ids were repeated": _number_annotations(fixed),
+    }
+    return fixed, [sentence.format(count) for sentence, count in counts.items() if count]
 
 
-def _drop_images(content: dict, report: CheckReport, done: list[str]) -> None:
-    videos = {video["id"] for video in content["videos"]}
-    kept = [
-        image
-        for row, image in enumerate(content["images"])
-        if row not in report.bad_images and image["video_id"] in videos
+def _drop(content: dict, section: str, bad: set[int], field: str, others: str) -> int:
+    known = {record["id"] for record in content[others]}
+    records = content[section]
+    content[section] = [
+        record for row, record in enumerate(records) if row not in bad and record[field] in known
     ]
-    if count := len(content["images"]) - len(kept):
-        done.append(f"{count} images that are missing, unreadable or of unknown videos removed")
-    content["images"] = kept
+    return len(records) - len(content[section])
 
 
-def _drop_annotations(content: dict, report: CheckReport, done: list[str]) -> None:
-    images = {image["id"] for image in content["images"]}
-    kept = [
-        annotation
-        for row, annotation in enumerate(content["annotations"])
-        if row not in report.bad_annotations and annotation["image_id"] in images
-    ]
-    if count := len(content["annotations"]) - len(kept):
-        done.append(f"{count} annotations removed (no box, no area, outside, or of nothing known)")
-    content["annotations"] = kept
-
-
-def _number_frames(content: dict, done: list[str]) -> None:
+def _number_frames(content: dict) -> int:
     frames = defaultdict(list)
     for image in content["images"]:
         frames[image["video_id"]].append(image)
@@ -67,11 +53,10 @@ def _number_frames(content: dict, done: list[str]) -> None:
         for number, image in enumerate(images):
             count += image["frame_id"] != number
             image["frame_id"] = number
-    if count:
-        done.append(f"{count} frames renumbered, in their order")
+    return count
 
 
-def _clip_boxes(content: dict, done: list[str]) -> None:
+def _clip_boxes(content: dict) -> int:
     images = {image["id"]: image for image in content["images"]}
     count = 0
     for annotation in content["annotations"]:
@@ -83,28 +68,25 @@ def _clip_boxes(content: dict, done: list[str]) -> None:
             annotation["bbox"] = [left, top, right - left, bottom - top]
             annotation["area"] = (right - left) * (bottom - top)
             count += 1
-    if count:
-        done.append(f"{count} boxes clipped to their images")
+    return count
 
 
-def _number_tracks(content: dict, done: list[str]) -> None:
+def _number_tracks(content: dict) -> int:
     videos = {image["id"]: image["video_id"] for image in content["images"]}
     tracked = [item for item in content["annotations"] if item.get("instance_id", -1) != -1]
-    used = defaultdict(set)
-    for annotation in tracked:
-        used[annotation["instance_id"]].add(videos[annotation["image_id"]])
-    if not any(len(of_track) > 1 for of_track in used.values()):
-        return
-    numbers: dict[tuple, int] = {}
-    for annotation in tracked:
-        track = videos[annotation["image_id"]], annotation["instance_id"]
-        annotation["instance_id"] = numbers.setdefault(track, len(numbers) + 1)
-    done.append(f"{len(numbers)} tracks renumbered: some ids were used in several videos")
+    tracks = [(videos[item["image_id"]], item["instance_id"]) for item in tracked]
+    numbers = {track: number for number, track in enumerate(dict.fromkeys(tracks), start=1)}
+    if len({name for _, name in numbers}) == len(numbers):
+        return 0
+    for annotation, track in zip(tracked, tracks, strict=True):
+        annotation["instance_id"] = numbers[track]
+    return len(numbers)
 
 
-def _number_annotations(content: dict, done: list[str]) -> None:
-    ids = {annotation["id"] for annotation in content["annotations"]}
-    if len(ids) < len(content["annotations"]):
-        for number, annotation in enumerate(content["annotations"], start=1):
-            annotation["id"] = number
-        done.append("annotations renumbered: some ids were repeated")
+def _number_annotations(content: dict) -> int:
+    annotations = content["annotations"]
+    if len({annotation["id"] for annotation in annotations}) == len(annotations):
+        return 0
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
+    return len(annotations)

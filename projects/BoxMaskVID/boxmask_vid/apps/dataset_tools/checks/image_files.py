@@ -18,23 +18,12 @@ WRONG_SIZE = "sizes that disagree with the files"
 
 
 def check_images(columns: VIDColumns, root: Path, decode: bool, report: CheckReport) -> None:
-    """Check the image files.
+    """Check the image files of a COCO-VID JSON that has all fields, below a folder.
 
-    Args:
-        columns: a COCO-VID JSON that has all fields.
-        root: folder that its file names are relative to.
-        decode: decode every image; otherwise only their headers are read.
-        report: collects the findings.
+    Without ``decode`` only their headers are read.
     """
-    jobs = [
-        (
-            None if name is None else join_root(str(root), name),
-            image["width"],
-            image["height"],
-            decode,
-        )
-        for name, image in zip(columns.file_names, columns.records["images"], strict=True)
-    ]
+    images = zip(columns.file_names, columns.records["images"], strict=True)
+    jobs = [(str(root), name, (image["width"], image["height"]), decode) for name, image in images]
     for row, problem in enumerate(in_processes(_image_problem, jobs, what="image")):
         if problem is not None:
             check, offender = problem
@@ -43,11 +32,12 @@ def check_images(columns: VIDColumns, root: Path, decode: bool, report: CheckRep
                 report.bad_images.add(row)
 
 
-def _image_problem(job: tuple[str | None, int, int, bool]) -> tuple[str, str] | None:
+def _image_problem(job: tuple[str, str | None, tuple[int, int], bool]) -> tuple[str, str] | None:
     """Find the check that an image fails, and describe the image; None if it is right."""
-    path, width, height, decode = job
-    if path is None:
+    root, name, listed_size, decode = job
+    if name is None:
         return "missing images", "an image without file_name"
+    path = join_root(root, name)
     try:
         with PathManager.open(path, "rb") as file, Image.open(file) as image:
             if decode:
@@ -57,7 +47,6 @@ def _image_problem(job: tuple[str | None, int, int, bool]) -> tuple[str, str] | 
         return "missing images", path
     except (OSError, SyntaxError, ValueError, InputError) as error:
         return "unreadable images", f"{path} ({str(error)[:80]})"
-    if size != (width, height):
-        problem = f"{path}: {size[0]} x {size[1]}, not {width} x {height}"
-        return WRONG_SIZE, problem
+    if size != listed_size:
+        return WRONG_SIZE, f"{path}: {size[0]} x {size[1]}, not {listed_size[0]} x {listed_size[1]}"
     return None

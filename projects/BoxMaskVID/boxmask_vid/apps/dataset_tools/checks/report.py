@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+from tabulate import tabulate
 
 from ....data.datasets.vid_rules import Violations
 
@@ -46,19 +48,17 @@ UNUSABLE = {  # annotations that no training can use
 
 @dataclass
 class Finding:
-    """Number of offenders of a check, and the first of them."""
+    """Number of offenders of a check, and the first of them.
+
+    An "error" stops or spoils a training, a "warning" needs a look.
+    """
 
     check: str
+    severity: str
     count: int = 0
     first: list[str] = field(default_factory=list)
 
-    @property
-    def is_error(self) -> bool:
-        """Errors stop or spoil a training, warnings need a look."""
-        return CHECKS[self.check]
 
-
-@dataclass
 class CheckReport:
     """All findings, and the records that they concern, for fixes.
 
@@ -68,9 +68,13 @@ class CheckReport:
         bad_annotations: positions in ``annotations`` that no training can use.
     """
 
-    findings: dict[str, Finding] = field(default_factory=lambda: {c: Finding(c) for c in CHECKS})
-    bad_images: set[int] = field(default_factory=set)
-    bad_annotations: set[int] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.findings = {
+            check: Finding(check, "error" if is_error else "warning")
+            for check, is_error in CHECKS.items()
+        }
+        self.bad_images: set[int] = set()
+        self.bad_annotations: set[int] = set()
 
     def add(self, check: str, offender: str) -> None:
         """Count an offender."""
@@ -86,11 +90,24 @@ class CheckReport:
         finding = self.findings[violations.rule]
         finding.count += len(violations.rows)
         shown = violations.rows[: SHOWN - len(finding.first)]
-        finding.first += [violations.offender(row) for row in shown]
+        finding.first += [violations.describe(row, violations.offender) for row in shown]
         if violations.rule in UNUSABLE:
             self.bad_annotations.update(map(int, violations.rows))
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether a training would stop or be spoiled."""
-        return any(finding.count and finding.is_error for finding in self.findings.values())
+    def count(self, severity: str) -> int:
+        """Number of offenders of all errors, or of all warnings."""
+        return sum(item.count for item in self.findings.values() if item.severity == severity)
+
+    def as_json(self) -> dict:
+        """Content of the JSON report."""
+        found = [asdict(finding) for finding in self.findings.values() if finding.count]
+        return {"errors": self.count("error"), "warnings": self.count("warning"), "findings": found}
+
+    def __str__(self) -> str:
+        rows = [
+            [finding.severity, finding.check, finding.count, "\n".join(finding.first)]
+            for finding in self.findings.values()
+            if finding.count
+        ]
+        head = ["", "check", "count", "the first of them"]
+        return f"\n{tabulate(rows, headers=head)}" if rows else "nothing found"

@@ -18,11 +18,6 @@ class CocoVidBuilder:
     """
 
     def __init__(self, info: dict, categories: Sequence[dict]) -> None:
-        """
-        Args:
-            info: description of the file.
-            categories: records {id, name, ...}.
-        """
         self.content: dict = {
             "info": info,
             "categories": list(categories),
@@ -48,13 +43,9 @@ class CocoVidBuilder:
         return video_id
 
     def add_frame(self, video_id: int, frame_id: int, size: tuple[int, int], **more: object) -> int:
-        """Add a frame and return its image id.
+        """Add a frame, numbered from 0 in its video, and return its image id.
 
-        Args:
-            video_id: id of its video.
-            frame_id: number of the frame in the video, from 0.
-            size: width and height in pixels.
-            more: other fields, such as file_name and is_vid_train_frame.
+        ``size`` is width and height in pixels, ``more`` has other fields, such as file_name.
         """
         image_id = len(self.content["images"]) + 1
         self.content["images"].append(
@@ -78,14 +69,10 @@ class CocoVidBuilder:
         track: object = None,
         **more: object,
     ) -> None:
-        """Add a box.
+        """Add a box: x, y, width, height in pixels, with the name of its class.
 
-        Args:
-            image_id: id of its frame.
-            category: name of its class.
-            bbox: x, y, width, height in pixels.
-            track: identifies the object in its video; None if that is not known.
-            more: other fields, such as iscrowd and occluded.
+        ``track`` identifies the object in its video; None if that is not known. ``more`` has other
+        fields, such as iscrowd and occluded.
         """
         video_id = self.content["images"][image_id - 1]["video_id"]
         record = {

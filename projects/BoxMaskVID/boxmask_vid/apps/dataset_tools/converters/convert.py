@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ....errors import InputError
 from ....files import write_json
+from ....parallel import in_processes
 from .coco_vid import CocoVidBuilder, summary
 from .cvat_video import read_cvat_video
 from .epic_kitchens import read_epic_kitchens
 from .labels import LabelledBox, Labels, VideoLabels
-from .media import Frames, frames_of
+from .media import Frames, find_images, find_video_file
 from .mot_challenge import read_mot_challenge
 from .voc import read_voc
 from .yolo import read_yolo
@@ -26,6 +28,10 @@ FORMATS: dict[str, Callable[[Path], Labels]] = {
     "yolo": read_yolo,
     "youtube-vis": read_youtube_vis,
 }
+REFERENCES = (
+    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
+    "no objects)"
+)
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -64,33 +70,23 @@ def convert_to_coco_vid(
         InputError: if the annotations or the frames are not valid.
     """
     labels = FORMATS[format](source)
-    names = _class_names(labels, classes)
+    names = enumerate(_class_names(labels, classes), start=1)
     info = {"description": f"from {source.name}", "format": format}
-    builder = CocoVidBuilder(
-        info, [{"id": index, "name": name} for index, name in enumerate(names, start=1)]
-    )
+    builder = CocoVidBuilder(info, [{"id": index, "name": name} for index, name in names])
     left_out = Counter(labels.left_out)
-    all_frames = frames_of(
-        *(labels.videos, root),
-        video_files=video_files,
-        extract=extract,
-        first_number=first_number,
-    )
+    find: Callable[[VideoLabels], Frames] = partial(find_images, root)
+    if video_files:
+        find = partial(find_video_file, root, extract, first_number)
+    all_frames = in_processes(find, labels.videos, what="video")
     for video, frames in zip(labels.videos, all_frames, strict=True):
         left_out += _add(builder, video, frames, unlabelled)
     write_json(output, builder.content)
     print(f"{output}: {summary(builder.content)}")
     for what, count in left_out.items():
-        print(f"{count} {what} left out" if what != REFERENCES else f"{count} {what}")
+        print(f"{count} {what}{'' if what == REFERENCES else ' left out'}")
     root = extract or root
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     return root
-
-
-REFERENCES = (
-    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
-    "no objects)"
-)
 
 
 def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
@@ -120,9 +116,9 @@ def _add(
     positions = None
     if video.labelled_frames is not None and unlabelled == "reference":
         positions = {_position(frames, frame, video.where) for frame in video.labelled_frames}
-    boxes: dict[int, list[LabelledBox]] = {}
+    boxes: dict[int, list[LabelledBox]] = defaultdict(list)
     for box in video.boxes:
-        boxes.setdefault(_position(frames, box.frame, box.where), []).append(box)
+        boxes[_position(frames, box.frame, box.where)].append(box)
     of_video = {} if frames.video_file is None else {"file_name": frames.video_file}
     video_id = builder.add_video(video.name, **of_video)
     left_out: Counter[str] = Counter()
@@ -134,15 +130,16 @@ def _add(
             of_frame["is_vid_train_frame"] = position in positions
             left_out[REFERENCES] += position not in positions
         image_id = builder.add_frame(video_id, position, size, **of_frame)
-        for box in boxes.get(position, ()):
-            bbox = _in_pixels(box, size, video.drawn_on)
-            if not _reaches_into(bbox, size):
+        scales = [size[side] / video.drawn_on[side] if video.drawn_on else 1 for side in (0, 1)]
+        for box in boxes[position]:
+            x, y, w, h = (side * scale for side, scale in zip(box.bbox, scales * 2, strict=True))
+            if min(w, h, x + w, y + h, size[0] - x, size[1] - y) <= 0:
                 left_out["boxes outside their image or without area"] += 1
                 continue
             of_box: dict[str, object] = {"iscrowd": int(box.ignored)}
             if box.occluded is not None:
                 of_box["occluded"] = int(box.occluded)
-            builder.add_box(image_id, box.category, bbox, track=box.track, **of_box)
+            builder.add_box(image_id, box.category, (x, y, w, h), track=box.track, **of_box)
     return +left_out
 
 
@@ -176,17 +173,3 @@ def _position(frames: Frames, frame: int | str, where: str) -> int:
             f"does not have: add the frame, or correct the annotation{hint}."
         )
     return position
-
-
-def _in_pixels(
-    box: LabelledBox, size: tuple[int, int], drawn_on: tuple[float, float] | None
-) -> tuple[float, ...]:
-    if drawn_on is None:
-        return box.bbox
-    scales = [size[side] / drawn_on[side] for side in (0, 1)] * 2
-    return tuple(value * scale for value, scale in zip(box.bbox, scales, strict=True))
-
-
-def _reaches_into(bbox: tuple[float, ...], size: tuple[int, int]) -> bool:
-    x, y, w, h = bbox
-    return w > 0 and h > 0 and x < size[0] and y < size[1] and x + w > 0 and y + h > 0

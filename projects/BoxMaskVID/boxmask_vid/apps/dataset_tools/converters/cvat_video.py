@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, VideoLabels, number, read_text
+from .labels import LabelledBox, Labels, VideoLabels, number, parse_xml
 
 LONGEST_VIDEO = 1_000_000  # frames; a larger number is a mistake
 OTHER_SHAPES = ("polygon", "polyline", "points", "mask")
@@ -25,17 +25,10 @@ def read_cvat_video(source: Path) -> Labels:
 
     Args:
         source: an XML file, or a folder of XML files.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if a file is not valid.
     """
-    if source.is_dir():
-        files = sorted(source.rglob("*.xml"))
-        if not files:
-            raise InputError(f"{source} has no XML files: export the task as 'CVAT for video 1.1'.")
-    else:
-        files = [source]
+    files = sorted(source.rglob("*.xml")) if source.is_dir() else [source]
+    if not files:
+        raise InputError(f"{source} has no XML files: export the task as 'CVAT for video 1.1'.")
     left_out: dict[str, int] = {}
     read = [_read(path, left_out) for path in files]
     classes = list(dict.fromkeys(name for _, names in read for name in names))
@@ -43,10 +36,7 @@ def read_cvat_video(source: Path) -> Labels:
 
 
 def _read(path: Path, left_out: dict[str, int]) -> tuple[VideoLabels, list[str]]:
-    try:
-        tree = ElementTree.fromstring(read_text(path))
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{path} is not XML ({error}): export it again.") from error
+    tree = parse_xml(path, "export it again")
     task_size = _first(tree, "meta/task/size", "meta/job/size", "meta/size")
     if tree.tag != "annotations" or task_size is None:
         raise InputError(
@@ -59,22 +49,18 @@ def _read(path: Path, left_out: dict[str, int]) -> tuple[VideoLabels, list[str]]
     boxes: list[LabelledBox] = []
     for track in tree.iter("track"):
         boxes.extend(_track(track, path, length))
-        others = sum(shape.tag in OTHER_SHAPES for shape in track)
-        if others:
+        if others := sum(shape.tag in OTHER_SHAPES for shape in track):
             left_out[NOT_BOXES] = left_out.get(NOT_BOXES, 0) + others
     video_file = _first(tree, "meta/task/source", "meta/source", "meta/job/source")
     name = Path(video_file).stem if video_file else _first(tree, "meta/task/name") or path.stem
-    width, height = (
-        _first(tree, f"meta/task/original_size/{side}") for side in ("width", "height")
-    )
+    sides = [_first(tree, f"meta/task/original_size/{side}") for side in ("width", "height")]
     size = None
-    if width is not None and height is not None:
-        what = "the original size"
-        size = number(width, int, str(path), what), number(height, int, str(path), what)
+    if None not in sides:
+        width, height = (number(side, int, str(path), "the original size") for side in sides)
+        size = width, height
     names = [label.findtext("name") for label in tree.iter("label")]
-    return VideoLabels(name, str(path), boxes, size=size), [
-        name for name in names if name is not None
-    ]
+    video = VideoLabels(name, str(path), boxes, size=size)
+    return video, [name for name in names if name is not None]
 
 
 def _first(tree: ElementTree.Element, *paths: str) -> str | None:
@@ -97,12 +83,12 @@ def _track(node: ElementTree.Element, path: Path, length: int) -> Iterator[Label
         corners = np.array([number(box.get(key), float, here, key) for key in CORNERS])
         shapes[frame] = (corners, box.get("outside") == "1", box.get("occluded") == "1")
     frames = sorted(shapes)
-    for frame, following in zip_longest(frames, frames[1:]):
+    for frame, until in zip_longest(frames, frames[1:], fillvalue=frames[-1] + 1 if frames else 0):
         corners, outside, occluded = shapes[frame]
         if outside:
             continue
-        until = frame + 1 if following is None else following
-        goal = corners if following is None or shapes[following][1] else shapes[following][0]
+        goal, is_gone, _ = shapes.get(until, (corners, False, False))
+        goal = corners if is_gone else goal
         for between in range(frame, until):
             x1, y1, x2, y2 = corners + (goal - corners) * (between - frame) / (until - frame)
             yield LabelledBox(

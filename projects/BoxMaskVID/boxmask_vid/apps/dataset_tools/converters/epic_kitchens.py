@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from ....errors import InputError
@@ -25,18 +26,14 @@ def read_epic_kitchens(source: Path) -> Labels:
     Args:
         source: ``EPIC_train_object_labels.csv``; ``EPIC_noun_classes.csv`` names the classes and
             must lie beside it.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if a file is not valid.
     """
     rows = _rows(source, COLUMNS)
     classes = {
         number(row["noun_id"], int, where, "noun_id"): row["class_key"]
         for where, row in _rows(source.with_name(NOUNS), ("noun_id", "class_key"))
     }
-    boxes: dict[tuple[str, str], list[LabelledBox]] = {}
-    labelled: dict[tuple[str, str], set[str]] = {}
+    boxes: dict[tuple[str, str], list[LabelledBox]] = defaultdict(list)
+    labelled: dict[tuple[str, str], set[str]] = defaultdict(set)
     for where, row in rows:
         frame = str(number(row["frame"], int, where, "the frame"))
         noun = number(row["noun_class"], int, where, "noun_class")
@@ -49,15 +46,13 @@ def read_epic_kitchens(source: Path) -> Labels:
                 f"{where}: bounding_boxes '{text[:40]}' is not '[(top, left, height, width), ...]'."
             )
         video = row["participant_id"].strip(), row["video_id"].strip()
-        labelled.setdefault(video, set()).add(frame)
+        labelled[video].add(frame)
         for top, left, height, width in (map(int, numbers) for numbers in found):
-            boxes.setdefault(video, []).append(
-                LabelledBox(frame, classes[noun], (left, top, width, height), where)
-            )
+            bbox = (left, top, width, height)
+            boxes[video].append(LabelledBox(frame, classes[noun], bbox, where))
     videos = [
         VideoLabels(
-            *(name, str(source), boxes.get((participant, name), [])),
-            folder=f"{participant}/{name}",
+            *(name, str(source), boxes[participant, name], f"{participant}/{name}"),
             drawn_on=DRAWN_ON,
             labelled_frames=frozenset(frames),
         )
@@ -67,11 +62,7 @@ def read_epic_kitchens(source: Path) -> Labels:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Read rows, each with a description of its place.
-
-    Raises:
-        InputError: if a column is missing, a row is incomplete or the file has no rows.
-    """
+    """Read rows, each after a description of its place."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
         missing = [column for column in columns if column not in (reader.fieldnames or ())]

@@ -102,6 +102,14 @@ def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
     return rows
 
 
+def another_list(path: Path, number: int, row: list[str], form: str) -> InputError:
+    """Build the error for a list whose rows do not have a form."""
+    return InputError(
+        f"{path}, row {number}: '{' '.join(row)}' is not '{form}': it is another list; give the "
+        "right one, or remove it to have it derived."
+    )
+
+
 def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
 from .coco_vid import summary
-from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
+from .ilsvrc import BOX_RULES, another_list, categories, check_tree, list_file, read_rows, read_xml
 
 LIST = "DET_train_30classes.txt"
 JSON = "imagenet_det_30plus1_train.json"
@@ -17,13 +18,7 @@ JSON = "imagenet_det_30plus1_train.json"
 def convert_imagenet_det(root: Path, output: Path, *, box_rule: str = "inclusive") -> Path:
     """Write ``imagenet_det_30plus1_train.json``; objects of other classes are left out.
 
-    Args:
-        root: root of the ILSVRC tree.
-        output: folder for the file.
-        box_rule: one of :data:`BOX_RULES`.
-
-    Returns:
-        the file written.
+    ``box_rule`` is one of :data:`BOX_RULES`.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -57,10 +52,7 @@ def listed_images(root: Path) -> list[str] | None:
     rows = read_rows(path, columns=2)
     for number, row in rows:
         if not row[0].startswith("train/"):
-            raise InputError(
-                f"{path}, row {number}: '{' '.join(row)}' is not 'train/<image> 1': it is another "
-                "list; give the right one, or remove it to have it derived."
-            )
+            raise another_list(path, number, row, "train/<image> 1")
     names = list(dict.fromkeys(row[0] for _, row in rows))
     if len(names) < len(rows):
         print(f"{path}: {len(rows)} rows, {len(rows) - len(names)} of them repeated")
@@ -75,8 +67,8 @@ def convert_images(
     category_ids = {record["encode_name"]: record["id"] for record in records}
     info = {"description": f"from {root.name}, ILSVRC layout", "box_rule": box_rule}
     content: dict = {"info": info, "categories": records, "images": [], "annotations": []}
-    jobs = [(root, name, BOX_RULES[box_rule]) for name in images]
-    frames = in_processes(_read_image, jobs, what="image")
+    paths = [root / f"Annotations/DET/{name}.xml" for name in images]
+    frames = in_processes(partial(read_xml, added=BOX_RULES[box_rule]), paths, what="image")
     flat = 0
     for name, frame in zip(images, frames, strict=True):
         wanted = [item for item in frame.objects if item["name"] in category_ids]
@@ -106,8 +98,3 @@ def convert_images(
     if flat:
         print(f"{root}: {flat} boxes without area were left out")
     return content
-
-
-def _read_image(job: tuple[Path, str, int]) -> XmlFrame:
-    root, name, added = job
-    return read_xml(root / f"Annotations/DET/{name}.xml", added)

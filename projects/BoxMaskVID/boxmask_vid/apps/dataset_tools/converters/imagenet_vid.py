@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ....data.datasets.imagenet_vid_categories import VAL_BOXES_PER_CLASS, VAL_VIDEOS
@@ -12,8 +13,18 @@ from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
 from .coco_vid import CocoVidBuilder, summary
-from .ilsvrc import BOX_RULES, XmlFrame, categories, check_tree, list_file, read_rows, read_xml
+from .ilsvrc import (
+    BOX_RULES,
+    XmlFrame,
+    another_list,
+    categories,
+    check_tree,
+    list_file,
+    read_rows,
+    read_xml,
+)
 
+TRAIN_LIST, VAL_LIST = "VID_train_15frames.txt", "VID_val_videos.txt"
 KEY_FRAMES = 15  # per training video
 
 
@@ -29,13 +40,7 @@ class Video:
 def convert_imagenet_vid(root: Path, output: Path, *, box_rule: str = "inclusive") -> list[Path]:
     """Write ``imagenet_vid_train.json`` and ``imagenet_vid_val.json``.
 
-    Args:
-        root: root of the ILSVRC tree.
-        output: folder for the files.
-        box_rule: one of :data:`BOX_RULES`.
-
-    Returns:
-        the files written; a split that the tree does not have is left out.
+    A split that the tree does not have is left out. ``box_rule`` is one of :data:`BOX_RULES`.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -72,69 +77,59 @@ def train_videos(root: Path) -> list[Video]:
 
     Rows are "<snippet> 1 <frame, from 0> <video length>".
     """
-    path = list_file(root, "VID", "VID_train_15frames.txt")
+    path = list_file(root, "VID", TRAIN_LIST)
     if path is None:
-        names = _snippets(root, "train")
-        if names:
-            print(f"{root} has no VID_train_15frames.txt: key frames are derived by its rule")
-        lengths = {name: _length(root, name) for name in names}
+        lengths = _lengths(root, "train", f"{TRAIN_LIST}: key frames are derived by its rule")
         return [Video(name, n, frozenset(key_frames(n))) for name, n in lengths.items()]
-    keys: dict[str, set[int]] = {}
-    listed: dict[str, int] = {}
+    frames: dict[str, set[int]] = defaultdict(set)
+    lengths = {}
     for number, row in read_rows(path, columns=4):
         name, frame, length = row[0], int(row[2]), int(row[3])
         if row[1] != "1" or not name.startswith("train/"):
-            raise InputError(
-                f"{path}, row {number}: '{' '.join(row)}' is not 'train/<snippet> 1 <frame, from "
-                "0> <video length>': it is another list; give the right one, or remove it to have "
-                "it derived."
+            raise another_list(
+                path, number, row, "train/<snippet> 1 <frame, from 0> <video length>"
             )
-        if not 0 <= frame < length:
+        if frame >= length:
             raise InputError(
                 f"{path}, row {number}: frame {frame} of a video of {length} frames; frames count "
                 "from 0."
             )
-        keys.setdefault(name, set()).add(frame)
-        listed[name] = length
-    _check_lengths(root, path, listed)
-    return [Video(name, listed[name], frozenset(frames)) for name, frames in keys.items()]
+        frames[name].add(frame)
+        lengths[name] = length
+    _check_lengths(root, path, lengths)
+    return [Video(name, lengths[name], frozenset(keys)) for name, keys in frames.items()]
 
 
 def val_videos(root: Path) -> list[Video]:
     """Validation videos, in the order of the list if there is one.
 
     Rows are "val/<snippet> <global index of the frame, from 1> <frame> <video length>". There are
-    two kinds of lists: a row per video (its frame 0), or a row per frame.
+    lists with a row per video (its frame 0) and lists with a row per frame.
     """
-    path = list_file(root, "VID", "VID_val_videos.txt")
+    path = list_file(root, "VID", VAL_LIST)
     if path is None:
-        names = _snippets(root, "val")
-        if names:
-            print(f"{root} has no VID_val_videos.txt: videos are ordered by name")
-        return [Video(name, _length(root, name), frozenset()) for name in names]
-    listed: dict[str, int] = {}
-    frames: dict[str, set[int]] = {}
+        lengths = _lengths(root, "val", f"{VAL_LIST}: videos are ordered by name")
+        return [Video(name, length, frozenset()) for name, length in lengths.items()]
+    frames: dict[str, set[int]] = defaultdict(set)
+    lengths = {}
     for number, row in read_rows(path, columns=4):
         name, frame, length = row[0], int(row[2]), int(row[3])
-        if not name.startswith("val/") or frame >= length or listed.get(name, length) != length:
-            raise InputError(
-                f"{path}, row {number}: '{' '.join(row)}' is not 'val/<snippet> <global index> "
-                "<frame, from 0> <video length>': it is another list; give the right one, or "
-                "remove it to have it derived."
+        if not name.startswith("val/") or frame >= length or lengths.get(name, length) != length:
+            raise another_list(
+                path, number, row, "val/<snippet> <global index> <frame, from 0> <video length>"
             )
-        frames.setdefault(name, set()).add(frame)
-        listed[name] = length
+        frames[name].add(frame)
+        lengths[name] = length
     row_per_frame = any(len(numbers) > 1 for numbers in frames.values())
     for name, numbers in frames.items():
-        expected = listed[name] if row_per_frame else 1
-        if numbers != set(range(expected)):
+        if numbers != set(range(lengths[name] if row_per_frame else 1)):
             raise InputError(
-                f"{path}: video {name} has rows for {len(numbers)} of its {listed[name]} frames; "
+                f"{path}: video {name} has rows for {len(numbers)} of its {lengths[name]} frames; "
                 "the list must have one per video (its frame 0) or one per frame: download it "
                 "again, or remove it to have it derived."
             )
-    _check_lengths(root, path, listed)
-    return [Video(name, length, frozenset()) for name, length in listed.items()]
+    _check_lengths(root, path, lengths)
+    return [Video(name, length, frozenset()) for name, length in lengths.items()]
 
 
 def convert_videos(root: Path, videos: list[Video], box_rule: str) -> dict:
@@ -145,8 +140,7 @@ def convert_videos(root: Path, videos: list[Video], box_rule: str) -> dict:
         {"description": f"from {root.name}, ILSVRC layout", "box_rule": box_rule}, records
     )
     flat = 0
-    jobs = [(root, video, BOX_RULES[box_rule]) for video in videos]
-    parsed = in_processes(_read_video, jobs, what="video")
+    parsed = in_processes(partial(_read_video, root, BOX_RULES[box_rule]), videos, what="video")
     for video, frames in zip(videos, parsed, strict=True):
         video_id = builder.add_video(video.name)
         for frame_id, frame in enumerate(frames):
@@ -198,23 +192,21 @@ def _check_lengths(root: Path, path: Path, listed: dict[str, int]) -> None:
             )
 
 
-def _snippets(root: Path, split: str) -> list[str]:
-    """Names of the folders with frames below Data/VID/<split>, sorted."""
+def _lengths(root: Path, split: str, missing_list: str) -> dict[str, int]:
+    """Lengths of the videos in the folders below Data/VID/<split>, sorted by name."""
     base = root / "Data/VID"
-    folders = (
-        Path(folder)
+    names = sorted(
+        Path(folder).relative_to(base).as_posix()
         for folder, _, files in os.walk(base / split)
         if any(file.endswith(".JPEG") for file in files)
     )
-    return sorted(folder.relative_to(base).as_posix() for folder in folders)
+    if names:
+        print(f"{root} has no {missing_list}")
+    return {name: _length(root, name) for name in names}
 
 
 def _length(root: Path, name: str) -> int:
-    """Number of frames of a video.
-
-    Raises:
-        InputError: if they are not 000000.JPEG, 000001.JPEG, ...
-    """
+    """Number of frames of a video, 000000.JPEG, 000001.JPEG, ..."""
     folder = root / "Data/VID" / name
     frames = {path.name for path in folder.glob("*.JPEG")}
     if not frames:
@@ -227,7 +219,6 @@ def _length(root: Path, name: str) -> int:
     return len(frames)
 
 
-def _read_video(job: tuple[Path, Video, int]) -> list[XmlFrame]:
-    root, video, added = job
+def _read_video(root: Path, added: int, video: Video) -> list[XmlFrame]:
     folder = root / "Annotations/VID" / video.name
     return [read_xml(folder / f"{index:06d}.xml", added) for index in range(video.length)]

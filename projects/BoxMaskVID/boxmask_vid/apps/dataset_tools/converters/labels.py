@@ -1,9 +1,14 @@
-"""Labels as read from annotation formats, before the frames are opened."""
+"""Labels as read from annotation formats, before the frames are opened.
+
+Readers raise ``FileNotFoundError`` if a path does not exist and ``InputError`` if a file is not
+valid.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,31 +21,17 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box on a frame.
+    """A box on a frame."""
 
-    Attributes:
-        frame: position in the video, from 0; or the stem or the number in the name of its image.
-        category: name of its class.
-        bbox: x, y, width, height.
-        where: file and line, for error messages.
-        track: identifies the object in its video; None if that is not known.
-        ignored: left out in training and ignored in scoring.
-        occluded: whether it is occluded; None if the annotation does not say.
-    """
-
-    frame: int | str
-    category: str
-    bbox: tuple[float, float, float, float]
-    where: str
-    track: Hashable | None = None
-    ignored: bool = False
-    occluded: bool | None = None
+    frame: int | str  # position in the video, from 0; or stem or number in the name of its image
+    category: str  # name of its class
+    bbox: tuple[float, float, float, float]  # x, y, width, height
+    where: str  # file and line, for error messages
+    track: Hashable | None = None  # identifies the object in its video; None if not known
+    ignored: bool = False  # left out in training and ignored in scoring
+    occluded: bool | None = None  # None if the annotation does not say
 
     def __post_init__(self) -> None:
-        """
-        Raises:
-            InputError: if a side is not finite or negative.
-        """
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
             raise InputError(
                 f"{self.where}: the box x, y, width, height {', '.join(map(str, self.bbox))} is "
@@ -50,27 +41,16 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """Annotations of a video.
-
-    Attributes:
-        name: name of the video.
-        where: file or folder that they come from.
-        boxes: all boxes.
-        folder: folder of its images below the image root; None for ``name``.
-        images: its image files below the image root, if the annotations list them.
-        size: width and height of its frames, if the annotations give them.
-        drawn_on: width and height of the pictures that the boxes are relative to; None for pixels.
-        labelled_frames: frames that have annotations, empty ones too; None for all.
-    """
+    """Annotations of a video."""
 
     name: str
-    where: str
+    where: str  # file or folder that they come from
     boxes: list[LabelledBox]
-    folder: str | None = None
-    images: Sequence[str] | None = None
-    size: tuple[int, int] | None = None
-    drawn_on: tuple[float, float] | None = None
-    labelled_frames: frozenset[int | str] | None = None
+    folder: str | None = None  # folder of its images below the image root; None for name
+    images: Sequence[str] | None = None  # image files below the root, if the annotations list them
+    size: tuple[int, int] | None = None  # width and height of its frames, if they are given
+    drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
+    labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
 
 
 @dataclass(frozen=True)
@@ -83,12 +63,7 @@ class Labels:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if it is not text.
-    """
+    """Read a text file."""
     if not path.is_file():
         raise FileNotFoundError(f"File {path} not found: check the path.")
     try:
@@ -97,12 +72,22 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path} is not text ({error}): write it again.") from error
 
 
-def number(text: str | float | None, kind: type[Number], where: str, what: str) -> Number:
-    """Convert ``text`` to an ``int`` or ``float``.
+def read_lines(path: Path) -> list[tuple[str, str]]:
+    """Read the lines of a text file that are not blank, each after its place for messages."""
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return [(f"{path}, line {index}", line) for index, line in lines if line.strip()]
 
-    Raises:
-        InputError: if it is not a finite number.
-    """
+
+def parse_xml(path: Path, remedy: str) -> ElementTree.Element:
+    """Read the root of an XML file."""
+    try:
+        return ElementTree.fromstring(read_text(path))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise InputError(f"{path} is not XML ({error}): {remedy}.") from error
+
+
+def number(text: str | float | None, kind: type[Number], where: str, what: str) -> Number:
+    """Convert ``text`` to a finite ``int`` or ``float``."""
     if text is not None:
         with suppress(TypeError, ValueError, OverflowError):
             value = kind(text)
@@ -113,12 +98,7 @@ def number(text: str | float | None, kind: type[Number], where: str, what: str) 
 
 
 def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Find the folders directly below ``source`` that have files of a pattern, sorted.
-
-    Raises:
-        FileNotFoundError: if ``source`` does not exist.
-        InputError: if there are no such folders.
-    """
+    """Find the folders directly below ``source`` that have files of a pattern, sorted."""
     if not source.is_dir():
         raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
     folders = (path for path in source.iterdir() if path.is_dir())
@@ -129,3 +109,17 @@ def subfolders(source: Path, pattern: str) -> list[Path]:
             "the video."
         )
     return found
+
+
+def read_folder(
+    folder: Path,
+    pattern: str,
+    read_boxes: Callable[[Path], list[LabelledBox]],
+    *,
+    drawn_on: tuple[float, float] | None = None,
+) -> VideoLabels:
+    """Read the label files of a video, which are named after its images."""
+    files = sorted(folder.glob(pattern))
+    boxes = [box for file in files for box in read_boxes(file)]
+    labelled = frozenset(file.stem for file in files)
+    return VideoLabels(folder.name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)

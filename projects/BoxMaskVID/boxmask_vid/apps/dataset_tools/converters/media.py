@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 
 import cv2
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ....errors import InputError
-from ....parallel import in_processes
 from ....video import VideoFile
 from ....video.source import IMAGE_SUFFIXES
 from .labels import VideoLabels
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
-JPEG_QUALITY = 95
+JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of a video.
+    """Frames of a video."""
 
-    Attributes:
-        sizes: width and height of each frame.
-        files: image files below the root; None for frames of a video file.
-        video_file: video file below the root, if frames are read in place.
-        first_number: number of the first frame of a video file in the names of label files.
-    """
-
-    sizes: Sequence[tuple[int, int]]
-    files: Sequence[str] | None = None
-    video_file: str | None = None
-    first_number: int = 0
+    sizes: Sequence[tuple[int, int]]  # width and height of each frame
+    files: Sequence[str] | None = None  # image files below the root; None for a video file
+    video_file: str | None = None  # video file below the root, if frames are read in place
+    first_number: int = 0  # of the first frame of a video file in the names of label files
 
     def position(self, frame: int | str) -> int | None:
         """Find the frame that annotations mean: by position, stem, or number in a stem."""
@@ -60,62 +52,12 @@ class Frames:
         return {_last_number(stem): index for stem, index in self._stems.items()}
 
 
-def frames_of(
-    videos: Sequence[VideoLabels],
-    root: Path,
-    *,
-    video_files: bool,
-    extract: Path | None = None,
-    first_number: int = 0,
-) -> Iterator[Frames]:
-    """Find the frames of videos, in their order, with progress on the screen.
-
-    Args:
-        videos: annotations.
-        root: folder that has image folders or video files.
-        video_files: read video files rather than image folders.
-        extract: write the frames of video files as JPEG below this folder.
-        first_number: see :class:`Frames`.
+def find_images(root: Path, video: VideoLabels) -> Frames:
+    """Find the images of a video below a folder.
 
     Raises:
-        InputError: if a video does not exist or cannot be read.
+        InputError: if they do not exist or cannot be read.
     """
-    if not video_files:
-        return in_processes(_find_images, [(video, root) for video in videos], what="video")
-    jobs = [(video, root, extract, first_number) for video in videos]
-    return in_processes(_find_video_file, jobs, what="video")
-
-
-def natural_order(path: PurePath | str) -> list:
-    """Sort key of names with which frame 10 comes after frame 9."""
-    parts = re.split(r"(\d+)", str(path))
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Read width and height, as shown, from the header of a file.
-
-    Raises:
-        InputError: if the file does not exist or is not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            return oriented_size(image)
-    except FileNotFoundError as error:
-        raise InputError(f"Image {path} not found: check --images.") from error
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-        raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
-
-
-def oriented_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as shown, after the rotation that the camera recorded."""
-    width, height = image.size
-    turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
-    return (height, width) if turned else (width, height)
-
-
-def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
-    video, root = job
     if video.images is not None:
         files = list(video.images)
     else:
@@ -134,8 +76,20 @@ def _find_images(job: tuple[VideoLabels, Path]) -> Frames:
     return Frames([image_size(root / file) for file in files], files)
 
 
-def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
-    video, root, extract, first_number = job
+def find_video_file(
+    root: Path, extract: Path | None, first_number: int, video: VideoLabels
+) -> Frames:
+    """Find the video file of a video below a folder.
+
+    Args:
+        root: the folder.
+        extract: write its frames as JPEG below this folder.
+        first_number: see :class:`Frames`.
+        video: annotations.
+
+    Raises:
+        InputError: if it does not exist or cannot be read.
+    """
     candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
     found = next((path for path in candidates if os.path.isfile(path)), None)
@@ -155,13 +109,35 @@ def _find_video_file(job: tuple[VideoLabels, Path, Path | None, int]) -> Frames:
         (extract / video.name).mkdir(parents=True, exist_ok=True)
         for index, frame in enumerate(file):
             name = f"{video.name}/{index:06d}.jpg"
-            if not cv2.imwrite(
-                str(extract / name), frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-            ):
+            if not cv2.imwrite(str(extract / name), frame, JPEG_OPTIONS):
                 raise OSError(f"OpenCV cannot write {extract / name}")
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)
     return Frames(sizes, files)
+
+
+def natural_order(path: PurePath | str) -> list:
+    """Sort key of names with which frame 10 comes after frame 9."""
+    parts = re.split(r"(\d+)", str(path))
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Read width and height, as shown, from the header of a file."""
+    try:
+        with Image.open(path) as image:
+            return oriented_size(image)
+    except FileNotFoundError as error:
+        raise InputError(f"Image {path} not found: check --images.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
+
+
+def oriented_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as shown, after the rotation that the camera recorded."""
+    width, height = image.size
+    turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
+    return (height, width) if turned else (width, height)
 
 
 def _last_number(stem: str) -> int | None:

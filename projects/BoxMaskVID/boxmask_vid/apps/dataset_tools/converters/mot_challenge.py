@@ -6,7 +6,7 @@ import configparser
 from pathlib import Path
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, VideoLabels, number, read_text
+from .labels import LabelledBox, Labels, VideoLabels, number, read_lines, read_text
 
 # classes of MOT16, MOT17 and MOT20, numbered from 1
 CLASSES = (
@@ -31,10 +31,6 @@ def read_mot_challenge(source: Path) -> Labels:
 
     Args:
         source: a sequence, or a folder of sequences.
-
-    Raises:
-        FileNotFoundError: if there is no such folder or file.
-        InputError: if a file is not valid.
     """
     if not source.is_dir():
         raise FileNotFoundError(f"Folder {source} not found: give the folder of the sequences.")
@@ -43,9 +39,8 @@ def read_mot_challenge(source: Path) -> Labels:
     if not folders and not alone:
         raise InputError(f"{source} has no sequence: it must have a folder with seqinfo.ini in it.")
     left_out: dict[str, int] = {}
-    videos = [
-        _sequence(folder, "." if alone else folder.name, left_out) for folder in folders or [source]
-    ]
+    below = "." if alone else None
+    videos = [_sequence(folder, below or folder.name, left_out) for folder in folders or [source]]
     return Labels(videos, left_out=left_out)
 
 
@@ -60,15 +55,10 @@ def _sequence(folder: Path, below: str, left_out: dict[str, int]) -> VideoLabels
     width, height = (
         number(sequence.get(key.lower()), int, str(path), key) for key in ("imWidth", "imHeight")
     )
-    labels = folder / "gt/labels.txt"
-    classes = tuple(read_text(labels).split("\n")) if labels.is_file() else CLASSES
-    classes = tuple(name.strip() for name in classes if name.strip())
-    gt = folder / "gt/gt.txt"
-    rows = [
-        _row(line, f"{gt}, line {index}", classes)
-        for index, line in enumerate(read_text(gt).splitlines(), start=1)
-        if line.strip()
-    ]
+    labels, gt = folder / "gt/labels.txt", folder / "gt/gt.txt"
+    names = read_text(labels).split("\n") if labels.is_file() else CLASSES
+    classes = tuple(name.strip() for name in names if name.strip())
+    rows = [_row(line, where, classes) for where, line in read_lines(gt)]
     wanted = {category for _, category, flag, _ in rows if flag}
     boxes = []
     for (frame, track, bbox), category, flag, where in rows:
@@ -80,8 +70,7 @@ def _sequence(folder: Path, below: str, left_out: dict[str, int]) -> VideoLabels
             continue
         boxes.append(LabelledBox(frame, category, bbox, where, track=track, ignored=ignored))
     images = f"{below}/{sequence.get('imdir', 'img1')}"
-    name = folder.resolve().name
-    return VideoLabels(name, str(gt), boxes, folder=images, size=(width, height))
+    return VideoLabels(folder.resolve().name, str(gt), boxes, folder=images, size=(width, height))
 
 
 def _row(line: str, where: str, classes: tuple[str, ...]) -> tuple[Box, str, bool, str]:

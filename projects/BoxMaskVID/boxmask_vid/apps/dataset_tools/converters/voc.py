@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, VideoLabels, number, read_text, subfolders
+from .labels import LabelledBox, Labels, number, parse_xml, read_folder, subfolders
 
 
 def read_voc(source: Path) -> Labels:
@@ -17,25 +16,12 @@ def read_voc(source: Path) -> Labels:
 
     Args:
         source: folder with ``<video>/<image>.xml``.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if a file is not valid.
     """
-    videos = []
-    for folder in subfolders(source, "*.xml"):
-        files = sorted(folder.glob("*.xml"))
-        boxes = [box for file in files for box in _boxes(file)]
-        labelled = frozenset(file.stem for file in files)
-        videos.append(VideoLabels(folder.name, str(folder), boxes, labelled_frames=labelled))
-    return Labels(videos)
+    return Labels([read_folder(folder, "*.xml", _boxes) for folder in subfolders(source, "*.xml")])
 
 
 def _boxes(path: Path) -> list[LabelledBox]:
-    try:
-        tree = ElementTree.fromstring(read_text(path))
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{path} is not XML ({error}): write it again.") from error
+    tree = parse_xml(path, "write it again")
     if tree.tag != "annotation":
         raise InputError(
             f"{path} is not Pascal VOC XML: its root is <{tree.tag}>, not <annotation>."
@@ -50,17 +36,13 @@ def _boxes(path: Path) -> list[LabelledBox]:
             number(node.findtext(f"bndbox/{tag}"), float, where, tag)
             for tag in ("xmin", "ymin", "xmax", "ymax")
         )
-        track = node.findtext("trackid") or node.findtext("track_id")
+        occluded = node.findtext("occluded")
         boxes.append(
             LabelledBox(
                 *(path.stem, name, (x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1), where),
-                track=track,
+                track=node.findtext("trackid") or node.findtext("track_id"),
                 ignored=node.findtext("difficult", "0").strip() == "1",
-                occluded=_flag(node.findtext("occluded")),
+                occluded=None if occluded is None else occluded.strip() == "1",
             )
         )
     return boxes
-
-
-def _flag(text: str | None) -> bool | None:
-    return None if text is None else text.strip() == "1"

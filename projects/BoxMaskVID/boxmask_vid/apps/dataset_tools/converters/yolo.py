@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, VideoLabels, number, read_text, subfolders
+from .labels import LabelledBox, Labels, number, read_folder, read_lines, read_text, subfolders
 
 
 def read_yolo(source: Path) -> Labels:
@@ -16,46 +16,29 @@ def read_yolo(source: Path) -> Labels:
     Args:
         source: folder with ``<video>/<image>.txt`` and the names of the classes: ``classes.txt`` or
             ``obj.names``, one per line, or ``data.yaml`` with ``names``.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        InputError: if a file is not valid.
     """
     folders = subfolders(source, "*.txt")
     classes = _classes(source)
-    videos = []
-    for folder in folders:
-        files = sorted(folder.glob("*.txt"))
-        boxes = [
-            _box(line, file.stem, f"{file}, line {index}", classes)
-            for file in files
-            for index, line in enumerate(read_text(file).splitlines(), start=1)
-            if line.strip()
-        ]
-        labelled = frozenset(file.stem for file in files)
-        videos.append(
-            VideoLabels(
-                folder.name, str(folder), boxes, drawn_on=(1.0, 1.0), labelled_frames=labelled
-            )
-        )
+
+    def boxes(path: Path) -> list[LabelledBox]:
+        return [_box(line, path.stem, where, classes) for where, line in read_lines(path)]
+
+    videos = [read_folder(folder, "*.txt", boxes, drawn_on=(1.0, 1.0)) for folder in folders]
     return Labels(videos, classes)
 
 
 def _classes(source: Path) -> list[str]:
     for name in ("classes.txt", "obj.names"):
         if (source / name).is_file():
-            lines = read_text(source / name).splitlines()
-            return [line.strip() for line in lines if line.strip()]
+            return [line.strip() for _, line in read_lines(source / name)]
     path = source / "data.yaml"
     if not path.is_file():
         raise InputError(
             f"{source} does not name its classes: add classes.txt, one name per line, or data.yaml."
         )
     try:
-        content = yaml.safe_load(read_text(path))
-        names = content["names"]
-        names = [names[index] for index in range(len(names))]
-        return [str(name) for name in names]
+        names = yaml.safe_load(read_text(path))["names"]
+        return [str(names[index]) for index in range(len(names))]
     except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} has no list 'names' of the classes ({error!r}): add it."

@@ -18,13 +18,7 @@ def read_youtube_vis(source: Path) -> Labels:
         source: JSON with ``videos`` {id, width, height, file_names}, ``categories`` and
             ``annotations`` {video_id, category_id, bboxes or segmentations, iscrowd}; these lists
             have an entry per frame, null where the object is not visible.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        InputError: if it is not valid.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f"File {source} not found: check the path.")
     content = read_json(source)
     sections = {}
     for name in ("videos", "categories", "annotations"):
@@ -32,10 +26,11 @@ def read_youtube_vis(source: Path) -> Labels:
         if not isinstance(section, list) or not all(isinstance(record, dict) for record in section):
             raise InputError(f"{source} has no list '{name}' of records: give a YouTube-VIS JSON.")
         sections[name] = section
-    names = {}
-    for record in sections["categories"]:
-        category_id = _get_id(record, "id", f"{source}, category")
-        names[category_id] = str(_get_id(record, "name", f"{source}, category"))
+    where = f"{source}, category"
+    names = {
+        _get_id(record, "id", where): str(_get_id(record, "name", where))
+        for record in sections["categories"]
+    }
     videos = {}
     for record in sections["videos"]:
         labels = _video(record, source)

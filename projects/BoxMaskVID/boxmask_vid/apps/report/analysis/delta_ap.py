@@ -1,4 +1,4 @@
-"""Cost of the kinds of errors (Bolya et al., TIDE, ECCV 2020, section 2.3)."""
+"""Cost of the kinds of errors (Bolya et al., TIDE, ECCV 2020, section 2.3), in groups of boxes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,35 @@ from typing import NamedTuple
 import numpy as np
 
 from ....evaluation.average_precision import at_101_recalls, average_precisions, mean_over_classes
+from ....evaluation.coco import AREA_RANGES
 from ....evaluation.detections import Detections
 from ....evaluation.ground_truth import GroundTruth
 from ....evaluation.matching import Matches
+from ....evaluation.motion import MOTION_RANGES, in_range
 from .errors import CLASSIFICATION, KINDS, LOCALISATION, MISSED, Errors
+
+
+def box_groups(ground_truth: GroundTruth, motion: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Members of each group, (A,) bool, by motion, size and occlusion.
+
+    Without tracks there is no "motion", without ``occluded`` flags no "occlusion". Boxes that have
+    no ``occluded`` flag are in neither of its groups. ``motion`` (A,) is from :func:`motion_iou`.
+    """
+    groups = {}
+    if (ground_truth.tracks >= 0).any():
+        groups["motion"] = {
+            name: in_range(motion, limits)
+            for name, limits in MOTION_RANGES.items()
+            if name != "all"
+        }
+    areas = ground_truth.areas
+    groups["size"] = {name: in_range(areas, limits) for name, limits in AREA_RANGES.items()}
+    if (ground_truth.occluded >= 0).any():
+        groups["occlusion"] = {
+            "occluded": ground_truth.occluded == 1,
+            "not occluded": ground_truth.occluded == 0,
+        }
+    return groups
 
 
 class DeltaAP(NamedTuple):
@@ -31,16 +56,12 @@ def delta_ap(
 
     Wrong class or location: the best detection of a box that nothing finds is corrected, the
     others are removed. Duplicates, background and both: removed. Missed: the box need not be found.
+    Values are NaN if no box is to be found.
 
     Args:
-        ground_truth: A boxes.
-        detections: D.
-        errors: errors of the detections.
+        ground_truth, detections, errors: A boxes, D detections, and their errors.
         group: (A,) bool, boxes to be found; the others are ignored, and so are errors about them.
             Errors on the background, which are about no box, always count. None: all.
-
-    Returns:
-        NaN if no box is to be found.
     """
     if group is None:
         group = np.ones(len(ground_truth), dtype=bool)
@@ -51,11 +72,8 @@ def delta_ap(
         false_positive=errors.matches.false_positive.astype(bool) & inside,
     )
     ap50 = _ap50(matches, detections, ground_truth)
-    gains = []
-    for kind in range(len(KINDS)):
-        fixed, given = _fixed(kind, matches, errors, detections, ground_truth)
-        gains.append(_ap50(fixed, given, ground_truth) - ap50)
-    return DeltaAP(ap50, tuple(gains))
+    fixed = (_fixed(kind, matches, errors, detections, ground_truth) for kind in range(len(KINDS)))
+    return DeltaAP(ap50, tuple(_ap50(*both, ground_truth) - ap50 for both in fixed))
 
 
 def _fixed(
@@ -98,8 +116,7 @@ def _in_other_classes(
     order = np.insert(stay, places, rows)
     new_classes = detections.classes.copy()
     new_classes[rows] = classes
-    columns = (detections.images, new_classes, detections.scores, detections.boxes)
-    given = Detections(*(column[order] for column in columns))
+    given = replace(detections, classes=new_classes)[order]
     weights = matches.false_positive[order]
     return replace(matches, taken=matches.taken[order], false_positive=weights), given
 

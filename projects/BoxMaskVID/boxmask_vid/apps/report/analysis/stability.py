@@ -36,12 +36,9 @@ class TrackStability:
 def track_stability(
     ground_truth: GroundTruth, detections: Detections, matches: Matches
 ) -> TrackStability:
-    """Follow each track through its frames.
+    """Follow each track through its frames, with detections above the score threshold of interest.
 
-    Args:
-        ground_truth: A boxes; those without a track, or that are ignored, are left out.
-        detections: D above the score threshold of interest.
-        matches: matches of the detections.
+    Boxes without a track, and ignored ones, are left out.
     """
     finder = np.full(len(ground_truth), -1)
     right = np.flatnonzero(matches.true_positive)
