@@ -33,7 +33,7 @@ setup(
         "torchvision>=0.19",
         "detectron2>=0.6",
         "fvcore>=0.1.5.post20221221",
-        "pycocotools>=2.0.6",
+        "pycocotools>=2.0.7",
         "opencv-python-headless>=4.5.5",
         "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
         "iopath>=0.1.9",

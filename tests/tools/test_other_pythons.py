@@ -48,6 +48,7 @@ def test_set_up_and_quick_tests(version, tmp_path):
             [env / "bin/python", "-m", "pytest", "-q", "-n", "1", "-m", "not slow", *tests]
         )
         assert " passed" in printed
+        print(f"Python {version}:", printed.splitlines()[-1])
         assert run([env / "bin/python", script, "--env", env]) == f"setup: {env} is ready\n"
     finally:
         shutil.rmtree(env)

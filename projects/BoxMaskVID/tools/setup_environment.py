@@ -38,9 +38,9 @@ EXTRA_REQUIREMENTS = ("fvcore<0.1.6,>=0.1.5", "iopath<0.1.10,>=0.1.7", "setuptoo
 # The published metadata says numpy<2, but the Python code runs with both; constraints.txt chooses.
 CHANGED_REQUIREMENTS = {"Requires-Dist: numpy<2": "Requires-Dist: numpy"}
 SMALL_DISK = """\
-Small disk: PyTorch's CPU build takes about 1 GB in place of 6. Install it first, in the versions of
-constraints.txt and from the index that pytorch.org shows for "Compute Platform: CPU"; the set-up
-keeps it and needs no more than 2 GB then:
+Small disk: with PyTorch's CPU build the environment takes about 2 GB in place of 6. Install that
+first, in the versions of constraints.txt and from the index (URL) that pytorch.org shows for
+"Compute Platform: CPU"; the set-up keeps it:
 
     python3 -m venv DIR
     DIR/bin/pip install -c constraints.txt torch torchvision --index-url URL
