@@ -29,13 +29,14 @@ setup(
         "boxmask_vid.apps.video_demo": ["page/*"],
     },
     install_requires=[
-        "torch>=2.4",  # torch.is_autocast_enabled("cpu")
-        "torchvision>=0.19",
+        "torch>=2.6",  # with 2.4 embedding_bag has no gradient in some layers
+        "torchvision>=0.21",
         "detectron2>=0.6",
         "fvcore>=0.1.5.post20221221",
         "pycocotools>=2.0.7",
         "opencv-python-headless>=4.5.5",
-        "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
+        # exact frames of video files, see boxmask_vid/video/video_file.py; up to 17.0 it crashes
+        "av>=17.1",
         "iopath>=0.1.9",
         "jinja2>=3.1.2",  # the page of tools/analyze_detections.py
     ],
