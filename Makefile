@@ -1,6 +1,8 @@
 # make demo, make test, make quick: set up what is needed, then run. ENV chooses the virtual environment
-# (default: the active one, else .venv), PYTHON the interpreter that makes a new one.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# (default: the active one, else .venv), PYTHON the interpreter that makes a new one (default: the
+# first that runs of those tested, else python3).
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10; do \
+	$$python -c '' 2> /dev/null && command -v $$python && exit; done; command -v python3)
 ENV ?= $(or $(VIRTUAL_ENV),.venv)
 PY = $(ENV)/bin/python
 

@@ -18,6 +18,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    # The lowest versions are those that the tests were run with, together, on Python 3.10.
     python_requires=">=3.10",
     # The configs stay at the top level of the repository and are shipped inside the package.
     packages=[*find_packages(PROJECT), "boxmask_vid.configs"],
@@ -28,15 +29,16 @@ setup(
         "boxmask_vid.apps.video_demo": ["page/*"],
     },
     install_requires=[
-        "torch>=2.1",
-        "torchvision>=0.16",
+        "torch>=2.6",  # with 2.4 embedding_bag has no gradient in some layers
+        "torchvision>=0.21",
         "detectron2>=0.6",
-        "fvcore>=0.1.5",
-        "pycocotools>=2.0.6",
-        "opencv-python-headless>=4.5",
-        "av>=12.3",  # exact frames of video files, see boxmask_vid/video/video_file.py
+        "fvcore>=0.1.5.post20221221",
+        "pycocotools>=2.0.7",
+        "opencv-python-headless>=4.5.5",
+        # exact frames of video files, see boxmask_vid/video/video_file.py; up to 17.0 it crashes
+        "av>=17.1",
         "iopath>=0.1.9",
-        "jinja2>=3.0",  # the page of tools/analyze_detections.py
+        "jinja2>=3.1.2",  # the page of tools/analyze_detections.py
     ],
     extras_require={
         # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written

@@ -67,7 +67,7 @@ ELSEWHERE = {
     "make lint": ".ci/run",
     "make test": ".ci/run",
     f"{PROGRAMS}/tools/setup_environment.py": "tests/tools/test_setup_environment.py",
-    "python3.11 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
+    "python3 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
     f"{PROGRAMS}/demo.py --serve": "tests/apps/video_demo/test_serve.py",
     f"{PROGRAMS}/demo.py --model": "tests/test_model_zoo.py",
     f"{PROGRAMS}/train_net.py --model": "tests/test_model_zoo.py",
@@ -87,7 +87,7 @@ OUTSIDE = {
     "ffmpeg ": "it is not a requirement",
     "pip install ": "it changes the environment",
     "pre-commit install": "it changes the clone",
-    "python3.11 -m venv": "the environment is there",
+    "python3 -m venv": "the environment is there",
     "source .venv/bin/activate": "the environment is active",
 }
 # pages and words in blocks of Python that another test runs

@@ -3,7 +3,8 @@
 
     python3 projects/BoxMaskVID/tools/setup_environment.py [--env DIR]
 
-Standard library only, and safe to repeat: a finished environment is recognised in a moment, an
+Standard library only, written so that Python 3.6 to 3.9 reach the sentence which refuses them, and
+safe to repeat: a finished environment is recognised in a moment, an
 interrupted run continues. Detectron2 is not on the Python package index, so a wheel that another
 project published there (see the README) is downloaded, checked against its hash, rewrapped as an
 ordinary pure-Python wheel and installed with everything else. A Detectron2 that is already in the
@@ -24,7 +25,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONSTRAINTS = REPOSITORY / "constraints.txt"
-PYTHON_VERSION = (3, 11)
+OLDEST_PYTHON, NEWEST_TESTED_PYTHON = (3, 10), (3, 13)
 BUILD_TOOLS = ("setuptools", "wheel")  # of the source packages among the pins
 NEEDED_GIB = 9  # torch with its GPU libraries is 5.6 GiB, and pip unpacks next to the old files
 
@@ -34,6 +35,17 @@ WHEEL_VERSION = "0.6+sal0.7.2"
 WHEEL_NAME = f"detectron2-{WHEEL_VERSION}-py3-none-any.whl"
 # Needed by Detectron2's code, missing in the published metadata.
 EXTRA_REQUIREMENTS = ("fvcore<0.1.6,>=0.1.5", "iopath<0.1.10,>=0.1.7", "setuptools<82")
+# The published metadata says numpy<2, but the Python code runs with both; constraints.txt chooses.
+CHANGED_REQUIREMENTS = {"Requires-Dist: numpy<2": "Requires-Dist: numpy"}
+SMALL_DISK = """\
+Small disk: with PyTorch's CPU build the environment takes about 2 GB in place of 6. Install that
+first, in the versions of constraints.txt and from the index (URL) that pytorch.org shows for
+"Compute Platform: CPU"; the set-up keeps it:
+
+    python3 -m venv DIR
+    DIR/bin/pip install -c constraints.txt torch torchvision --index-url URL
+    python3 projects/BoxMaskVID/tools/setup_environment.py --env DIR
+"""
 IMPORT_CHECK = "import torch, torchvision, cv2, pycocotools, detectron2, boxmask_vid"
 
 
@@ -42,7 +54,11 @@ class SetupError(Exception):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        epilog=SMALL_DISK,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--env",
         type=Path,
@@ -68,7 +84,7 @@ def set_up(env: Path) -> None:
     stamp.unlink(missing_ok=True)
     pip(python, "install", "-c", CONSTRAINTS, *BUILD_TOOLS, step="installing the build tools")
     packages, constraints = ["torch", "torchvision"], CONSTRAINTS
-    if installed_version(python, "detectron2") in (None, WHEEL_VERSION):
+    if installed_version(python, "detectron2") in ("", WHEEL_VERSION):
         packages.append(str(detectron2_wheel(python, env / "detectron2_wheel")))
     else:
         print("setup: Detectron2 is installed already and is kept, with its packages")
@@ -93,20 +109,32 @@ def fingerprint(env: Path) -> str:
 
 
 def check_python(env: Path) -> None:
+    version: tuple = sys.version_info[:2]
+    refuse_old_python(Path(sys.executable), version)
     python = env / "bin" / "python"
     if python.exists():
         printed = run_python(python, "import sys; print(*sys.version_info[:2])")
         version = tuple(int(number) for number in printed.split())
-        if installed_version(python, "detectron2") not in (None, WHEEL_VERSION):
-            return  # the owner of that environment chose its Python together with Detectron2
-    else:
-        python, version = Path(sys.executable), sys.version_info[:2]
-    if version != PYTHON_VERSION:
-        needed = ".".join(map(str, PYTHON_VERSION))
-        raise SetupError(
-            f"Python {needed} is needed, {python} is Python {'.'.join(map(str, version))}: "
-            f"install Python {needed} and run 'make PYTHON=/path/to/python{needed} ...'."
+        refuse_old_python(python, version)
+    if version > NEWEST_TESTED_PYTHON:
+        print(
+            f"setup: Python {dotted(version)} is newer than those that were tested "
+            f"({dotted(OLDEST_PYTHON)} to {dotted(NEWEST_TESTED_PYTHON)}); trying it",
+            flush=True,
         )
+
+
+def refuse_old_python(python: Path, version: tuple) -> None:
+    if version < OLDEST_PYTHON:
+        raise SetupError(
+            f"Python {dotted(OLDEST_PYTHON)} or newer is needed, {python} is Python "
+            f"{dotted(version)}: install a newer one and run 'make PYTHON=/path/to/python3 "
+            "ENV=/path/to/new/folder ...'."
+        )
+
+
+def dotted(version: tuple) -> str:
+    return ".".join(map(str, version))
 
 
 def check_disk(env: Path) -> None:
@@ -117,20 +145,22 @@ def check_disk(env: Path) -> None:
     if free < NEEDED_GIB:
         raise SetupError(
             f"{NEEDED_GIB} GiB of disk are needed, {place} has {free:.1f} GiB free: "
-            "make room, or choose another folder with --env DIR (make ENV=DIR ...)."
+            "make room, choose another folder with --env DIR (make ENV=DIR ...), or install the "
+            "smaller CPU build of PyTorch first (--help says how)."
         )
 
 
 def make_environment(env: Path) -> Path:
     python = env / "bin" / "python"
-    if not python.exists() or output_of(python, "import pip") is None:
+    if not python.exists() or not output_of(python, "import pip; print(pip)"):
         print(f"setup: making the environment {env}", flush=True)
         made = subprocess.run([sys.executable, "-m", "venv", env], capture_output=True, text=True)
         if made.returncode:
             reason = (made.stdout + made.stderr).strip().splitlines() or ["no reason given"]
+            package = f"python{dotted(sys.version_info[:2])}-venv"
             raise SetupError(
-                f"'{sys.executable} -m venv {env}' failed ({reason[-1].strip()}): on Debian and "
-                "Ubuntu run 'apt install python3.11-venv' first."
+                f"'{sys.executable} -m venv {env}' failed ({reason[-1].strip()}): install this "
+                f"Python's module 'venv' (on Debian and Ubuntu: 'apt install {package}')."
             )
     return python
 
@@ -187,10 +217,9 @@ def rewrap(upstream: Path, wheel: Path) -> None:
 
 def rewrapped_metadata(metadata: str) -> bytes:
     header, separator, description = metadata.partition("\n\n")
+    changed = {"Name": "Name: detectron2", "Version": f"Version: {WHEEL_VERSION}"}
     lines = [
-        {"Name": "Name: detectron2", "Version": f"Version: {WHEEL_VERSION}"}.get(
-            line.partition(":")[0], line
-        )
+        changed.get(line.partition(":")[0], CHANGED_REQUIREMENTS.get(line, line))
         for line in header.splitlines()
     ]
     lines += [f"Requires-Dist: {requirement}" for requirement in EXTRA_REQUIREMENTS]
@@ -224,23 +253,24 @@ def check_imports(python: Path) -> None:
         )
 
 
-def installed_version(python: Path, package: str) -> str | None:
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    printed = output_of(python, code)
-    return None if printed is None else printed.strip()
+def installed_version(python: Path, package: str) -> str:
+    """Version of an installed package; empty if it is not installed."""
+    return output_of(
+        python, f"import importlib.metadata as m; print(m.version({package!r}))"
+    ).strip()
 
 
 def run_python(python: Path, code: str) -> str:
     printed = output_of(python, code)
-    if printed is None:
+    if not printed:
         raise SetupError(f"{python} does not run: delete {python.parents[1]} and try again.")
     return printed
 
 
-def output_of(python: Path, code: str) -> str | None:
-    """Standard output of a program; None if it fails."""
+def output_of(python: Path, code: str) -> str:
+    """Standard output of a program; empty if it fails."""
     done = subprocess.run([python, "-c", code], capture_output=True, text=True)
-    return None if done.returncode else done.stdout
+    return "" if done.returncode else done.stdout
 
 
 def pip(python: Path, *arguments: object, step: str) -> None:
@@ -256,7 +286,7 @@ def pip(python: Path, *arguments: object, step: str) -> None:
         raise SetupError(f"{step} failed: {pip_failure(errors)}")
 
 
-def pip_failure(errors: list[str]) -> str:
+def pip_failure(errors: list) -> str:
     text = "\n".join(errors)
     again = "run the same command again and it continues."
     if "No space left on device" in text:
