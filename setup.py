@@ -18,7 +18,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    # The lowest versions are those that the tests were run with, together, on Python 3.10.
+    # The lowest versions are those that tests were run with, on Python 3.10.
     python_requires=">=3.10",
     # The configs stay at the top level of the repository and are shipped inside the package.
     packages=[*find_packages(PROJECT), "boxmask_vid.configs"],
