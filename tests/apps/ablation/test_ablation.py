@@ -142,12 +142,11 @@ def test_an_interruption_ends_what_runs_and_starts_nothing_more(tmp_path):
         """
         import os, signal, sys
         from pathlib import Path
-        def stop(*_):
-            Path(sys.argv[1]).with_name("stopped").touch()
-            sys.exit(130)
-        signal.signal(signal.SIGTERM, stop)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it may come at any moment
         os.kill(os.getppid(), signal.SIGTERM)
-        signal.pause()
+        signal.sigwait({signal.SIGTERM})
+        Path(sys.argv[1]).with_name("stopped").touch()
+        sys.exit(130)
         """,
     )
     runs = runs_of(command, tmp_path / "out", "one", "two")
