@@ -46,6 +46,7 @@ SCRIPTS = {
 CHANGELOG = Path("CHANGELOG.md")  # names what was renamed or removed
 
 SMALLER = {  # regular expressions
+    r"--without WinogradChannelMapper ": "",  # the small model has fewer channels
     r"--num-gpus 1 ": "",
     r"--videos \d+ --frames \d+( --val-videos 16 --val-frames 16)?": "--videos 4 --frames 3",
     r"SOLVER.MAX_ITER \d{3,}": "SOLVER.MAX_ITER 3",

@@ -1,4 +1,7 @@
-"""Maps in the order of memory that convolutions are fastest with."""
+"""Maps in the order of memory that convolutions are fastest with.
+
+Saves 0.04 s of a SELSA frame of 1.27 s (docs/SPEED.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Dilated 3x3 convolutions as dense ones of phases: faster on CPUs."""
+"""Dilated 3x3 convolutions as dense ones of phases.
+
+Saves 0.08 s of a SELSA frame of 1.27 s on a CPU (docs/SPEED.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Convolutions whose batch norm takes neither memory nor a pass of its own."""
+"""Convolutions whose batch norm takes neither memory nor a pass of its own.
+
+Saves 0.12 s of a SELSA frame of 1.27 s (docs/SPEED.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""RoIAlign as a product with a sparse matrix, several times faster on CPUs."""
+"""RoIAlign as a product with a sparse matrix.
+
+Saves 0.07 s of a SELSA frame of 1.27 s on a CPU (docs/SPEED.md).
+"""
 
 from __future__ import annotations
 

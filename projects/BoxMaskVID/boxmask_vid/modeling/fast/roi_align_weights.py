@@ -1,4 +1,7 @@
-"""RoIAlign as a sparse matrix from the positions of a map to the cells of RoIs."""
+"""RoIAlign as a sparse matrix from the positions of a map to the cells of RoIs.
+
+Part of accelerated RoIAlign and Temporal RoI Align.
+"""
 
 from __future__ import annotations
 

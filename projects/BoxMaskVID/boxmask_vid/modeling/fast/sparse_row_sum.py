@@ -1,4 +1,7 @@
-"""Weighted sums of few rows of a table: interpolation as a sparse matrix."""
+"""Weighted sums of few rows of a table: interpolation as a sparse matrix.
+
+Part of accelerated RoIAlign and Temporal RoI Align.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``topk`` that takes the first of equal values.
 
-On CPUs 0.55 of the time of :func:`~boxmask_vid.modeling.layers.temporal_roi_align.first_largest`.
+Part of accelerated Temporal RoI Align.
 """
 
 from __future__ import annotations
