@@ -60,7 +60,7 @@ def test_the_installed_package_finds_its_configs_and_registers_its_parts(wheel, 
     code = f"""
 import sys
 sys.path = [path for path in sys.path if "BoxMaskVID" not in path]
-sys.meta_path = [each for each in sys.meta_path if "editable" not in repr(each).lower()]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 sys.path.insert(0, {str(target)!r})
 import boxmask_vid
 from boxmask_vid.engine import build_cfg

@@ -25,20 +25,20 @@ def written():
 
 
 def outputs(notebook) -> list:
-    return [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
 def printed(notebook) -> str:
-    return "".join(each.text for each in outputs(notebook) if each.output_type == "stream")
+    return "".join(output.text for output in outputs(notebook) if output.output_type == "stream")
 
 
 def pictures(notebook) -> list[np.ndarray]:
     found = [
-        each.data["image/jpeg"]
-        for each in outputs(notebook)
-        if "image/jpeg" in each.get("data", ())
+        output.data["image/jpeg"]
+        for output in outputs(notebook)
+        if "image/jpeg" in output.get("data", ())
     ]
-    return [cv2.imdecode(np.frombuffer(base64.b64decode(each), np.uint8), 1) for each in found]
+    return [cv2.imdecode(np.frombuffer(base64.b64decode(output), np.uint8), 1) for output in found]
 
 
 def test_it_runs(written, tmp_path, monkeypatch):
@@ -54,7 +54,7 @@ def test_it_runs(written, tmp_path, monkeypatch):
     shapes = [picture.shape for picture in pictures(notebook)]
     assert shapes == [picture.shape for picture in pictures(written)]
     assert len(shapes) == 2
-    losses = [float(each) for each in re.findall(r"loss (\d+\.\d+)", printed(notebook))]
+    losses = [float(output) for output in re.findall(r"loss (\d+\.\d+)", printed(notebook))]
     assert losses[-1] < losses[0]
     assert re.search(r"frame \d+: (striped|dotted)_(disc|square) 0\.\d+ at \[", printed(notebook))
 
@@ -62,7 +62,7 @@ def test_it_runs(written, tmp_path, monkeypatch):
 def test_its_outputs_are_kept_and_tell_nothing_about_where_it_was_made(written):
     done = [cell for cell in written.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in done] == list(range(1, len(done) + 1))
-    assert not [each for each in outputs(written) if each.output_type == "error"]
+    assert not [output for output in outputs(written) if output.output_type == "error"]
     assert "AP50 on the 2 videos" in printed(written)
     text = NOTEBOOK.read_text()
     for secret in (r"/(home|root|tmp|usr|work|opt|Users)/", r"https?://(?!127\.0\.0\.1)"):

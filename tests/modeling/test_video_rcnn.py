@@ -32,7 +32,7 @@ def train_step(model, batch: list[dict]) -> dict[str, float]:
 def detect(model, *batch: dict) -> list:
     model.eval()
     with torch.no_grad():
-        return [each["instances"] for each in model(list(batch))]
+        return [output["instances"] for output in model(list(batch))]
 
 
 BATCHES = {
@@ -62,10 +62,10 @@ def test_frames_of_different_sizes_are_detected_together(kind: str):
     model = small_model(kind, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0)
     batch = [frame(0, 1, references=2), frame(0, 2, references=2, height=96, width=64)]
     found = detect(model, *batch)
-    for each, sample in zip(found, batch, strict=True):
+    for instances, sample in zip(found, batch, strict=True):
         height, width = sample["height"], sample["width"]
-        assert each.image_size == (height, width)
-        boxes = each.pred_boxes.tensor
+        assert instances.image_size == (height, width)
+        boxes = instances.pred_boxes.tensor
         assert len(boxes)
         assert (boxes >= 0).all()
         assert (boxes <= torch.tensor([width, height, width, height])).all()

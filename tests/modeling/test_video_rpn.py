@@ -84,7 +84,7 @@ def test_an_image_without_anchors_inside_still_trains():
 
 def test_diverged_weights_are_an_error(model):
     images, features = encoded(model, image())
-    broken = {name: each * float("nan") for name, each in features.items()}
+    broken = {name: maps * float("nan") for name, maps in features.items()}
     with pytest.raises(FloatingPointError, match="diverged"):
         model.proposal_generator.propose(images, broken)
 

@@ -51,7 +51,7 @@ class BoxMaskHead(MaskRCNNConvUpsampleHead):
         """
         if not self.training:
             return super().forward(roi_features, instances)
-        if any(len(each) and not each.has("gt_masks") for each in instances):
+        if any(len(rois) and not rois.has("gt_masks") for rois in instances):
             raise ValueError(
                 "BoxMaskHead: the training samples have no 'gt_masks'; use VIDDatasetMapper with "
                 "MODEL.BOXMASK.ENABLED True, which fills the boxes."
