@@ -87,6 +87,8 @@ def test_at_test_it_is_the_convolution_with_the_weights_of_that_time():
     check(1e-13)
     mapper.weight.data.mul_(2)  # which the version of a tensor does not count
     check(1e-13)
+    mapper.weight.data[:, 3] = 0  # one channel, as pruning does
+    check(1e-13)
     mapper(x).sum().backward()
     with torch.no_grad():
         mapper.weight -= 0.1 * mapper.weight.grad

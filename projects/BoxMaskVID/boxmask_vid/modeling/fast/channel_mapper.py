@@ -16,8 +16,6 @@ from torch.nn.grad import conv2d_input
 from ..backbone import ChannelMapper
 from .winograd import winograd_conv3x3, winograd_filters
 
-SAMPLED = 16  # one channel of so many
-
 
 class ChannelMapperFast(ChannelMapper):
     """``ChannelMapper`` whose gradient of the weight is products of matrices on CPUs."""
@@ -56,24 +54,17 @@ def _is_on_cpu(x: torch.Tensor) -> bool:
 
 
 class _Filters:
-    """Winograd's filters of a weight, with what tells whether they still are.
+    """Winograd's filters with the weight that they are of.
 
-    The version of a tensor does not count changes of its ``data``; a sample of the channels does.
+    The version of a tensor does not count changes of its ``data``, so weights are compared (5 ms).
     """
 
     def __init__(self, weight: torch.Tensor) -> None:
-        self._state = self._state_of(weight)
-        self._sample = weight.detach()[:, ::SAMPLED].clone()
-        self.filters = winograd_filters(weight.detach())
+        self._weight = weight.detach().clone()
+        self.filters = winograd_filters(self._weight)
 
     def are_of(self, weight: torch.Tensor) -> bool:
-        is_same = self._state == self._state_of(weight)
-        return is_same and torch.equal(weight[:, ::SAMPLED], self._sample)
-
-    @staticmethod
-    def _state_of(weight: torch.Tensor) -> tuple:
-        version = None if weight.is_inference() else weight._version
-        return version, weight.data_ptr(), weight.dtype
+        return weight.dtype == self._weight.dtype and torch.equal(weight, self._weight)
 
 
 class _Conv3x3(torch.autograd.Function):
