@@ -25,6 +25,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_dataset_keys(cfg)
     _add_input_keys(cfg)
     _add_model_keys(cfg)
+    _add_reference_keys(cfg)
     _add_test_keys(cfg)
 
 
@@ -105,6 +106,15 @@ def _add_model_keys(cfg: CN) -> None:
     # Heads of the attention over frames; 0 for a plain mean.
     cfg.MODEL.VID.TROI.NUM_HEADS = 4
 
+    cfg.MODEL.BOXMASK = CN()
+    # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.
+    cfg.MODEL.BOXMASK.ENABLED = False
+    cfg.MODEL.BOXMASK.LOSS_WEIGHT = 0.5
+    # Run the mask head at test, too, and return pred_masks: to look at, not to score.
+    cfg.MODEL.BOXMASK.PREDICT_MASKS = False
+
+
+def _add_reference_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST = CN()
     # Reference policy at test, one of boxmask_vid.references: "adaptive" (NUM_REFERENCES frames
     # spread evenly over the video, loaded once), "fixed" (NUM_REFERENCES / 2 frames on each side of
@@ -132,13 +142,6 @@ def _add_model_keys(cfg: CN) -> None:
     # MiB for the references of a video. Where they would take more, projections of their maps are
     # computed again at every key frame instead of kept. -1 for no limit.
     cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
-
-    cfg.MODEL.BOXMASK = CN()
-    # Train a mask head (MODEL.ROI_MASK_HEAD) on boxes filled as masks. MODEL.MASK_ON stays False.
-    cfg.MODEL.BOXMASK.ENABLED = False
-    cfg.MODEL.BOXMASK.LOSS_WEIGHT = 0.5
-    # Run the mask head at test, too, and return pred_masks: to look at, not to score.
-    cfg.MODEL.BOXMASK.PREDICT_MASKS = False
 
 
 def _add_test_keys(cfg: CN) -> None:
