@@ -129,8 +129,14 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
     assert "is done" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"made with --threshold 0\.2, now it is 0\.4: leave out"):
         run(weights, *files("cut"), "--resume", "--threshold", "0.4")
-    run(weights, *files("cut"), "--resume", "--online")
+    with pytest.raises(InputError, match=r"made with --online False, now it is True: leave out"):
+        run(weights, *files("cut"), "--resume", "--online")
+    run(weights, *files("cut"), "--online")
+    with pytest.raises(InputError, match=r"made with --online True, now it is False: leave out"):
+        run(weights, *files("cut"), "--resume")
+    run(weights, *files("cut"), "--online", "--resume")
     assert "starts over" in capsys.readouterr().out
+    run(weights, *files("cut"))
     (tmp_path / "cut.jsonl").write_text("no json\n")
     with pytest.raises(InputError, match=r"cut\.jsonl, line 1: .* leave out --resume"):
         run(weights, *files("cut"), "--resume")

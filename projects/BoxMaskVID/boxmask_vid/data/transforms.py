@@ -7,6 +7,8 @@ import numpy as np
 from detectron2.data.transforms import Augmentation
 from fvcore.transforms.transform import NoOpTransform, Transform
 
+from ..errors import InputError
+
 
 class ResizeToFit(Augmentation):
     """Scale an image so that it fits into a frame, with OpenCV's bilinear interpolation.
@@ -26,13 +28,19 @@ class ResizeToFit(Augmentation):
         self._init(locals())
 
     def get_transform(self, image: np.ndarray) -> Transform:
+        """Raises InputError if nothing would be left of the image."""
         short_edge = int(np.random.choice(self.short_edges))
         if short_edge == 0:
             return NoOpTransform()
         height, width = image.shape[:2]
-        return CV2ResizeTransform(
-            height, width, *fitted_size(height, width, short_edge, self.long_edge)
-        )
+        new_height, new_width = fitted_size(height, width, short_edge, self.long_edge)
+        if not new_height or not new_width:
+            raise InputError(
+                f"A picture of {width} x {height} pixels would be resized to {new_width} x "
+                f"{new_height} (INPUT.MIN_SIZE_* {short_edge}, INPUT.MAX_SIZE_* {self.long_edge}): "
+                "give pictures that are less long and thin."
+            )
+        return CV2ResizeTransform(height, width, new_height, new_width)
 
 
 class CV2ResizeTransform(Transform):

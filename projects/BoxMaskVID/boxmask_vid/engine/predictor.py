@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from ..data.dataset_mapper import build_resize, to_tensor
 from ..errors import InputError
 from ..modeling import ReferenceMemory
 from ..references import build_reference_policy
-from ..video import FrameSource, open_frames
+from ..video import Frame, FrameSource, open_frames
 from ..video.source import Frames
 
 
@@ -45,16 +44,17 @@ class VideoPredictor(DefaultPredictor):
 
         Args:
             frames: what can be read more than once, see :func:`~boxmask_vid.video.open_frames`: a
-                sequence of BGR arrays (H, W, 3), a folder or glob of images, or a video file.
+                sequence of BGR arrays (H, W, 3) or of image files, a folder or glob of images, or a
+                video file.
             start: number of the first frame to detect in; above 0 for "adaptive" references only.
 
         Yields:
-            for each frame in order ``frame`` (its number), ``image`` (the frame) and
-            ``instances``.
+            for each frame in order ``frame`` (its number), ``time`` (in seconds from the first),
+            ``image`` and ``instances``. Frames that cannot be decoded are left out.
 
         Raises:
             FileNotFoundError: if there is nothing at the path.
-            InputError: if what is there cannot be read; frames before it are yielded first.
+            InputError: if a part of it cannot be read; all other frames are yielded first.
         """
         source = open_frames(frames)
         length = source.length
@@ -70,18 +70,14 @@ class VideoPredictor(DefaultPredictor):
                 "start at 0."
             )
         memory = ReferenceMemory.from_config(self.cfg)
-        for index, frame in islice(enumerate(source), start, None):
-            is_first = index == start
-            wanted = self._policy.frames_to_load(index, length, is_first=is_first)
-            references = None
-            if wanted is not None:
-                try:
-                    references = source.pick(wanted)
-                except InputError:  # frames further on are broken; those before them count
-                    length = source.count_readable()
-                    wanted = self._policy.frames_to_load(index, length, is_first=is_first)
-                    references = source.pick(wanted or [])
-            yield self._detect(index, frame, references, memory)
+        is_first = True
+        for frame in source.frames():
+            if frame.number < start:
+                continue
+            wanted = self._policy.frames_to_load(frame.number, length, is_first=is_first)
+            references = None if wanted is None else source.pick(wanted)
+            yield self._detect(frame, references, memory)
+            is_first = False
 
     def predict_stream(
         self, frames: Frames, *, lookahead: int | None = None, policy: str | None = None
@@ -120,9 +116,9 @@ class VideoPredictor(DefaultPredictor):
     def _stream(
         self, source: FrameSource, memory: ReferenceMemory, lookahead: int
     ) -> Iterator[dict]:
-        waiting: deque[np.ndarray] = deque()
+        waiting: deque[Frame] = deque()
         new: list[np.ndarray] = []  # frames that the memory does not know yet
-        index, read = 0, iter(source)
+        is_first, read = True, source.frames()
         failure: Exception | None = None
         while True:
             while failure is None and len(waiting) <= lookahead:
@@ -131,25 +127,24 @@ class VideoPredictor(DefaultPredictor):
                 except Exception as error:  # StopIteration among them: kept until all is yielded
                     failure = error
                 else:
-                    if index or len(waiting) > 1:
-                        new.append(waiting[-1])
+                    if not is_first or len(waiting) > 1:
+                        new.append(waiting[-1].image)
             if not waiting:
                 break
             references, new = new if lookahead else [], []
-            yield self._detect(index, waiting.popleft(), references, memory)
-            index += 1
+            yield self._detect(waiting.popleft(), references, memory)
+            is_first = False
         if failure is not None and not isinstance(failure, StopIteration):
             raise failure
 
     def _detect(
         self,
-        index: int,
-        frame: np.ndarray,
+        frame: Frame,
         references: list[np.ndarray] | None,
         memory: ReferenceMemory,
     ) -> dict:
         """Detections in a frame of the only video that a memory knows."""
-        sample = {**self.sample(frame), "video_id": 0, "frame_index": index}
+        sample = {**self.sample(frame.image), "video_id": 0, "frame_index": frame.number}
         if references is not None:
             frames = {id(reference): reference for reference in references}
             images = {name: self.sample(reference)["image"] for name, reference in frames.items()}
@@ -158,7 +153,8 @@ class VideoPredictor(DefaultPredictor):
         self.model.reference_memory = memory
         with torch.no_grad():
             instances = self.model([sample])[0]["instances"]
-        return {"frame": index, "image": frame, "instances": instances}
+        number, time, image = frame
+        return {"frame": number, "time": time, "image": image, "instances": instances}
 
     def sample(self, frame: np.ndarray) -> dict:
         """A sample for the model: a BGR frame (H, W, 3), resized, with its size before."""

@@ -11,25 +11,20 @@ import bisect
 import functools
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .container_length import missing_bytes
+from .decoding import TolerantDecoder, is_on_its_side, upright
+from .frame_index import FrameIndex, read_index
+from .opening import open_file
 
 DEFAULT_FPS = 25.0  # of frames without a clock
-# Playlists name other files: an uploaded one could show files that its author may not read.
-PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
-OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
-
-
-class NoTimeStamps(InputError):
-    """The frames of a video have no time stamps, as in a raw H.264 stream."""
 
 
 class VideoFile:
@@ -38,6 +33,7 @@ class VideoFile:
     Consecutive frames are decoded once; a jump decodes from the last key frame before its goal.
     One object belongs to one process and one thread. ``fps`` is an average. ``missing`` describes
     what is cut off at the end; it is empty if nothing is, or if it is not known (MPEG streams).
+    ``hidden`` is the number of frames before the first one that can be decoded, which is frame 0.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +41,7 @@ class VideoFile:
         Raises:
             FileNotFoundError: if there is no such file.
             InputError: if it is not a video.
-            NoTimeStamps: if its frames have none.
+            NotSeekable: if its frames cannot be told apart by their time stamps.
         """
         self._path = path
         if not Path(path).is_file():
@@ -53,8 +49,10 @@ class VideoFile:
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else DEFAULT_FPS
-        self._times, self._key_times, whole = _read_index(str(path), os.stat(path).st_mtime_ns)
-        self.missing = _missing(path, self._stream.frames, whole)
+        self._index: FrameIndex = read_index(str(path), os.stat(path).st_mtime_ns)
+        self._times = self._index.times
+        self.hidden = self._index.hidden
+        self.missing = _missing(path, self._stream.frames, self._index.whole_packets)
         self._decoder: Iterator[av.VideoFrame] = iter(())
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -70,10 +68,9 @@ class VideoFile:
         if not 0 <= index < len(self):
             raise IndexError(f"the video {self._path} has frames 0 to {len(self) - 1}, not {index}")
         goal = int(self._times[index])
-        before = bisect.bisect_right(self._key_times, goal)
-        key, earlier = (
-            int(self._key_times[before - back]) if before >= back else None for back in (1, 3)
-        )
+        key_times = self._index.key_times
+        before = bisect.bisect_right(key_times, goal)
+        key, earlier = (int(key_times[before - back]) if before >= back else None for back in (1, 3))
         # Some containers seek inexactly: where the first frame is too late, start earlier.
         decoders: Iterator[Iterator[av.VideoFrame]] = map(self._seek, (key, earlier, None))
         position = self._position
@@ -82,7 +79,7 @@ class VideoFile:
         for decoder in decoders:
             frame = self._decode_until(goal, decoder)
             if frame is not None:
-                return frame
+                return upright(frame)
         raise InputError(
             f"Frame {index} of the video {self._path} cannot be decoded: get it again."
         )
@@ -91,10 +88,47 @@ class VideoFile:
         for index in range(len(self)):
             yield self[index]
 
+    def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Decode all frames once; yield the number and the picture of each that can be decoded."""
+        last = -1
+        for frame in self._seek(None):
+            index = self._number(frame.pts)
+            if index is not None and index > last:
+                yield index, upright(frame)
+                last = index
+
+    def nearest(self, index: int) -> np.ndarray:
+        """The frame of a number; if it cannot be decoded, the last before it that can, or the next.
+
+        Raises InputError if no frame can be decoded.
+        """
+        try:
+            return self[index]
+        except InputError:
+            found = None
+            for number, frame in self.frames():
+                if found is not None and number > index:
+                    break
+                found = frame
+            self._position = None
+            if found is None:
+                raise
+            return found
+
     def time(self, index: int) -> float:
         """Time at which a frame is shown, in seconds from the first one."""
         assert self._stream.time_base is not None  # frames have time stamps
         return float((int(self._times[index]) - int(self._times[0])) * self._stream.time_base)
+
+    @functools.cached_property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height, as shown."""
+        stored = self._stream.sample_aspect_ratio
+        if not stored or stored == 1:
+            return Fraction(1)
+        frame = next(self._seek(None), None)
+        self._position = None
+        return 1 / stored if frame is not None and is_on_its_side(frame) else stored
 
     def __enter__(self) -> VideoFile:
         return self
@@ -106,15 +140,21 @@ class VideoFile:
         """Decode all frames once.
 
         Raises:
-            InputError: if the decoded frames are not those of the packets.
+            InputError: if one cannot be decoded, or they are not those of the packets.
         """
+        self._seek(None)
+        decoder = TolerantDecoder(self._container, self._stream)
         decoded: list[int | None] = []
-        try:
-            decoded.extend(frame.pts for frame in self._seek(None))
-        except av.FFmpegError as error:
-            raise self._broken(len(decoded), error) from error
-        finally:
-            self._position = None
+        for frame in decoder:
+            decoded.append(frame.pts)
+            if decoder.errors:
+                break
+        self._position = None
+        if decoder.errors:
+            raise InputError(
+                f"The video {self._path} cannot be decoded at frame {len(decoded)} "
+                f"({decoder.last_error}): get it again."
+            )
         if decoded != self._times.tolist():
             raise InputError(
                 f"The video {self._path} declares {len(self)} frames, but the {len(decoded)} "
@@ -122,7 +162,7 @@ class VideoFile:
             )
 
     def _open(self) -> None:
-        self._container, self._stream = _open(str(self._path))
+        self._container, self._stream = open_file(str(self._path))
 
     def _seek(self, time: int | None) -> Iterator[av.VideoFrame]:
         """Decode from the key frame of a time stamp; None for the start of the file."""
@@ -132,39 +172,26 @@ class VideoFile:
             self._open()
         else:
             self._container.seek(time, stream=self._stream, backward=True)
-        self._decoder = self._container.decode(self._stream)
+        self._decoder = iter(TolerantDecoder(self._container, self._stream))
         return self._decoder
 
-    def _decode_until(self, goal: int, decoder: Iterator[av.VideoFrame]) -> np.ndarray | None:
+    def _decode_until(self, goal: int, decoder: Iterator[av.VideoFrame]) -> av.VideoFrame | None:
         """Decode the frame of a time stamp; None if a later one or the end comes first."""
-        try:
-            for frame in decoder:
-                self._position = frame.pts
-                if frame.pts is None or frame.pts > goal:
-                    break
-                if frame.pts == goal:
-                    return upright(frame)
-        except av.FFmpegError as error:
-            raise self._broken(bisect.bisect(self._times, self._position or 0), error) from error
+        for frame in decoder:
+            self._position = frame.pts
+            if frame.pts is None or frame.pts > goal:
+                break
+            if frame.pts == goal:
+                return frame
         self._position = None
         return None
 
-    def _broken(self, index: int, error: Exception) -> InputError:
-        return InputError(
-            f"The video {self._path} cannot be decoded at frame {index} ({error}): get it again."
-        )
-
-
-def _open(path: str) -> tuple[InputContainer, VideoStream]:
-    try:
-        container = av.open(path, options=OPENING)
-        stream = container.streams.video[0]
-    except (av.FFmpegError, IndexError) as error:
-        raise InputError(
-            f"The file {path} is not a video that FFmpeg can read: check the file."
-        ) from error
-    stream.codec_context.thread_count = 1  # loader workers are the parallelism
-    return container, stream
+    def _number(self, time: int | None) -> int | None:
+        """Number of the frame of a time stamp."""
+        if time is None:
+            return None
+        index = bisect.bisect_left(self._times, time)
+        return index if index < len(self) and self._times[index] == time else None
 
 
 def _missing(path: str | Path, declared: int, whole: int) -> str:
@@ -173,34 +200,3 @@ def _missing(path: str | Path, declared: int, whole: int) -> str:
         return f"{declared - whole} of its {declared} frames are missing or broken"
     missing = missing_bytes(path)
     return f"at least {missing} bytes are missing" if missing else ""
-
-
-@functools.lru_cache(maxsize=1024)
-def _read_index(path: str, modified: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Read sorted time stamps of frames and key frames, and count whole packets; decode none."""
-    container, stream = _open(path)
-    try:
-        with container:
-            packets = [
-                (packet.pts, packet.is_keyframe, packet.is_discard, packet.is_corrupt)
-                for packet in container.demux(stream)
-                if packet.size
-            ]
-    except av.FFmpegError as error:
-        raise InputError(f"The video {path} is broken ({error}): get it again.") from error
-    shown = [(time, is_key) for time, is_key, is_discarded, _ in packets if not is_discarded]
-    if not shown:
-        raise InputError(f"The video {path} has no frames: get it again.")
-    if any(time is None for time, _ in shown):
-        raise NoTimeStamps(
-            f"The frames of the video {path} have no time stamps, so that they cannot be found by "
-            "number: put them into another container (ffmpeg -i IN -c copy OUT.mp4)."
-        )
-    times = np.sort([time for time, _ in shown])
-    whole = sum(not is_corrupt for *_, is_corrupt in packets)
-    return times, np.sort([time for time, is_key in shown if is_key]), whole
-
-
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """Picture (H, W, 3) BGR as players show it, after the rotation that the camera recorded."""
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90))

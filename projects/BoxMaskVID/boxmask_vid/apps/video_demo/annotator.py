@@ -8,13 +8,9 @@ from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
 
-import cv2
-import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import Metadata
 from detectron2.structures import Instances
-from detectron2.utils.colormap import colormap
-from detectron2.utils.video_visualizer import VideoVisualizer
 
 from ...checkpoint.provenance import model_provenance
 from ...config import names_of_classes
@@ -22,12 +18,12 @@ from ...engine.predictor import VideoPredictor
 from ...errors import InputError
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
-from ...video import FrameSource, VideoWriter, open_frames
+from ...video import Frame, FrameSource, VideoWriter, comes_live, local_path, open_frames
+from .annotated_video import AnnotatedVideo
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 from .track_linker import TrackLinker
 
-WINDOW = "BoxMaskVID"
-Result = tuple[int, np.ndarray, Instances]  # number of a frame, the frame, its detections
+Result = tuple[Frame, Instances]  # a frame and its detections
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,13 @@ class VideoTask:
     csv: Path | None = None
     coco: Path | None = None
 
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that are written."""
+        return [path for path in astuple(self)[1:] if path is not None]
+
     def __str__(self) -> str:
-        return ", ".join(str(path) for path in astuple(self)[1:] if path is not None)
+        return ", ".join(map(str, self.outputs))
 
 
 class Annotator:
@@ -88,19 +89,19 @@ class Annotator:
             InputError: if it cannot be read to its end, or an output cannot be written.
         """
         options = self._options
-        is_camera = task.input.isdigit() and not Path(task.input).exists()
-        source = open_frames(int(task.input) if is_camera else task.input)
-        if source.length is None and not self._online:
-            raise InputError(f"The input {task.input} is read as it comes: add --online.")
-        done = self._done(task)
+        self._check_live(task)
+        source = open_frames(task.input, fps=options.fps)
+        done = self._done(task, source)
         if done and len(done) == source.length and task.video.exists():
             print(f"{task.input}: is done")
+            if source.fault:
+                raise InputError(source.fault)
             return
+        start = done[-1]["frame"] + 1 if done else 0
         linker = TrackLinker() if options.tracks else None
-        visualizer = VideoVisualizer(self._metadata)
         count = 0
         with ExitStack() as files:
-            video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
+            video = files.enter_context(self._annotated_video(task, source))
             tables: list[CsvFile | CocoFile] = []
             if task.csv:
                 tables.append(files.enter_context(CsvFile(task.csv)))
@@ -108,51 +109,85 @@ class Annotator:
                 tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
             lines = None
             if task.jsonl:
-                log = JsonLinesLog(task.jsonl, self._provenance(task), keep=len(done))
+                log = JsonLinesLog(task.jsonl, self._provenance(task, source), keep=len(done))
                 lines = files.enter_context(log)
             files.callback(lambda: print(f"{task.input}: {count} frames -> {task}"))
-            frames = chain(self._repeated(source, done), self._detected(source, len(done)))
-            for frame, image, instances in watch(frames, total=source.length, what="frame"):
+            files.callback(lambda: _say_dropped(task, source))
+            frames = chain(self._repeated(source, done), self._detected(source, start))
+            for (frame, time, image), instances in watch(frames, total=source.length, what="frame"):
                 tracks = linker.link(instances) if linker else None
-                time = source.time(frame)
                 record = frame_record(frame, time, instances, self._class_names, tracks)
                 for table in tables:
                     table.append(record)
-                if lines and frame >= len(done):
+                if lines and frame >= start:
                     lines.append(record)
-                drawn = _drawn(visualizer, image, instances, tracks)
-                video.write(drawn)
+                goes_on = video.append(Frame(frame, time, image), instances, tracks)
                 count += 1
-                if options.show:
-                    cv2.imshow(WINDOW, drawn)
-                    if cv2.waitKey(1) == ord("q"):
-                        break
+                if not goes_on:
+                    break
 
-    def _done(self, task: VideoTask) -> list[dict]:
+    def _check_live(self, task: VideoTask) -> None:
+        """Check what is read as it comes before it is opened.
+
+        Raises InputError without --online, and where --resume would replace a recording.
+        """
+        if not comes_live(task.input):
+            return
+        if not self._online:
+            raise InputError(f"The input {task.input} is read as it comes: add --online.")
+        recorded = [path for path in task.outputs if path.is_file() and path.stat().st_size]
+        if self._options.resume and recorded:
+            raise InputError(
+                f"{recorded[0]} has what came from {task.input} before, and --resume cannot go on "
+                "there: choose another output, or leave out --resume to replace it."
+            )
+
+    def _annotated_video(self, task: VideoTask, source: FrameSource) -> AnnotatedVideo:
+        fps = self._options.fps
+        writer = VideoWriter(
+            task.video,
+            fps or source.fps,
+            is_constant=bool(fps) or source.is_constant,
+            pixel_aspect=source.pixel_aspect,
+        )
+        has_others = len(task.outputs) > 1
+        return AnnotatedVideo(
+            writer, self._metadata, fps=fps, show=self._options.show, may_end=has_others
+        )
+
+    def _done(self, task: VideoTask, source: FrameSource) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""
         if not self._options.resume or task.jsonl is None:
             return []
-        found = read_json_lines(task.jsonl, self._provenance(task))
+        found = read_json_lines(task.jsonl, self._provenance(task, source))
         records = list(checked_records(found, task.jsonl, self._class_names))
         if records and not self._resumable:
             print(f"{task.input}: starts over (online references and masks cannot be continued)")
             return []
         return records
 
-    def _provenance(self, task: VideoTask) -> dict[str, str]:
+    def _provenance(self, task: VideoTask, source: FrameSource) -> dict[str, str]:
+        fps = self._options.fps
+        path = local_path(task.input)
         return {
             **self._model_provenance,
             "--threshold": repr(self._options.threshold),
             "--tracks": repr(self._options.tracks),
-            "--input": str(Path(task.input).resolve()),
+            "--online": repr(self._online),
+            "--input": task.input if path is None else str(path.resolve()),
+            **({"--fps": repr(fps)} if fps and not source.has_clock else {}),  # of all times
         }
 
     def _repeated(self, source: FrameSource, done: list[dict]) -> Iterator[Result]:
         """Frames of an interrupted run, with what it detected."""
-        for record, image in zip(done, source, strict=False):
-            height, width = image.shape[:2]
-            instances = record_instances(record, (height, width), self._class_names)
-            yield record["frame"], image, instances
+        records = {record["frame"]: record for record in done}
+        for frame in source.frames() if records else ():
+            record = records.pop(frame.number, None)
+            if record is not None:
+                height, width = frame.image.shape[:2]
+                yield frame, record_instances(record, (height, width), self._class_names)
+            if not records:
+                break
 
     def _detected(self, source: FrameSource, start: int) -> Iterator[Result]:
         if self._online:
@@ -162,18 +197,12 @@ class Annotator:
         for result in results:
             instances = result["instances"].to("cpu")
             good = instances[instances.scores >= self._options.threshold]
-            yield result["frame"], result["image"], good
+            yield Frame(result["frame"], result["time"], result["image"]), good
 
 
-def _drawn(
-    visualizer: VideoVisualizer, image: np.ndarray, instances: Instances, tracks: list[int] | None
-) -> np.ndarray:
-    """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
-    if tracks is not None:
-        colors = colormap(rgb=True, maximum=1)
-        instances.set("COLOR", [colors[track % len(colors)] for track in tracks])
-    if instances.has("pred_masks"):
-        instances.pred_masks = instances.pred_masks.numpy()
-    frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
-    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
+def _say_dropped(task: VideoTask, source: FrameSource) -> None:
+    if source.dropped:
+        print(
+            f"{task.input}: {source.dropped} more frames came than the model was fast enough for; "
+            "they are left out"
+        )

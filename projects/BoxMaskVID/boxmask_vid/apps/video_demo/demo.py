@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from detectron2.config import CfgNode
 from ...engine.setup import MODEL_HELP, build_cfg
 from ...errors import InputError
 from ...progress import progress
-from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
+from .annotated_video import WINDOW
+from .annotator import AnnotationOptions, Annotator, VideoTask
+from .places import check_places
+
+LOWEST_FPS, HIGHEST_FPS = 0.01, 1000
 
 # options of files, which the page gives to the browser, and of windows
 NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
@@ -64,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
             written, or the page cannot be served.
     """
     _check_options(args)
+    tasks = [] if args.serve else _tasks(args)
     cfg = build_cfg(args.config_file, args.opts, args.model)
     if not cfg.MODEL.WEIGHTS:
         raise InputError("MODEL.WEIGHTS is empty: add '--opts MODEL.WEIGHTS FILE'.")
@@ -71,8 +77,7 @@ def run(args: argparse.Namespace) -> None:
         args.threshold, args.online, args.tracks, args.fps, args.show, args.resume
     )
     if not args.serve:
-        outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
-        _annotate_inputs(cfg, options, _tasks(args.input, outputs))
+        _annotate_inputs(cfg, options, tasks)
         return
     try:
         from .serve import serve
@@ -85,8 +90,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    if args.fps is not None and not args.fps > 0:
-        raise InputError(f"--fps is {args.fps}: it must be above 0.")
+    if args.fps is not None and not LOWEST_FPS <= args.fps <= HIGHEST_FPS:
+        raise InputError(f"--fps is {args.fps}: it must be from {LOWEST_FPS} to {HIGHEST_FPS}.")
     if args.serve:
         files = [name for name in NOT_FOR_THE_PAGE if getattr(args, name)]
         if files:
@@ -118,28 +123,38 @@ def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[V
         raise InputError(" ".join(failures))
 
 
-def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[VideoTask]:
-    """A task for each input; ``outputs`` are files or folders by the suffix of their files."""
-    columns = [_paths(inputs, output, suffix) for suffix, output in outputs.items()]
-    return [VideoTask(*row) for row in zip(inputs, *columns, strict=True)]
+def _tasks(args: argparse.Namespace) -> list[VideoTask]:
+    """A task for each input, whose places are checked."""
+    outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
+    columns = [_paths(args.input, output, suffix) for suffix, output in outputs.items()]
+    tasks = [VideoTask(*row) for row in zip(args.input, *columns, strict=True)]
+    files = [path for task in tasks for path in task.outputs]
+    check_places(args.input, files, [args.config_file] if args.config_file else [])
+    return tasks
 
 
 def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[Path | None]:
     """A file for each input, all in a folder unless there is one input and ``output`` is a file."""
     if output is None:
         return [None] * len(inputs)
-    if len(inputs) == 1 and output.suffix:
+    is_file = output.suffix == suffix or (output.suffix and not output.is_dir())
+    if len(inputs) == 1 and is_file:
         if output.suffix != suffix:
             raise InputError(
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = map(Path, inputs)
-    stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
-    files = [output / f"{stem}{suffix}" for stem in stems]
+    files = [output / f"{_stem(path)}{suffix}" for path in map(Path, inputs)]
     if len(set(files)) < len(files):
         raise InputError(
             f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
             f"{output}: rename them or run them one by one."
         )
     return files
+
+
+def _stem(path: Path) -> str:
+    """Name of the files that are written for an input: of a glob, the name of its folder."""
+    is_glob = set(path.name) & set("*?[") and not path.exists()
+    absolute = Path(os.path.abspath(path))
+    return absolute.parent.name if is_glob else absolute.stem

@@ -56,14 +56,18 @@ def record_instances(record: dict, size: tuple[int, int], class_names: Sequence[
 def checked_records(
     records: Iterable[dict], path: Path, class_names: Sequence[str]
 ) -> Iterator[dict]:
-    """Records of the frames 0, 1, 2, ... as :func:`frame_record` makes them.
+    """Records of frames in order as :func:`frame_record` makes them.
 
-    Raises InputError if one of them, read from ``path``, is not such a record.
+    Frames that cannot be decoded have none. Raises InputError if one of them, read from ``path``,
+    is not such a record.
     """
+    last = -1
     for number, record in enumerate(records):
         try:
             classes = {row["class"] for row in record["detections"]}
-            correct = record["frame"] == number and classes <= set(class_names)
+            correct = isinstance(record["frame"], int) and last < record["frame"]
+            correct = correct and classes <= set(class_names)
+            last = record["frame"]
         except (KeyError, TypeError):
             correct = False
         if not correct:
@@ -103,6 +107,7 @@ class CocoFile(GrowingFile):
         super().__init__(self._unfinished, shown=path)
         self._ids = {name: number for number, name in enumerate(class_names, 1)}
         self._valid = 0  # characters, all of one byte, up to the end of the last detection
+        self.write("[]")
 
     def append(self, record: dict) -> None:
         """Add the detections of a record."""
@@ -115,13 +120,15 @@ class CocoFile(GrowingFile):
                 "score": row["score"],
             }
             text = (",\n" if self._valid else "[") + json.dumps(result)
-            self.write(text)
+            self._file.seek(self._valid)
+            self.write(f"{text}]")  # the file is always whole: a full disk may have no room later
             self._valid += len(text)
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        with open(self._unfinished, "r+b") as file:
-            file.truncate(self._valid)
+        with open(self._unfinished, "r+b") as file:  # a piece that did not fit is cut off
+            start = b"" if self._valid else b"["
             file.seek(self._valid)
-            file.write(b"]" if self._valid else b"[]")
+            file.write(start + b"]")
+            file.truncate()
         self._whole.__exit__(None, None, None)  # after an error, too

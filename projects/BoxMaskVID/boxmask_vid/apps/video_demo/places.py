@@ -1,0 +1,78 @@
+"""Checks of the places of outputs before anything is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ...errors import InputError
+from ...video import input_files
+from ...video.writer import unfinished_video
+
+HELPERS = (".unfinished", ".provenance", ".provenance.unfinished")  # files beside an output
+
+
+def check_places(inputs: Sequence[str], outputs: Sequence[Path], others: Iterable[str]) -> None:
+    """Check that no output is an input, whatever links there are, and that it can be a file.
+
+    Args:
+        inputs: videos, as :func:`~boxmask_vid.video.open_frames` takes them.
+        outputs: files to write.
+        others: files that are read besides.
+
+    Raises:
+        InputError: if an output is an input or another output, a folder, or below a file.
+    """
+    read = {key: path for path in _files(inputs, others) for key in _keys(path)}
+    written: dict[object, Path] = {}
+    for output in outputs:
+        _check_is_no_folder(output)
+        for path in _written(output):
+            for key in _keys(path):
+                if key in read:
+                    raise InputError(
+                        f"The output {output} would be written over the input {read[key]}: choose "
+                        "another place."
+                    )
+        for key in _keys(output):
+            other = written.setdefault(key, output)
+            if other is not output:
+                raise InputError(
+                    f"The outputs {other} and {output} are the same file: choose two places."
+                )
+
+
+def _files(inputs: Iterable[str], others: Iterable[str]) -> Iterator[Path]:
+    for path in inputs:
+        yield from input_files(path)
+    yield from map(Path, others)
+
+
+def _written(output: Path) -> Iterator[Path]:
+    yield output
+    yield unfinished_video(output)
+    for suffix in HELPERS:
+        yield output.with_name(output.name + suffix)
+
+
+def _keys(path: Path) -> Iterator[object]:
+    """What two paths of the same file have in common: their place, or the file itself."""
+    yield os.path.realpath(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return
+    yield status.st_dev, status.st_ino
+
+
+def _check_is_no_folder(output: Path) -> None:
+    if output.is_dir():
+        raise InputError(f"The output {output} is a folder: choose another name for the file.")
+    for parent in output.parents:
+        if parent.is_dir():
+            return
+        if parent.exists():
+            raise InputError(
+                f"The output {output} is below {parent}, which is a file: choose another place."
+            )

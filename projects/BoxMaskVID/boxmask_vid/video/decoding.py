@@ -1,0 +1,100 @@
+"""Decoding of the packets of a stream, also of damaged ones, and pictures as players show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type
+from av.video.stream import VideoStream
+
+MOST_FAILURES = 100  # to read on, in a row, after which the rest of a file is given up
+
+
+class TolerantDecoder:
+    """Frames of a stream in the order of the file; it goes on behind packets that are damaged.
+
+    ``errors`` counts those; ``last_error`` is the newest of them, ``read_error`` one that ended the
+    file before its end.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._container, self._stream = container, stream
+        self.errors = 0
+        self.last_error: av.FFmpegError | None = None
+        self.read_error: av.FFmpegError | None = None
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        for packet in self.packets():
+            yield from self._decode(packet)
+        yield from self._decode(None)
+
+    def packets(self) -> Iterator[av.Packet]:
+        """Packets of the stream with content, undecoded."""
+        failures = 0
+        while failures < MOST_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    if packet.size:  # others end the stream, or repeat the picture before
+                        yield packet
+            except av.InvalidDataError as error:
+                self._note(error)
+                failures += 1
+            except av.EOFError:
+                return
+            except av.FFmpegError as error:
+                self._note(error)
+                self.read_error = error
+                return
+            else:
+                return
+
+    def _decode(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        try:
+            return self._stream.codec_context.decode(packet)
+        except av.EOFError:  # nothing is left in the decoder
+            return []
+        except av.FFmpegError as error:
+            self._note(error)
+            return []
+
+    def _note(self, error: av.FFmpegError) -> None:
+        self.errors += 1
+        self.last_error = error
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """Picture (H, W, 3) BGR as players show it: turned and mirrored as the camera recorded."""
+    picture = frame.to_ndarray(format="bgr24")
+    across, down = _directions(frame)
+    if abs(across[1]) > abs(across[0]):  # its rows are shown as columns
+        picture = picture.transpose(1, 0, 2)
+        across, down = down, across
+    picture = picture[:: -1 if down[1] < 0 else 1, :: -1 if across[0] < 0 else 1]
+    return np.ascontiguousarray(picture)
+
+
+def is_on_its_side(frame: av.VideoFrame) -> bool:
+    """Whether rows of the stored picture are shown as columns."""
+    across, _ = _directions(frame)
+    return abs(across[1]) > abs(across[0])
+
+
+def _directions(frame: av.VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where the stored picture's x and y axes point (right, down) when it is shown.
+
+    From the display matrix of ISO/IEC 14496-12, 6.2.2 and 8.3.2: (x, y) is shown at
+    (a x + c y, b x + d y).
+    """
+    try:
+        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    except ValueError:  # a kind of data that PyAV does not know is among them
+        turned = {90: ((0, -1), (1, 0)), 180: ((-1, 0), (0, -1)), 270: ((0, 1), (-1, 0))}
+        return turned.get(round(frame.rotation / 90) * 90 % 360, ((1, 0), (0, 1)))
+    if matrix is None:
+        return (1, 0), (0, 1)
+    a, b, _, c, d, *_ = np.frombuffer(matrix, "=i4").tolist()
+    return ((a, b), (c, d)) if a or b else ((1, 0), (0, 1))

@@ -1,0 +1,98 @@
+"""Time stamps of the frames of a video file, read from its packets without decoding them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from .decoding import TolerantDecoder
+from .opening import open_file
+
+
+class NotSeekable(InputError):
+    """The frames of a video have no time stamps, or the same ones twice."""
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Sorted time stamps of all frames that are shown, and of key frames.
+
+    ``whole_packets`` counts the packets that are not torn, ``hidden`` frames at the start that
+    cannot be decoded because their key frame is not in the file.
+    """
+
+    times: np.ndarray
+    key_times: np.ndarray
+    whole_packets: int
+    hidden: int
+
+
+class _Packet(NamedTuple):
+    time: int | None  # presentation time stamp
+    decoding_time: int | None
+    is_key: bool
+    is_discarded: bool
+    is_corrupt: bool
+
+
+@functools.lru_cache(maxsize=1024)
+def read_index(path: str, modified: int) -> FrameIndex:
+    """Read the packets of a file; ``modified`` is when it was changed last.
+
+    Raises:
+        InputError: if it has no frames.
+        NotSeekable: if frames have no time stamps, or these start again within the file.
+    """
+    container, stream = open_file(path)
+    with container:
+        decoder = TolerantDecoder(container, stream)
+        packets = [
+            _Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+            for packet in decoder.packets()
+        ]
+    if not packets and decoder.last_error is not None:
+        raise InputError(f"The video {path} is broken ({decoder.last_error}): get it again.")
+    shown = [packet for packet in packets if not packet.is_discarded]
+    if not shown:
+        raise InputError(f"The video {path} has no frames: get it again.")
+    _check_times(path, shown)
+    times = np.sort([packet.time for packet in shown])
+    keys = np.sort([packet.time for packet in shown if packet.is_key])
+    whole = sum(not packet.is_corrupt for packet in packets)
+    hidden = 0
+    if not packets[0].is_discarded and (not packets[0].is_key or times[0] != packets[0].time):
+        first = _first_decoded(path)
+        if first is not None:
+            hidden = int(np.searchsorted(times, first))
+            times, keys = times[hidden:], keys[keys >= first]
+    return FrameIndex(times, keys, whole, hidden)
+
+
+def _check_times(path: str, shown: Sequence[_Packet]) -> None:
+    times = [packet.time for packet in shown]
+    if any(time is None for time in times):
+        raise NotSeekable(
+            f"The frames of the video {path} have no time stamps, so that they cannot be found by "
+            "number: put them into another container (ffmpeg -i IN -c copy OUT.mp4)."
+        )
+    order = [packet.decoding_time for packet in shown if packet.decoding_time is not None]
+    again = next((i for i, pair in enumerate(zip(order, order[1:]), 1) if pair[1] < pair[0]), 0)
+    if again or len(set(times)) < len(times):
+        raise NotSeekable(
+            f"The time stamps of the video {path} start again{f' at frame {again}' * bool(again)}, "
+            "as where recordings were joined, so that frames cannot be found by number: write it "
+            "anew (ffmpeg -i IN OUT.mp4)."
+        )
+
+
+def _first_decoded(path: str) -> int | None:
+    """Time stamp of the first frame that can be decoded."""
+    container, stream = open_file(path)
+    with container:
+        first = next(iter(TolerantDecoder(container, stream)), None)
+    return None if first is None else first.pts

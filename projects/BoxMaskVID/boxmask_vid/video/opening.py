@@ -1,0 +1,136 @@
+"""Opening video files and addresses with FFmpeg, and the reasons why one is no video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ..errors import InputError
+
+# Playlists name other files: an uploaded one could show files that its author may not read.
+PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
+OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
+PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+MP4_BOXES = (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip", b"styp", b"uuid")
+
+
+def open_container(
+    path: str | IO[bytes],
+    *,
+    options: Mapping[str, str] = OPENING,
+    timeout: tuple[float, float] | None = None,
+) -> tuple[InputContainer, VideoStream]:
+    """Open a file or an address, and find the stream that players show.
+
+    Raises:
+        av.FFmpegError: if it cannot be opened.
+        InputError: if it has no video.
+    """
+    container = av.open(path, options=dict(options), timeout=timeout)
+    try:
+        stream = playing_stream(container, str(container.name))
+    except InputError:
+        container.close()
+        raise
+    stream.codec_context.thread_count = 1  # loader workers are the parallelism
+    return container, stream
+
+
+def open_file(path: str) -> tuple[InputContainer, VideoStream]:
+    """Open a video file; raise InputError with the true reason if it is none."""
+    try:
+        return open_container(path)
+    except av.FFmpegError as error:
+        raise InputError(why_no_video(path, error)) from error
+
+
+def playing_stream(container: InputContainer, path: str) -> VideoStream:
+    """Find the stream that players show: never a cover or another attached picture.
+
+    Raises InputError if there is none.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & PICTURES]
+    if not streams:
+        if container.streams.audio:
+            cover = " and a cover picture" if container.streams.video else ""
+            raise InputError(f"The file {path} has sound{cover} but no video: choose a video.")
+        raise InputError(f"The file {path} has no video in it: choose another file.")
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        raise InputError(
+            f"The file {path} has a video in a codec that this FFmpeg cannot decode: convert it "
+            "(e.g. to H.264)."
+        )
+    # a cover that is not marked as one is a single frame beside a stream of many
+    moving = [stream for stream in known if stream.frames != 1] or known
+    best = container.streams.best("video")
+    found = best if best in moving else max(moving, key=lambda stream: stream.frames)
+    assert isinstance(found, VideoStream)
+    return found
+
+
+def why_no_video(path: str, error: Exception, *, shown: str | None = None) -> str:
+    """Say in a sentence why FFmpeg cannot open a file; ``shown`` is the name to call it."""
+    name = shown or path
+    reason = _known_reason(Path(path))
+    if reason:
+        return f"The file {name} is not a video: {reason}."
+    words = getattr(error, "strerror", None) or error
+    return f"The file {name} is not a video that FFmpeg can read ({words}): check the file."
+
+
+def reason_of_content(start: bytes) -> str:
+    """What a file is that begins with these bytes, and what to do; empty if it is not known."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<!--", b"<script")):
+        return "it is a page of a web site (HTML); download the video that the page shows"
+    if text.startswith((b"<?xml", b"{", b"[")) and b"\0" not in text:
+        return "it is a text (XML or JSON); download the video itself"
+    if start.startswith(b"\x00\x05\x16\x07"):
+        return "it has macOS's notes on a file; take the one without '._' before its name"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; get the video with 'git lfs pull'"
+    if start.startswith(b"PK\x03\x04"):
+        return "it is a zip archive; unpack it first"
+    if start and not start.strip(b"\0"):
+        return "it begins with zeros only, as a file does that was never copied whole; get it again"
+    return ""
+
+
+def _known_reason(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    if not os.path.getsize(path):
+        return "it is empty (0 bytes); get it again"
+    with open(path, "rb") as file:
+        start = file.read(4096)
+    boxes = set(_mp4_boxes(path)) if start[4:8] in MP4_BOXES else set()
+    if boxes and b"moov" not in boxes:
+        return (
+            "its recording or its copying was never finished (moov atom not found); copy it again, "
+            "or repair it with a tool such as untrunc"
+        )
+    return reason_of_content(start)
+
+
+def _mp4_boxes(path: Path) -> Iterator[bytes]:
+    """Kinds of the outermost boxes of an MP4 file."""
+    size, position = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 1:
+                length = int.from_bytes(header[8:], "big")
+            yield header[4:8]
+            if length < 8:
+                return
+            position += length

@@ -1,0 +1,162 @@
+"""Video files as sources of frames."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import tee
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+
+from ..errors import InputError
+from .decoding import TolerantDecoder, is_on_its_side, upright
+from .frame_source import Frame, FrameSource
+from .opening import open_file
+from .video_file import DEFAULT_FPS, VideoFile
+
+logger = logging.getLogger(__name__)
+
+SAME_TIME = 2e-3  # seconds; containers round times to milliseconds
+
+
+class VideoFileSource(FrameSource):
+    """A video file, upright, with exact numbers and times of its frames."""
+
+    has_clock = True
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError, InputError, NotSeekable as VideoFile does."""
+        self._path = path
+        with VideoFile(path) as video:
+            self.fps, self.length = video.fps, len(video)
+            self.pixel_aspect = video.pixel_aspect
+            self._times = [video.time(index) for index in range(len(video))]
+            if video.missing:
+                self.fault = f"The video {path} is cut off: {video.missing}; get it again."
+            if video.hidden:
+                warn_of_start(path, video.hidden)
+        self.is_constant = _is_constant(self._times, self.fps)
+
+    def frames(self) -> Iterator[Frame]:
+        assert self.length is not None
+        count, first_lost = 0, self.length
+        with VideoFile(self._path) as video:
+            for number, image in video.frames():
+                if number > count and first_lost == self.length:
+                    first_lost = count
+                yield Frame(number, self._times[number], image)
+                count += 1
+        lost = self.length - count
+        if lost:
+            first = min(first_lost, count)
+            raise InputError(
+                f"{lost} of the {self.length} frames of the video {self._path} cannot be decoded "
+                f"(the first is frame {first}): get it again.{f' {self.fault}' * bool(self.fault)}"
+            )
+        if self.fault:
+            raise InputError(self.fault)
+
+    def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
+        with VideoFile(self._path) as video:
+            return list(map(functools.cache(video.nearest), indices))
+
+
+class SequentialVideoSource(FrameSource):
+    """A video file whose frames are counted by decoding it from its start.
+
+    Their time stamps are missing (raw H.264) or start again (joined recordings).
+    """
+
+    def __init__(self, path: Path, *, fps: float | None = None) -> None:
+        """
+        Args:
+            path: the file.
+            fps: frames per second if it has no time stamps; None for what the file says.
+        """
+        self._path = path
+        container, stream = open_file(str(path))
+        self.fps = float(stream.average_rate or DEFAULT_FPS)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        decoder, times, hidden = TolerantDecoder(container, stream), [], 0
+        with container:
+            for frame in decoder:
+                if not times:
+                    hidden = decoder.errors
+                    self.has_clock = frame.pts is not None
+                    self.pixel_aspect = 1 / aspect if is_on_its_side(frame) else aspect
+                times.append(seconds(frame, stream))
+        if not times:
+            raise InputError(f"The video {path} has no frame that can be decoded: get it again.")
+        self.length = len(times)
+        if fps and not self.has_clock:
+            self.fps = fps
+        if hidden:
+            warn_of_start(path, hidden)
+        if decoder.errors > hidden:
+            self.fault = (
+                f"{decoder.errors - hidden} frames of the video {path} cannot be decoded "
+                f"({decoder.last_error}): get it again."
+            )
+        self.is_constant = _is_constant(list(continued(times, self.fps)), self.fps)
+
+    def frames(self) -> Iterator[Frame]:
+        for number, (time, frame) in enumerate(self._decode()):
+            yield Frame(number, time, upright(frame))
+        if self.fault:
+            raise InputError(self.fault)
+
+    def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
+        wanted = set(indices)
+        frames = enumerate(self._decode())
+        images = {number: upright(frame) for number, (_, frame) in frames if number in wanted}
+        return [images[index] for index in indices]
+
+    def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        container, stream = open_file(str(self._path))
+        with container:
+            for_times, for_frames = tee(TolerantDecoder(container, stream))
+            stamps = (seconds(frame, stream) for frame in for_times)
+            yield from zip(continued(stamps, self.fps), for_frames, strict=True)
+
+
+def continued(stamps: Iterable[float | None], fps: float) -> Iterator[float]:
+    """Times that grow from 0, of time stamps in seconds that may be missing or start again.
+
+    A frame whose time stamp does not follow the one before is shown one interval after it.
+    """
+    last: float | None = None
+    offset = 0.0
+    for stamp in stamps:
+        time = None if stamp is None else stamp + offset
+        if last is None:
+            time = 0.0
+        elif time is None or time <= last:
+            time = last + 1 / fps
+        if stamp is not None:
+            offset = time - stamp
+        yield time
+        last = time
+
+
+def warn_of_start(path: Path, hidden: int) -> None:
+    """Say that a recording begins between key frames."""
+    logger.warning(
+        f"The video {path} begins between key frames: {hidden} frames before the first key frame "
+        "cannot be decoded and are left out."
+    )
+
+
+def seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:
+    """Time stamp of a frame; frames at the end of a stream do not know their unit."""
+    if frame.pts is None or stream.time_base is None:
+        return None
+    return float(frame.pts * stream.time_base)
+
+
+def _is_constant(times: Sequence[float], fps: float) -> bool:
+    return bool(np.abs(np.arange(len(times)) / fps - times).max() < SAME_TIME)
