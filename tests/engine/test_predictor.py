@@ -133,7 +133,7 @@ def test_a_source_that_fails_ends_after_what_came_before(cfg, video, lookahead):
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "fixed", "online"])
-def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path, mode):
+def test_a_broken_image_costs_a_frame_and_not_the_rest(cfg, video, tmp_path, mode):
     for index, record in enumerate(video):
         shutil.copy(record["file_name"], tmp_path / f"{index:03d}.jpg")
     (tmp_path / "003.jpg").write_text("no picture")
@@ -142,8 +142,15 @@ def test_a_broken_image_ends_a_video_after_what_came_before(cfg, video, tmp_path
     predictor, done = VideoPredictor(broken), []
     with pytest.raises(InputError, match=r"003\.jpg cannot be read"):
         done.extend(predictor.predict_video(tmp_path))
-    whole = [cv2.imread(record["file_name"]) for record in video[:3]]
-    for a, b in zip(done, predictor.predict_video(whole), strict=True):
+    right = [number for number in range(len(video)) if number != 3]
+    assert [result["frame"] for result in done] == right
+    assert [result["time"] for result in done] == [number / 25 for number in right]
+    if mode != "adaptive":
+        return  # a frame depends on those before it
+    whole = [cv2.imread(record["file_name"]) for record in video]
+    whole[3] = whole[2]  # is a reference in its place
+    expected = [result for result in predictor.predict_video(whole) if result["frame"] != 3]
+    for a, b in zip(done, expected, strict=True):
         same(a["instances"], b["instances"])
 
 

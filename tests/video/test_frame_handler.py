@@ -193,7 +193,7 @@ def sound_only(path: Path) -> None:
     [
         (no_video, "is not a video that FFmpeg can read"),
         (no_times, "have no time stamps"),
-        (sound_only, "is not a video that FFmpeg can read"),
+        (sound_only, "has sound but no video"),
     ],
 )
 def test_files_that_are_not_videos_get_one_sentence(tmp_path, make, message):

@@ -6,4 +6,13 @@ from .source import comes_live, input_files, local_path, open_frames
 from .video_file import VideoFile
 from .writer import VideoWriter
 
-__all__ = ["Frame", "FrameSource", "VideoFile", "VideoWriter", "comes_live", "input_files", "local_path", "open_frames"]
+__all__ = [
+    "Frame",
+    "FrameSource",
+    "VideoFile",
+    "VideoWriter",
+    "comes_live",
+    "input_files",
+    "local_path",
+    "open_frames",
+]

@@ -24,7 +24,9 @@ class ArraySource(FrameSource):
         Raises:
             InputError: if it is one picture, where a sequence of them is wanted.
         """
-        if isinstance(frames, np.ndarray) and (frames.ndim < 3 or frames.shape[-1] in (3, 4) and frames.ndim == 3):
+        if isinstance(frames, np.ndarray) and (
+            frames.ndim < 3 or frames.shape[-1] in (3, 4) and frames.ndim == 3
+        ):
             raise InputError(
                 f"The frames are one array of shape {frames.shape}, which is one picture: give a "
                 "list of pictures, [picture]."

@@ -17,17 +17,21 @@ class TolerantDecoder:
     """Frames of a stream in the order of the file; it goes on behind packets that are damaged.
 
     ``errors`` counts those; ``last_error`` is the newest of them, ``read_error`` one that ended the
-    file before its end.
+    file before its end. ``before_key`` counts the packets before the first key frame,
+    ``repeats`` those without content, which repeat the picture before.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container, self._stream = container, stream
-        self.errors = 0
+        self.errors = self.before_key = self.repeats = 0
         self.last_error: av.FFmpegError | None = None
         self.read_error: av.FFmpegError | None = None
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
+        key_is_known = False
         for packet in self.packets():
+            key_is_known |= packet.is_keyframe
+            self.before_key += not key_is_known
             yield from self._decode(packet)
         yield from self._decode(None)
 
@@ -38,8 +42,10 @@ class TolerantDecoder:
             try:
                 for packet in self._container.demux(self._stream):
                     failures = 0
-                    if packet.size:  # others end the stream, or repeat the picture before
+                    if packet.size:
                         yield packet
+                    elif packet.dts is not None:  # otherwise the stream ends
+                        self.repeats += 1
             except av.InvalidDataError as error:
                 self._note(error)
                 failures += 1

@@ -52,7 +52,9 @@ def read_index(path: str, modified: int) -> FrameIndex:
     with container:
         decoder = TolerantDecoder(container, stream)
         packets = [
-            _Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+            _Packet(
+                packet.pts, packet.dts, packet.is_keyframe, packet.is_discard, packet.is_corrupt
+            )
             for packet in decoder.packets()
         ]
     if not packets and decoder.last_error is not None:
@@ -63,7 +65,7 @@ def read_index(path: str, modified: int) -> FrameIndex:
     _check_times(path, shown)
     times = np.sort([packet.time for packet in shown])
     keys = np.sort([packet.time for packet in shown if packet.is_key])
-    whole = sum(not packet.is_corrupt for packet in packets)
+    whole = sum(not packet.is_corrupt for packet in packets) + decoder.repeats
     hidden = 0
     if not packets[0].is_discarded and (not packets[0].is_key or times[0] != packets[0].time):
         first = _first_decoded(path)

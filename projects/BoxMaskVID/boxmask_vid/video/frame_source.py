@@ -45,6 +45,8 @@ class FrameSource(ABC):
         In place of one that cannot be decoded it gives one beside it.
         """
 
+    def close(self) -> None:  # noqa: B027
+        """Let a camera or a stream go that is not read to its end."""
+
     def __iter__(self) -> Iterator[np.ndarray]:
         return (frame.image for frame in self.frames())
-

@@ -92,13 +92,16 @@ class ThreadedSource(FrameSource):
                 yield Frame(number, number / self.fps if self.is_constant else came - first, image)
                 number += 1
         finally:
-            self._set("_stopped")
-            self._thread.join(LONGEST_END)
+            self.close()
         if self._failure is not None:
             raise self._failure
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         raise InputError("Frames of a camera or a stream cannot be read again: use predict_stream.")
+
+    def close(self) -> None:
+        self._set("_stopped")
+        self._thread.join(LONGEST_END)
 
     def _read(self) -> None:
         """Body of the thread."""

@@ -58,7 +58,9 @@ def open_frames(source: Frames, *, fps: float | None = None) -> FrameSource:
             f"The frames are {described(source)}: give BGR arrays (height, width, 3) of uint8, "
             "image files, or the path of a video."
         )
-    if isinstance(source, Sequence) and any(isinstance(item, (str, os.PathLike)) for item in source):
+    if isinstance(source, Sequence) and any(
+        isinstance(item, (str, os.PathLike)) for item in source
+    ):
         return ImageSource(_listed_files(source), fps)
     return ArraySource(source, fps)
 

@@ -70,7 +70,9 @@ class VideoFile:
         goal = int(self._times[index])
         key_times = self._index.key_times
         before = bisect.bisect_right(key_times, goal)
-        key, earlier = (int(key_times[before - back]) if before >= back else None for back in (1, 3))
+        key, earlier = (
+            int(key_times[before - back]) if before >= back else None for back in (1, 3)
+        )
         # Some containers seek inexactly: where the first frame is too late, start earlier.
         decoders: Iterator[Iterator[av.VideoFrame]] = map(self._seek, (key, earlier, None))
         position = self._position
@@ -140,8 +142,10 @@ class VideoFile:
         """Decode all frames once.
 
         Raises:
-            InputError: if one cannot be decoded, or they are not those of the packets.
+            InputError: if one is missing or cannot be decoded, or they are not those of the packets.
         """
+        if self.missing:
+            raise InputError(f"The video {self._path} is cut off: {self.missing}; get it again.")
         self._seek(None)
         decoder = TolerantDecoder(self._container, self._stream)
         decoded: list[int | None] = []

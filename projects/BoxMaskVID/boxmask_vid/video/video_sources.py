@@ -82,11 +82,11 @@ class SequentialVideoSource(FrameSource):
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        decoder, times, hidden = TolerantDecoder(container, stream), [], 0
+        decoder, times, errors_before = TolerantDecoder(container, stream), [], 0
         with container:
             for frame in decoder:
                 if not times:
-                    hidden = decoder.errors
+                    hidden, errors_before = decoder.before_key, decoder.errors
                     self.has_clock = frame.pts is not None
                     self.pixel_aspect = 1 / aspect if is_on_its_side(frame) else aspect
                 times.append(seconds(frame, stream))
@@ -97,9 +97,9 @@ class SequentialVideoSource(FrameSource):
             self.fps = fps
         if hidden:
             warn_of_start(path, hidden)
-        if decoder.errors > hidden:
+        if decoder.errors > errors_before:
             self.fault = (
-                f"{decoder.errors - hidden} frames of the video {path} cannot be decoded "
+                f"{decoder.errors - errors_before} frames of the video {path} cannot be decoded "
                 f"({decoder.last_error}): get it again."
             )
         self.is_constant = _is_constant(list(continued(times, self.fps)), self.fps)

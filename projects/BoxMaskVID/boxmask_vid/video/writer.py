@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
@@ -90,7 +91,7 @@ class VideoWriter:
                 f"{self._path}: frames of {width} x {height} pixels cannot be encoded ({error}): "
                 "give smaller ones."
             ) from error
-        with writing(self._path):
+        with _writing(self._path):
             container.mux(packets)
 
     def _open(self, shape: tuple[int, ...]) -> tuple[OutputContainer, VideoStream, IO[bytes]]:
@@ -122,7 +123,7 @@ class VideoWriter:
         # After an error the disk may still be full: what is on it is valid.
         with suppress(InputError) if kind else nullcontext():
             try:
-                with writing(self._path):
+                with _writing(self._path):
                     try:
                         container.mux(stream.encode())
                     finally:
@@ -138,3 +139,13 @@ class VideoWriter:
 def unfinished_video(path: Path) -> Path:
     """Where a video is written until it is complete."""
     return path.with_name(f"{path.stem}.unfinished{path.suffix}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise InputError also where the file, and then FFmpeg, cannot write."""
+    with writing(path):
+        try:
+            yield
+        except av.FFmpegError as error:
+            raise OSError(error.errno, error.strerror) from error

@@ -89,8 +89,11 @@ class Annotator:
             InputError: if it cannot be read to its end, or an output cannot be written.
         """
         options = self._options
-        self._check_live(task)
+        self._check_recording(task)
         source = open_frames(task.input, fps=options.fps)
+        if source.length is None and not self._online:
+            source.close()
+            raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task, source)
         if done and len(done) == source.length and task.video.exists():
             print(f"{task.input}: is done")
@@ -126,17 +129,10 @@ class Annotator:
                 if not goes_on:
                     break
 
-    def _check_live(self, task: VideoTask) -> None:
-        """Check what is read as it comes before it is opened.
-
-        Raises InputError without --online, and where --resume would replace a recording.
-        """
-        if not comes_live(task.input):
-            return
-        if not self._online:
-            raise InputError(f"The input {task.input} is read as it comes: add --online.")
+    def _check_recording(self, task: VideoTask) -> None:
+        """Raise InputError where --resume would replace what came from a camera or an address."""
         recorded = [path for path in task.outputs if path.is_file() and path.stat().st_size]
-        if self._options.resume and recorded:
+        if self._options.resume and recorded and comes_live(task.input):
             raise InputError(
                 f"{recorded[0]} has what came from {task.input} before, and --resume cannot go on "
                 "there: choose another output, or leave out --resume to replace it."

@@ -1,0 +1,210 @@
+"""Recordings as cameras and recorders leave them: every frame once, in order, with its time."""
+
+import zipfile
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from boxmask_vid.errors import InputError
+from boxmask_vid.video import Frame, VideoFile, open_frames
+from boxmask_vid.video.frame_index import NotSeekable
+from support.numbered_videos import (
+    HEIGHT,
+    WIDTH,
+    damage_packet,
+    number_of,
+    numbered,
+    set_matrix,
+    write_numbered,
+)
+
+
+def read(source: object) -> tuple[list[Frame], str]:
+    """All frames, and the sentence at the end."""
+    frames: list[Frame] = []
+    try:
+        frames.extend(open_frames(source).frames())
+    except InputError as error:
+        return frames, str(error)
+    return frames, ""
+
+
+def shown(frames: list[Frame]) -> list[int]:
+    return [number_of(frame.image) for frame in frames]
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("ts", "libx264"), ("mpg", "mpeg2video")])
+def test_joined_recordings_are_read_one_after_the_other(tmp_path, suffix, codec):
+    first = write_numbered(tmp_path / f"a.{suffix}", range(20), codec=codec)
+    second = write_numbered(tmp_path / f"b.{suffix}", range(20, 32), codec=codec)
+    both = joined(tmp_path / f"both.{suffix}", first, second)
+    frames, sentence = read(both)
+    assert shown(frames) == list(range(32))
+    assert not sentence
+    assert [frame.number for frame in frames] == list(range(32))
+    assert [frame.time for frame in frames] == pytest.approx([i / 25 for i in range(32)], abs=0.01)
+    source = open_frames(both)
+    assert [number_of(image) for image in source.pick([0, 19, 20, 31])] == [0, 19, 20, 31]
+    with pytest.raises(NotSeekable, match="time stamps of the video .* start again"):
+        VideoFile(both)
+
+
+@pytest.mark.parametrize("suffix", ["ts", "h264"])
+def test_a_recording_that_begins_between_key_frames(tmp_path, suffix, caplog):
+    whole = write_numbered(tmp_path / f"a.{suffix}", range(40), options={"bf": "0", "g": "12"})
+    with av.open(str(whole)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    cut = tmp_path / f"cut.{suffix}"
+    place = starts[5] // 188 * 188 if suffix == "ts" else starts[5]
+    tables = whole.read_bytes()[: 3 * 188] if suffix == "ts" else b""
+    cut.write_bytes(tables + whole.read_bytes()[place:])
+    frames, sentence = read(cut)
+    assert shown(frames) == list(range(12, 40))
+    assert (frames[0].number, frames[0].time, sentence) == (0, 0, "")
+    assert "begins between key frames" in caplog.text
+    assert [number_of(image) for image in open_frames(cut).pick([0, 27])] == [12, 39]
+
+
+@pytest.mark.parametrize(("name", "lost"), [("v.mp4", 13), ("v.avi", 13)])
+def test_a_damaged_packet_costs_frames_not_the_rest(tmp_path, name, lost):
+    codec = "mjpeg" if name.endswith("avi") else "libx264"
+    path = write_numbered(tmp_path / name, range(40), codec=codec, options={"bf": "0", "g": "10"})
+    damage_packet(path, lost)
+    frames, sentence = read(path)
+    numbers = [frame.number for frame in frames]
+    missing = sorted(set(range(40)) - set(numbers))
+    assert missing == ([lost] if missing else [])
+    assert numbers[-1] == 39
+    behind = [frame for frame in frames if frame.number < lost or frame.number >= 20]
+    assert shown(behind) == [frame.number for frame in behind]
+    assert all(frame.time == pytest.approx(frame.number / 25) for frame in frames)
+    assert not missing or f"1 of the 40 frames of the video {path}" in sentence
+    assert not missing or f"the first is frame {lost}" in sentence
+    picked = open_frames(path).pick([lost - 1, lost, 39])
+    assert [number_of(image) for image in picked][::2] == [lost - 1, 39]
+
+
+def test_frames_of_a_variable_rate_have_their_times(tmp_path):
+    ticks = [0, 1, 2, 30, 31, 90]
+    path = write_numbered(tmp_path / "v.mp4", range(6), ticks=ticks)
+    source = open_frames(path)
+    frames = list(source.frames())
+    assert [frame.time for frame in frames] == pytest.approx([tick / 25 for tick in ticks])
+    assert not source.is_constant
+    assert open_frames(write_numbered(tmp_path / "w.mkv", range(9), rate=30)).is_constant
+
+
+@pytest.mark.parametrize(
+    "matrix", [(a, 0, 0, d) for a, d in product((1, -1), repeat=2)]
+    + [(0, b, c, 0) for b, c in product((1, -1), repeat=2)],
+)  # fmt: skip
+def test_every_display_matrix(tmp_path, matrix):
+    path = write_numbered(tmp_path / "v.mp4", [37])
+    plain = next(iter(open_frames(path)))
+    set_matrix(path, *matrix)
+    a, b, c, d = matrix
+    expected = np.empty_like(plain if a else plain.transpose(1, 0, 2))
+    rows, columns = expected.shape[:2]
+    for y, x in product(range(HEIGHT), range(WIDTH)):
+        across = a * x + c * y - (min(a, c) < 0)  # where browsers show this pixel
+        down = b * x + d * y - (min(b, d) < 0)
+        expected[down % rows, across % columns] = plain[y, x]
+    assert np.array_equal(next(iter(open_frames(path))), expected)
+
+
+def test_the_aspect_of_pixels_is_that_of_the_shown_picture(tmp_path):
+    path = write_numbered(tmp_path / "v.mp4", range(3), aspect=Fraction(16, 15))
+    assert open_frames(path).pixel_aspect == Fraction(16, 15)
+    set_matrix(path, 0, 1, -1, 0)
+    assert open_frames(path).pixel_aspect == Fraction(15, 16)
+    raw = write_numbered(tmp_path / "v.h264", range(3), aspect=Fraction(12, 11))
+    assert open_frames(raw).pixel_aspect == Fraction(12, 11)
+
+
+def add_cover(path: Path, video: Path | None, *, sound: bool = False) -> Path:
+    """A file with a picture as its first stream, and perhaps a video and sound."""
+    with av.open(str(path), "w") as container:
+        codec, pixels = ("png", "rgb24") if path.suffix == ".mp4" else ("mjpeg", "yuvj420p")
+        cover = container.add_stream(codec, rate=1, width=32, height=32, pix_fmt=pixels)
+        cover.disposition = av.stream.Disposition.attached_pic
+        others = []
+        source = av.open(str(video)) if video else None
+        if source:
+            others.append(container.add_stream_from_template(source.streams.video[0]))
+        audio = container.add_stream("aac", rate=8000) if sound else None
+        red = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 255, np.uint8), format="bgr24")
+        container.mux(cover.encode(red))
+        container.mux(cover.encode())
+        if audio:
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            samples.sample_rate = 8000
+            container.mux(audio.encode(samples))
+            container.mux(audio.encode())
+        if source:
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = others[0]
+                    container.mux(packet)
+            source.close()
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_cover_is_not_the_video(tmp_path, suffix):
+    video = write_numbered(tmp_path / "v.mp4", range(10))
+    frames, sentence = read(add_cover(tmp_path / f"covered.{suffix}", video))
+    assert (shown(frames), sentence) == (list(range(10)), "")
+
+
+def test_a_song_is_no_video(tmp_path):
+    song = add_cover(tmp_path / "song.mp4", None, sound=True)
+    with pytest.raises(InputError, match=r"song\.mp4 has sound and a cover picture but no video"):
+        open_frames(song)
+
+
+def unfinished(path: Path) -> None:
+    write_numbered(path, range(5))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"moov") - 4])
+
+
+def zipped(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("v.mp4", "video")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (unfinished, r"was never finished \(moov atom not found\)"),
+        (b"", r"it is empty \(0 bytes\)"),
+        (b"\n<!DOCTYPE html><html><body>Sign in</body>", "page of a web site"),
+        (b'{"error": "forbidden"}', "it is a text"),
+        (bytes(9000), "zeros only"),
+        (b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X", "macOS's notes"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+        (zipped, "zip archive"),
+        (b"no video at all", "is not a video that FFmpeg can read"),
+    ],
+)
+def test_the_reason_why_a_file_is_no_video(tmp_path, content, reason):
+    path = tmp_path / "v.mp4"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        content(path)
+    with pytest.raises(InputError, match=rf"v\.mp4 .*{reason}"):
+        open_frames(path)
+
+
+def test_numbered_frames_are_told_apart():
+    assert [number_of(numbered(index)) for index in range(64)] == list(range(64))
