@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def paced(number: int):
 def test_times_of_a_camera_are_those_of_arrival(tmp_path):
     with served(tmp_path, lambda: paced(12)) as address:
         source, read = open_frames(f"{address}/camera"), []
-        with pytest.raises(InputError, match="stream .*/camera ended after 12 frames"):
+        with pytest.raises(InputError, match=r"stream .*/camera ended after 12 frames"):
             read.extend(source.frames())
     assert [number_of(frame.image) for frame in read] == list(range(12))
     assert [frame.number for frame in read] == list(range(12))
@@ -77,11 +77,11 @@ def test_ctrl_c_is_answered_while_a_camera_is_silent(tmp_path):
     try:
         with served(tmp_path, pictures) as address:
             source = open_frames(f"{address}/camera")
+            frames = source.frames()
+            read.extend(islice(frames, 3))
+            all_read.set()
             with pytest.raises(KeyboardInterrupt):
-                for frame in source.frames():
-                    read.append(frame)
-                    if len(read) == 3:
-                        all_read.set()
+                read.extend(frames)
             assert time.monotonic() - pressed[0] < 2
             silent.set()
     finally:

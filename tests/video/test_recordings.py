@@ -54,7 +54,7 @@ def test_joined_recordings_are_read_one_after_the_other(tmp_path, suffix, codec)
     assert [frame.time for frame in frames] == pytest.approx([i / 25 for i in range(32)], abs=0.01)
     source = open_frames(both)
     assert [number_of(image) for image in source.pick([0, 19, 20, 31])] == [0, 19, 20, 31]
-    with pytest.raises(NotSeekable, match="time stamps of the video .* start again"):
+    with pytest.raises(NotSeekable, match=r"time stamps of the video .* start again"):
         VideoFile(both)
 
 

@@ -25,7 +25,7 @@ class ArraySource(FrameSource):
             InputError: if it is one picture, where a sequence of them is wanted.
         """
         if isinstance(frames, np.ndarray) and (
-            frames.ndim < 3 or frames.shape[-1] in (3, 4) and frames.ndim == 3
+            frames.ndim < 3 or (frames.shape[-1] in (3, 4) and frames.ndim == 3)
         ):
             raise InputError(
                 f"The frames are one array of shape {frames.shape}, which is one picture: give a "

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
 MOST_FAILURES = 100  # to read on, in a row, after which the rest of a file is given up
@@ -96,11 +95,11 @@ def _directions(frame: av.VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]
     (a x + c y, b x + d y).
     """
     try:
-        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+        matrix = frame.side_data["DISPLAYMATRIX"]
+    except KeyError:
+        return (1, 0), (0, 1)
     except ValueError:  # a kind of data that PyAV does not know is among them
         turned = {90: ((0, -1), (1, 0)), 180: ((-1, 0), (0, -1)), 270: ((0, 1), (-1, 0))}
         return turned.get(round(frame.rotation / 90) * 90 % 360, ((1, 0), (0, 1)))
-    if matrix is None:
-        return (1, 0), (0, 1)
     a, b, _, c, d, *_ = np.frombuffer(matrix, "=i4").tolist()
     return ((a, b), (c, d)) if a or b else ((1, 0), (0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def _check_times(path: str, shown: Sequence[_Packet]) -> None:
             "number: put them into another container (ffmpeg -i IN -c copy OUT.mp4)."
         )
     order = [packet.decoding_time for packet in shown if packet.decoding_time is not None]
-    again = next((i for i, pair in enumerate(zip(order, order[1:]), 1) if pair[1] < pair[0]), 0)
+    again = next((i for i, pair in enumerate(pairwise(order), 1) if pair[1] < pair[0]), 0)
     if again or len(set(times)) < len(times):
         raise NotSeekable(
             f"The time stamps of the video {path} start again{f' at frame {again}' * bool(again)}, "

@@ -47,7 +47,7 @@ class ImageSource(FrameSource):
             self.fps = fps
 
     def frames(self) -> Iterator[Frame]:
-        broken = []
+        broken: list[Path] = []
         for number, file in enumerate(self.files):
             image = cv2.imread(str(file))
             if image is None:

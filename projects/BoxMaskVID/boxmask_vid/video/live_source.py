@@ -203,8 +203,9 @@ class StreamSource(ThreadedSource):
         self.is_file = has_size or bool(container.duration and container.duration > 0)
         if self.is_file and first.pts is not None:
             self.has_clock, self.is_constant = True, False
-        if not self._given_fps and 0 < (stream.average_rate or 0) <= HIGHEST_FPS:
-            self.fps = float(stream.average_rate)
+        rate = float(stream.average_rate or 0)
+        if not self._given_fps and 0 < rate <= HIGHEST_FPS:
+            self.fps = rate
 
     def _timed(
         self, frames: Iterator[tuple[float, av.VideoFrame]], stream: VideoStream

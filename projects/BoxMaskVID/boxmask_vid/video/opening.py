@@ -33,7 +33,7 @@ def open_container(
         av.FFmpegError: if it cannot be opened.
         InputError: if it has no video.
     """
-    container = av.open(path, options=dict(options), timeout=timeout)
+    container = av.open(path, "r", options=dict(options), timeout=timeout)
     try:
         stream = playing_stream(container, str(container.name))
     except InputError:

@@ -66,7 +66,7 @@ def open_frames(source: Frames, *, fps: float | None = None) -> FrameSource:
 
 
 def comes_live(source: str) -> bool:
-    """Whether a path is the number of a camera or an address, whose frames are read as they come."""
+    """Whether frames of this path are read as they come: of a camera's number or an address."""
     path = local_path(source)
     return path is None or (source.isdigit() and not path.exists())
 

@@ -142,7 +142,7 @@ class VideoFile:
         """Decode all frames once.
 
         Raises:
-            InputError: if one is missing or cannot be decoded, or they are not those of the packets.
+            InputError: if one is missing, cannot be decoded, or is not that of its packet.
         """
         if self.missing:
             raise InputError(f"The video {self._path} is cut off: {self.missing}; get it again.")

@@ -82,7 +82,8 @@ class SequentialVideoSource(FrameSource):
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        decoder, times, errors_before = TolerantDecoder(container, stream), [], 0
+        decoder, errors_before = TolerantDecoder(container, stream), 0
+        times: list[float | None] = []
         with container:
             for frame in decoder:
                 if not times:
