@@ -93,6 +93,30 @@ def test_a_damaged_packet_costs_frames_not_the_rest(tmp_path, name, lost):
     assert [number_of(image) for image in picked][::2] == [lost - 1, 39]
 
 
+def test_b_frames_in_avi_are_in_the_order_in_which_they_are_shown(tmp_path):
+    path = write_numbered(tmp_path / "v.avi", range(40))
+    source = open_frames(path)
+    frames = list(source.frames())
+    assert shown(frames) == list(range(40))
+    assert [frame.time for frame in frames] == pytest.approx([i / 25 for i in range(40)])
+    assert [number_of(image) for image in source.pick([1, 2, 3])] == [1, 2, 3]
+    with pytest.raises(NotSeekable, match="not those at which frames are shown"):
+        VideoFile(path)
+
+
+def test_times_that_jump_are_said(tmp_path, caplog):
+    whole = write_numbered(tmp_path / "v.ts", range(40), options={"bf": "0", "g": "5"})
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    start, end = (packets[index].pos // 188 * 188 for index in (15, 18))
+    whole.write_bytes(data[:start] + data[end:])  # as in bad weather
+    frames, _ = read(whole)
+    assert shown(frames)[-1] == 39
+    assert frames[-1].time == pytest.approx(39 / 25, abs=0.001)
+    assert "jump in 1 places, the first behind frame 14" in caplog.text
+
+
 def test_frames_of_a_variable_rate_have_their_times(tmp_path):
     ticks = [0, 1, 2, 30, 31, 90]
     path = write_numbered(tmp_path / "v.mp4", range(6), ticks=ticks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -95,11 +96,11 @@ def _directions(frame: av.VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]
     (a x + c y, b x + d y).
     """
     try:
-        matrix = frame.side_data["DISPLAYMATRIX"]
-    except KeyError:
-        return (1, 0), (0, 1)
+        matrix = cast(Any, frame.side_data).get("DISPLAYMATRIX")  # PyAV's types are wrong
     except ValueError:  # a kind of data that PyAV does not know is among them
         turned = {90: ((0, -1), (1, 0)), 180: ((-1, 0), (0, -1)), 270: ((0, 1), (-1, 0))}
         return turned.get(round(frame.rotation / 90) * 90 % 360, ((1, 0), (0, 1)))
+    if matrix is None:
+        return (1, 0), (0, 1)
     a, b, _, c, d, *_ = np.frombuffer(matrix, "=i4").tolist()
     return ((a, b), (c, d)) if a or b else ((1, 0), (0, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,22 +14,30 @@ from ..errors import InputError
 from .decoding import TolerantDecoder
 from .opening import open_file
 
+CHECKED_FRAMES = 64  # among which a B-frame is, if there are any
+
 
 class NotSeekable(InputError):
     """The frames of a video have no time stamps, or the same ones twice."""
+
+
+class DisorderedTimes(NotSeekable):
+    """The time stamps are in the order of decoding, and frames are shown in another one."""
 
 
 @dataclass(frozen=True)
 class FrameIndex:
     """Sorted time stamps of all frames that are shown, and of key frames.
 
-    ``whole_packets`` counts the packets that are not torn, ``hidden`` frames at the start that
+    ``whole_packets`` counts the packets that are not torn, ``torn_packets`` those that are and have
+    others behind them, ``hidden`` frames at the start that
     cannot be decoded because their key frame is not in the file.
     """
 
     times: np.ndarray
     key_times: np.ndarray
     whole_packets: int
+    torn_packets: int
     hidden: int
 
 
@@ -51,6 +59,7 @@ def read_index(path: str, modified: int) -> FrameIndex:
     """
     container, stream = open_file(path)
     with container:
+        has_b_frames = stream.codec_context.has_b_frames
         decoder = TolerantDecoder(container, stream)
         packets = [
             _Packet(
@@ -64,6 +73,8 @@ def read_index(path: str, modified: int) -> FrameIndex:
     if not shown:
         raise InputError(f"The video {path} has no frames: get it again.")
     _check_times(path, shown)
+    if has_b_frames and all(a.time < b.time for a, b in pairwise(shown)):
+        _check_order(path)
     times = np.sort([packet.time for packet in shown])
     keys = np.sort([packet.time for packet in shown if packet.is_key])
     whole = sum(not packet.is_corrupt for packet in packets) + decoder.repeats
@@ -73,7 +84,8 @@ def read_index(path: str, modified: int) -> FrameIndex:
         if first is not None:
             hidden = int(np.searchsorted(times, first))
             times, keys = times[hidden:], keys[keys >= first]
-    return FrameIndex(times, keys, whole, hidden)
+    torn = sum(packet.is_corrupt for packet in packets[hidden:-1])
+    return FrameIndex(times, keys, whole, torn, hidden)
 
 
 def _check_times(path: str, shown: Sequence[_Packet]) -> None:
@@ -90,6 +102,23 @@ def _check_times(path: str, shown: Sequence[_Packet]) -> None:
             f"The time stamps of the video {path} start again{f' at frame {again}' * bool(again)}, "
             "as where recordings were joined, so that frames cannot be found by number: write it "
             "anew (ffmpeg -i IN OUT.mp4)."
+        )
+
+
+def _check_order(path: str) -> None:
+    """Check that frames are shown in the order of their time stamps.
+
+    AVI has no times at which frames are shown, and FFmpeg takes those of decoding for them.
+    """
+    container, stream = open_file(path)
+    with container:
+        frames = islice(TolerantDecoder(container, stream), CHECKED_FRAMES)
+        times = [frame.pts for frame in frames if frame.pts is not None]
+    if any(after < before for before, after in pairwise(times)):
+        raise DisorderedTimes(
+            f"The time stamps of the video {path} are not those at which frames are shown (B-frames "
+            "in AVI), so that frames cannot be found by number: write it anew (ffmpeg -i IN "
+            "OUT.mp4)."
         )
 
 

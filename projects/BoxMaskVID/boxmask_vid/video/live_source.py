@@ -32,7 +32,7 @@ from .video_sources import continued, seconds
 
 LONGEST_OPENING, LONGEST_SILENCE = 10.0, 30.0  # seconds to wait for a stream
 WAITING_BYTES, WAITING_FRAMES = 1 << 28, 32  # that wait for the model, at most
-LONGEST_END = 0.5  # seconds to wait for the thread at the end
+LONGEST_END = 0.2  # seconds to wait for the thread at the end
 HIGHEST_FPS = 1000  # of a stream with a known rate; others report their clock, 90,000
 BLOCK = 1 << 16  # bytes of a download
 RTSP = {"rtsp_transport": "tcp"}  # packets over UDP get lost

@@ -13,7 +13,7 @@ import torch
 
 from ..errors import InputError
 from .arrays import ArraySource, described
-from .frame_index import NotSeekable
+from .frame_index import DisorderedTimes, NotSeekable
 from .frame_source import FrameSource
 from .image_files import (
     IMAGE_SUFFIXES,
@@ -110,8 +110,9 @@ def _open_path(source: str, fps: float | None) -> FrameSource:
         return ImageSource([path], fps)
     try:
         return VideoFileSource(path)
-    except NotSeekable:
-        return SequentialVideoSource(path, fps=fps)
+    except NotSeekable as error:
+        has_times = not isinstance(error, DisorderedTimes)
+        return SequentialVideoSource(path, fps=fps, has_times=has_times)
 
 
 def _listed_files(items: Sequence[object]) -> list[Path]:

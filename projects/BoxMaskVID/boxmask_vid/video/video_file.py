@@ -25,6 +25,7 @@ from .frame_index import FrameIndex, read_index
 from .opening import open_file
 
 DEFAULT_FPS = 25.0  # of frames without a clock
+SURE_TO_LACK = 1.0  # seconds; less may be rounding, or the duration of the last frame
 
 
 class VideoFile:
@@ -53,6 +54,9 @@ class VideoFile:
         self._times = self._index.times
         self.hidden = self._index.hidden
         self.missing = _missing(path, self._stream.frames, self._index.whole_packets)
+        if not self.missing and self._container.format.name.startswith("matroska"):
+            self.missing = self._missing_seconds()
+        self.damages = self._index.torn_packets
         self._decoder: Iterator[av.VideoFrame] = iter(())
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -91,13 +95,26 @@ class VideoFile:
             yield self[index]
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Decode all frames once; yield the number and the picture of each that can be decoded."""
-        last = -1
-        for frame in self._seek(None):
+        """Decode all frames once; yield the number and the picture of each that can be decoded.
+
+        ``damages`` counts the places where the decoder found errors.
+        """
+        last, self.damages = -1, self._index.torn_packets
+        self._seek(None)
+        decoder = TolerantDecoder(self._container, self._stream)
+        is_whole = not self.hidden  # not so up to the first key frame behind a start between two
+        errors_before = 0
+        for frame in decoder:
             index = self._number(frame.pts)
+            is_whole |= frame.key_frame and last >= 0
+            if not is_whole or last < 0:
+                errors_before = decoder.errors
+            elif frame.is_corrupt:
+                self.damages += 1
             if index is not None and index > last:
                 yield index, upright(frame)
                 last = index
+        self.damages += decoder.errors - errors_before
 
     def nearest(self, index: int) -> np.ndarray:
         """The frame of a number; if it cannot be decoded, the last before it that can, or the next.
@@ -189,6 +206,14 @@ class VideoFile:
                 return frame
         self._position = None
         return None
+
+    def _missing_seconds(self) -> str:
+        """Describe what a Matroska file lacks whose reading ends before its declared end."""
+        declared, streams = self._container.duration, self._container.streams
+        if not declared or len(streams) > 1:  # the sound may be longer
+            return ""
+        lacking = declared / av.time_base - self.time(len(self) - 1) - 1 / self.fps
+        return f"its last {lacking:.1f} seconds are missing" if lacking > SURE_TO_LACK else ""
 
     def _number(self, time: int | None) -> int | None:
         """Number of the frame of a time stamp."""

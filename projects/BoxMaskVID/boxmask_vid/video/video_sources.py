@@ -21,6 +21,7 @@ from .video_file import DEFAULT_FPS, VideoFile
 
 logger = logging.getLogger(__name__)
 
+MOST_JUMPS = 0.1  # of all intervals, where the rate is constant
 SAME_TIME = 2e-3  # seconds; containers round times to milliseconds
 
 
@@ -40,6 +41,7 @@ class VideoFileSource(FrameSource):
                 self.fault = f"The video {path} is cut off: {video.missing}; get it again."
             if video.hidden:
                 warn_of_start(path, video.hidden)
+        _warn_of_jumps(path, self._times)
         self.is_constant = _is_constant(self._times, self.fps)
 
     def frames(self) -> Iterator[Frame]:
@@ -58,6 +60,11 @@ class VideoFileSource(FrameSource):
                 f"{lost} of the {self.length} frames of the video {self._path} cannot be decoded "
                 f"(the first is frame {first}): get it again.{f' {self.fault}' * bool(self.fault)}"
             )
+        if video.damages:
+            raise InputError(
+                f"The video {self._path} is damaged in {video.damages} places, where frames may be "
+                f"wrong or missing: get it again.{f' {self.fault}' * bool(self.fault)}"
+            )
         if self.fault:
             raise InputError(self.fault)
 
@@ -72,13 +79,15 @@ class SequentialVideoSource(FrameSource):
     Their time stamps are missing (raw H.264) or start again (joined recordings).
     """
 
-    def __init__(self, path: Path, *, fps: float | None = None) -> None:
+    def __init__(self, path: Path, *, fps: float | None = None, has_times: bool = True) -> None:
         """
         Args:
             path: the file.
             fps: frames per second if it has no time stamps; None for what the file says.
+            has_times: whether its time stamps, where it has any, are those of the frames; otherwise
+                these follow one another at the rate that the file says.
         """
-        self._path = path
+        self._path, self._has_times = path, has_times
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -90,7 +99,7 @@ class SequentialVideoSource(FrameSource):
                     hidden, errors_before = decoder.before_key, decoder.errors
                     self.has_clock = frame.pts is not None
                     self.pixel_aspect = 1 / aspect if is_on_its_side(frame) else aspect
-                times.append(seconds(frame, stream))
+                times.append(self._time(frame, stream))
         if not times:
             raise InputError(f"The video {path} has no frame that can be decoded: get it again.")
         self.length = len(times)
@@ -98,7 +107,13 @@ class SequentialVideoSource(FrameSource):
             self.fps = fps
         if hidden:
             warn_of_start(path, hidden)
-        if decoder.errors > errors_before:
+        missing = stream.frames - hidden - len(times) - decoder.repeats
+        if missing > 0:
+            self.fault = (
+                f"{missing} of the {stream.frames} frames of the video {path} are missing or broken: "
+                "get it again."
+            )
+        elif decoder.errors > errors_before:
             self.fault = (
                 f"{decoder.errors - errors_before} frames of the video {path} cannot be decoded "
                 f"({decoder.last_error}): get it again."
@@ -121,8 +136,11 @@ class SequentialVideoSource(FrameSource):
         container, stream = open_file(str(self._path))
         with container:
             for_times, for_frames = tee(TolerantDecoder(container, stream))
-            stamps = (seconds(frame, stream) for frame in for_times)
+            stamps = (self._time(frame, stream) for frame in for_times)
             yield from zip(continued(stamps, self.fps), for_frames, strict=True)
+
+    def _time(self, frame: av.VideoFrame, stream: VideoStream) -> float | None:
+        return seconds(frame, stream) if self._has_times else None
 
 
 def continued(stamps: Iterable[float | None], fps: float) -> Iterator[float]:
@@ -157,6 +175,21 @@ def seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:
     if frame.pts is None or stream.time_base is None:
         return None
     return float(frame.pts * stream.time_base)
+
+
+def _warn_of_jumps(path: Path, times: Sequence[float]) -> None:
+    """Say where single frames seem to be missing in a video of an otherwise constant rate."""
+    intervals = np.diff(times)
+    usual = np.median(intervals) if len(intervals) else 0
+    jumps = np.flatnonzero(intervals > 1.8 * usual)
+    others = np.delete(intervals, jumps)
+    is_constant = bool((np.abs(others - usual) < SAME_TIME).all())
+    if is_constant and 0 < len(jumps) <= MOST_JUMPS * len(intervals):
+        logger.warning(
+            f"The times of the video {path} jump in {len(jumps)} places, the first behind frame "
+            f"{jumps[0]} ({intervals[jumps[0]]:.3f} in place of {usual:.3f} seconds): frames may be "
+            "missing there."
+        )
 
 
 def _is_constant(times: Sequence[float], fps: float) -> bool:
