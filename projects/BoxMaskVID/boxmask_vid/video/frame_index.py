@@ -72,10 +72,10 @@ def read_index(path: str, modified: int) -> FrameIndex:
     shown = [packet for packet in packets if not packet.is_discarded]
     if not shown:
         raise InputError(f"The video {path} has no frames: get it again.")
-    _check_times(path, shown)
-    if has_b_frames and all(a.time < b.time for a, b in pairwise(shown)):
+    in_file_order = _times_of(path, shown)
+    if has_b_frames and all(before < after for before, after in pairwise(in_file_order)):
         _check_order(path)
-    times = np.sort([packet.time for packet in shown])
+    times = np.sort(in_file_order)
     keys = np.sort([packet.time for packet in shown if packet.is_key])
     whole = sum(not packet.is_corrupt for packet in packets) + decoder.repeats
     hidden = 0
@@ -88,9 +88,10 @@ def read_index(path: str, modified: int) -> FrameIndex:
     return FrameIndex(times, keys, whole, torn, hidden)
 
 
-def _check_times(path: str, shown: Sequence[_Packet]) -> None:
-    times = [packet.time for packet in shown]
-    if any(time is None for time in times):
+def _times_of(path: str, shown: Sequence[_Packet]) -> list[int]:
+    """Time stamps that are all different, in the order of the file."""
+    times = [packet.time for packet in shown if packet.time is not None]
+    if len(times) < len(shown):
         raise NotSeekable(
             f"The frames of the video {path} have no time stamps, so that they cannot be found by "
             "number: put them into another container (ffmpeg -i IN -c copy OUT.mp4)."
@@ -103,6 +104,7 @@ def _check_times(path: str, shown: Sequence[_Packet]) -> None:
             "as where recordings were joined, so that frames cannot be found by number: write it "
             "anew (ffmpeg -i IN OUT.mp4)."
         )
+    return times
 
 
 def _check_order(path: str) -> None:
@@ -116,9 +118,9 @@ def _check_order(path: str) -> None:
         times = [frame.pts for frame in frames if frame.pts is not None]
     if any(after < before for before, after in pairwise(times)):
         raise DisorderedTimes(
-            f"The time stamps of the video {path} are not those at which frames are shown (B-frames "
-            "in AVI), so that frames cannot be found by number: write it anew (ffmpeg -i IN "
-            "OUT.mp4)."
+            f"The time stamps of the video {path} are not those at which frames are shown "
+            "(B-frames in AVI), so that frames cannot be found by number: write it anew "
+            "(ffmpeg -i IN OUT.mp4)."
         )
 
 

@@ -110,8 +110,8 @@ class SequentialVideoSource(FrameSource):
         missing = stream.frames - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
-                f"{missing} of the {stream.frames} frames of the video {path} are missing or broken: "
-                "get it again."
+                f"{missing} of the {stream.frames} frames of the video {path} are missing or "
+                "broken: get it again."
             )
         elif decoder.errors > errors_before:
             self.fault = (
@@ -186,9 +186,9 @@ def _warn_of_jumps(path: Path, times: Sequence[float]) -> None:
     is_constant = bool((np.abs(others - usual) < SAME_TIME).all())
     if is_constant and 0 < len(jumps) <= MOST_JUMPS * len(intervals):
         logger.warning(
-            f"The times of the video {path} jump in {len(jumps)} places, the first behind frame "
-            f"{jumps[0]} ({intervals[jumps[0]]:.3f} in place of {usual:.3f} seconds): frames may be "
-            "missing there."
+            f"The times of the video {path} jump in {len(jumps)} places, the first behind "
+            f"frame {jumps[0]} ({intervals[jumps[0]]:.3f} in place of {usual:.3f} seconds): frames "
+            "may be missing there."
         )
 
 
