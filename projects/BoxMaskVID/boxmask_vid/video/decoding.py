@@ -10,6 +10,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+Directions = tuple[tuple[int, int], tuple[int, int]]
+
 MOST_FAILURES = 100  # to read on, in a row, after which the rest of a file is given up
 
 
@@ -72,24 +74,39 @@ class TolerantDecoder:
         self.last_error = error
 
 
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """Picture (H, W, 3) BGR as players show it: turned and mirrored as the camera recorded."""
-    picture = frame.to_ndarray(format="bgr24")
-    across, down = _directions(frame)
-    if abs(across[1]) > abs(across[0]):  # its rows are shown as columns
-        picture = picture.transpose(1, 0, 2)
-        across, down = down, across
-    picture = picture[:: -1 if down[1] < 0 else 1, :: -1 if across[0] < 0 else 1]
-    return np.ascontiguousarray(picture)
+class Orientation:
+    """Turns and mirrors the frames of one stream, as its camera recorded and players show them.
+
+    The display matrix is looked up once for each rotation: PyAV's objects for it keep the frame in
+    memory until Python's garbage is collected.
+    """
+
+    def __init__(self) -> None:
+        self._directions: dict[int, Directions] = {}
+
+    def upright(self, frame: av.VideoFrame) -> np.ndarray:
+        """Picture (H, W, 3) BGR as players show it."""
+        picture = frame.to_ndarray(format="bgr24")
+        across, down = self._find(frame)
+        if abs(across[1]) > abs(across[0]):  # its rows are shown as columns
+            picture = picture.transpose(1, 0, 2)
+            across, down = down, across
+        picture = picture[:: -1 if down[1] < 0 else 1, :: -1 if across[0] < 0 else 1]
+        return np.ascontiguousarray(picture)
+
+    def is_on_its_side(self, frame: av.VideoFrame) -> bool:
+        """Whether rows of the stored picture are shown as columns."""
+        across, _ = self._find(frame)
+        return abs(across[1]) > abs(across[0])
+
+    def _find(self, frame: av.VideoFrame) -> Directions:
+        rotation = frame.rotation
+        if rotation not in self._directions:
+            self._directions[rotation] = _directions(frame)
+        return self._directions[rotation]
 
 
-def is_on_its_side(frame: av.VideoFrame) -> bool:
-    """Whether rows of the stored picture are shown as columns."""
-    across, _ = _directions(frame)
-    return abs(across[1]) > abs(across[0])
-
-
-def _directions(frame: av.VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]:
+def _directions(frame: av.VideoFrame) -> Directions:
     """Where the stored picture's x and y axes point (right, down) when it is shown.
 
     From the display matrix of ISO/IEC 14496-12, 6.2.2 and 8.3.2: (x, y) is shown at

@@ -7,6 +7,7 @@ Detectron2's ``PathManager`` (``read_image``, mappers, visualisers) reads it.
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import os
 from collections.abc import Callable
@@ -53,8 +54,10 @@ _of_parents: list[Callable[[str], VideoFile]] = []
 def _replace_cache() -> None:
     """Leave the parent's files alone in a forked process: the position in them is the parent's.
 
-    They are not closed either: FFmpeg would wait for threads that were not forked.
+    They are neither closed nor collected as garbage: FFmpeg would wait for threads that were not
+    forked.
     """
+    gc.freeze()
     global _open_video
     _of_parents.append(_open_video)
     _open_video = _new_cache(VideoFile)

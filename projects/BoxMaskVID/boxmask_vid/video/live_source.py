@@ -24,7 +24,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .decoding import TolerantDecoder, is_on_its_side, upright
+from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
 from .opening import PLAYLISTS, open_container, reason_of_content
 from .video_file import DEFAULT_FPS
@@ -176,6 +176,7 @@ class StreamSource(ThreadedSource):
     def __init__(self, address: str, *, fps: float | None = None) -> None:
         """Raises InputError if it does not answer; see :class:`ThreadedSource`."""
         self._address = address
+        self._orientation = Orientation()
         super().__init__(fps=fps)
 
     def _pictures(self) -> Iterator[tuple[float, np.ndarray]]:
@@ -190,7 +191,7 @@ class StreamSource(ThreadedSource):
                     yield 0.0, np.empty(0)
                     frames = chain([first], arriving)
                     for came, frame in self._timed(frames, stream) if self.is_file else frames:
-                        yield came, upright(frame)
+                        yield came, self._orientation.upright(frame)
                         count += 1
             self._say_how_it_ended(decoder, count)
 
@@ -198,7 +199,7 @@ class StreamSource(ThreadedSource):
         self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
     ) -> None:
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        self.pixel_aspect = 1 / aspect if is_on_its_side(first) else aspect
+        self.pixel_aspect = 1 / aspect if self._orientation.is_on_its_side(first) else aspect
         has_size = container.size > 0 and container.format.name not in WITHOUT_END
         self.is_file = has_size or bool(container.duration and container.duration > 0)
         if self.is_file and first.pts is not None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError
 from .container_length import missing_bytes
-from .decoding import TolerantDecoder, is_on_its_side, upright
+from .decoding import Orientation, TolerantDecoder
 from .frame_index import FrameIndex, read_index
 from .opening import open_file
 
@@ -57,6 +57,7 @@ class VideoFile:
         if not self.missing and self._container.format.name.startswith("matroska"):
             self.missing = self._missing_seconds()
         self.damages = self._index.torn_packets
+        self._orientation = Orientation()
         self._decoder: Iterator[av.VideoFrame] = iter(())
         self._position: int | None = None  # time stamp of the frame decoded last
 
@@ -85,7 +86,7 @@ class VideoFile:
         for decoder in decoders:
             frame = self._decode_until(goal, decoder)
             if frame is not None:
-                return upright(frame)
+                return self._orientation.upright(frame)
         raise InputError(
             f"Frame {index} of the video {self._path} cannot be decoded: get it again."
         )
@@ -112,7 +113,7 @@ class VideoFile:
             elif frame.is_corrupt:
                 self.damages += 1
             if index is not None and index > last:
-                yield index, upright(frame)
+                yield index, self._orientation.upright(frame)
                 last = index
         self.damages += decoder.errors - errors_before
 
@@ -147,7 +148,8 @@ class VideoFile:
             return Fraction(1)
         frame = next(self._seek(None), None)
         self._position = None
-        return 1 / stored if frame is not None and is_on_its_side(frame) else stored
+        is_turned = frame is not None and self._orientation.is_on_its_side(frame)
+        return 1 / stored if is_turned else stored
 
     def __enter__(self) -> VideoFile:
         return self

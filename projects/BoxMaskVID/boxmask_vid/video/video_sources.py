@@ -14,7 +14,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .decoding import TolerantDecoder, is_on_its_side, upright
+from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
 from .opening import open_file
 from .video_file import DEFAULT_FPS, VideoFile
@@ -88,6 +88,7 @@ class SequentialVideoSource(FrameSource):
                 these follow one another at the rate that the file says.
         """
         self._path, self._has_times = path, has_times
+        self._orientation = Orientation()
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -98,7 +99,9 @@ class SequentialVideoSource(FrameSource):
                 if not times:
                     hidden, errors_before = decoder.before_key, decoder.errors
                     self.has_clock = frame.pts is not None
-                    self.pixel_aspect = 1 / aspect if is_on_its_side(frame) else aspect
+                    self.pixel_aspect = (
+                        1 / aspect if self._orientation.is_on_its_side(frame) else aspect
+                    )
                 times.append(self._time(frame, stream))
         if not times:
             raise InputError(f"The video {path} has no frame that can be decoded: get it again.")
@@ -122,14 +125,18 @@ class SequentialVideoSource(FrameSource):
 
     def frames(self) -> Iterator[Frame]:
         for number, (time, frame) in enumerate(self._decode()):
-            yield Frame(number, time, upright(frame))
+            yield Frame(number, time, self._orientation.upright(frame))
         if self.fault:
             raise InputError(self.fault)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         wanted = set(indices)
         frames = enumerate(self._decode())
-        images = {number: upright(frame) for number, (_, frame) in frames if number in wanted}
+        images = {
+            number: self._orientation.upright(frame)
+            for number, (_, frame) in frames
+            if number in wanted
+        }
         return [images[index] for index in indices]
 
     def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
