@@ -61,12 +61,10 @@ def run(args: argparse.Namespace) -> None:
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}")
     # else float32 has the 10 bits of TF32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    rows = [
-        check_model(get_config_file(CONFIG.format(name)), "cuda", tuple(args.size))
-        for name in MODELS
-    ]
-    for name, row in zip(MODELS, rows, strict=True):
-        row["model"] = name
+    rows = []
+    for name in MODELS:
+        config_file = get_config_file(CONFIG.format(name))
+        rows.append({"model": name, **check_model(config_file, "cuda", tuple(args.size))})
     print(tabulate(rows, headers="keys", tablefmt="github"))
 
 
@@ -92,7 +90,6 @@ def check_model(config_file: str, device: str, size: tuple[int, int], *opts: obj
     with torch.autocast(device, torch.bfloat16 if device == "cpu" else torch.float16):
         in_half, half_seconds = _detect(models[1], size)
     row = {
-        "model": config_file,
         "float32: found, boxes, scores": str(agreement(expected, found)),
         "autocast": str(agreement(expected, in_half)),
         "s / frame: CPU": cpu_seconds,
