@@ -3,10 +3,11 @@
 from . import frame_handler  # noqa: F401
 from .frame_source import Frame, FrameSource
 from .source import comes_live, input_files, local_path, open_frames
-from .video_file import VideoFile
+from .video_file import DEFAULT_FPS, VideoFile
 from .writer import VideoWriter
 
 __all__ = [
+    "DEFAULT_FPS",
     "Frame",
     "FrameSource",
     "VideoFile",

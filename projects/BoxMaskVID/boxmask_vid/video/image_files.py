@@ -124,7 +124,7 @@ def animated_pages(path: Path) -> list[int]:
             if image.format == "TIFF" and len(pages) > 1:
                 return [page for page in pages if not _is_reduced(image, page)] or [0]
             return pages[bool(getattr(image, "default_image", False)) and len(pages) > 1 :]
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
         return [0]
 
 

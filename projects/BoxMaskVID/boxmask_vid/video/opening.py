@@ -105,7 +105,7 @@ def reason_of_content(start: bytes) -> str:
 
 
 def _known_reason(path: Path) -> str:
-    if not path.is_file():
+    if not os.access(path, os.R_OK):  # an address, or there is no right to read it
         return ""
     if not os.path.getsize(path):
         return "it is empty (0 bytes); get it again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class VideoTask:
     @property
     def outputs(self) -> list[Path]:
         """All files that are written."""
-        return [path for path in astuple(self)[1:] if path is not None]
+        paths = self.video, self.jsonl, self.csv, self.coco
+        return [path for path in paths if path is not None]
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.outputs))

@@ -34,7 +34,7 @@ def argument_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="X",
-        help="video files, folders or globs of images, numbers of cameras, rtsp:// addresses",
+        help="video files, folders or globs of images, numbers of cameras, addresses",
     )
     add("--serve", action="store_true", help="a page for a browser, see boxmask-vid serve")
     add("--output", type=Path, help=f"mp4 file or folder (default: X{SUFFIX} beside the input)")

@@ -20,7 +20,11 @@ def add_annotation_options(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, default=0.5, help="lowest score of a detection")
     add("--tracks", action="store_true", help="link detections of an object over frames")
     add("--online", action="store_true", help="look at frames of the past only, as they come")
-    add("--fps", type=float, help="frames per second of the output (default: those of the input)")
+    add(
+        "--fps",
+        type=float,
+        help="frames per second of outputs, images and cameras (default: theirs)",
+    )
     add("--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options")
 
 

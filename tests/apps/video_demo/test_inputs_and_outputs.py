@@ -1,7 +1,8 @@
-"""Outputs of demo.py are never its inputs, and have room to the end."""
+"""Outputs of demo.py are never its inputs, are whole or an error, and go on where they can."""
 
 import json
 import os
+import re
 import resource
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from boxmask_vid.apps.video_demo.result_files import CocoFile, CsvFile
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoWriter
 from support.demo_runs import annotate, lines, run_demo, write_weights
-from support.numbered_videos import numbered, write_numbered
+from support.numbered_videos import damage_packet, numbered, write_numbered
 from support.web_server import served
 
 
@@ -171,6 +172,18 @@ def test_a_recording_is_not_overwritten_by_resume(weights, tmp_path):
         assert before == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
 
+def test_frames_that_the_model_is_too_slow_for_are_said(weights, tmp_path, capsys):
+    pictures = [numbered(number) for number in range(60)]
+    with served(tmp_path, lambda: pictures * 5) as address:
+        made = annotate(weights, tmp_path / "out", f"{address}/camera", "--online")
+    said = re.search(r"camera: (\d+) more frames came than the model", capsys.readouterr().out)
+    assert said is not None
+    assert len(made.records) + int(said[1]) == 300
+    assert "ended after 300 frames" in made.sentence
+    assert made.numbers == list(range(len(made.records)))
+    assert made.times == pytest.approx(made.read_times, abs=1e-3)
+
+
 def test_a_file_at_an_address_is_a_success(weights, tmp_path):
     write_numbered(tmp_path / "v.mp4", range(6), ticks=[0, 1, 2, 12, 13, 40])
     with served(tmp_path) as address:
@@ -190,3 +203,36 @@ def test_resume_says_again_that_the_end_is_missing(weights, tmp_path):
         with pytest.raises(InputError, match=r"v\.mkv is cut off"):
             run_demo(weights, "--input", video, *files, "--resume")
     assert lines(tmp_path / "out/lines.jsonl") == made.records
+
+
+def test_resume_goes_on_behind_a_damaged_packet(weights, tmp_path):
+    video = write_numbered(tmp_path / "v.mp4", range(20), options={"bf": "0", "g": "5"})
+    damage_packet(video, 7)
+    made = annotate(weights, tmp_path / "out", video)
+    assert made.numbers == [*range(7), *range(8, 20)]
+    assert "1 of the 20 frames" in made.sentence
+    assert made.times == pytest.approx(made.read_times, abs=1e-3)
+    jsonl = tmp_path / "out/lines.jsonl"
+    whole = jsonl.read_text().splitlines(keepends=True)
+    files = "--output", tmp_path / "out/annotated.mp4", "--jsonl", jsonl
+    for kept in (5, 7, 8, 19):
+        jsonl.write_text("".join(whole[:kept]))
+        with pytest.raises(InputError, match="1 of the 20 frames"):
+            run_demo(weights, "--input", video, *files, "--resume")
+        assert jsonl.read_text() == "".join(whole)
+
+
+def test_json_lines_go_on_where_the_size_changes(weights, tmp_path, capsys):
+    pictures = [cv2.resize(numbered(number), (96 + 48 * (number > 3), 48)) for number in range(8)]
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    for masks in (False, True):
+        opts = "--opts", "MODEL.BOXMASK.PREDICT_MASKS", masks
+        made = annotate(weights, tmp_path / "out", f"{tmp_path}/*.png", "--tracks", *opts)
+        assert made.numbers == list(range(8))
+        assert len(made.times) == 4
+        assert "video ends there, the other files do not" in made.sentence
+    words = "--input", f"{tmp_path}/*.png", "--output", tmp_path / "only.mp4"
+    with pytest.raises(InputError, match="144 x 48 pixels follows frames of 96 x 48"):
+        run_demo(weights, *words)
+    assert "4 frames ->" in capsys.readouterr().out.splitlines()[-1]
