@@ -82,6 +82,8 @@ def read_index(path: str, modified: int) -> FrameIndex:
     if not packets[0].is_discarded and (not packets[0].is_key or times[0] != packets[0].time):
         first = _first_decoded(path)
         if first is not None:
+            if not packets[0].is_key and len(keys):  # decoders may guess what is before a key frame
+                first = max(first, int(keys[0]))
             hidden = int(np.searchsorted(times, first))
             times, keys = times[hidden:], keys[keys >= first]
     torn = sum(packet.is_corrupt for packet in packets[hidden:-1])
