@@ -9,13 +9,15 @@ from pathlib import Path
 import cv2
 from detectron2.config import CfgNode
 
+from ...config import names_of_classes
 from ...engine.setup import MODEL_HELP, build_cfg
 from ...errors import InputError
 from ...progress import progress
+from ..result_formats import EXPORT_HELP, Export, parse_exports, video_name
 from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
 
 # options of files, which the page gives to the browser, and of windows
-NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
+NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "export", "show", "resume")
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -48,6 +50,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
     add("--csv", type=Path, metavar="OUT", help="write a line for each detection")
     add("--coco", type=Path, metavar="OUT", help="write COCO results")
+    add("--export", action="append", default=[], metavar="FORMAT=PATH", help=EXPORT_HELP)
     add("--show", action="store_true", help="show the frames in a window; q ends")
     add("--resume", action="store_true", help="continue after an interruption, needs --jsonl")
     add("--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options")
@@ -72,7 +75,9 @@ def run(args: argparse.Namespace) -> None:
     )
     if not args.serve:
         outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
-        _annotate_inputs(cfg, options, _tasks(args.input, outputs))
+        exports = parse_exports(args.export)
+        _check_exports(exports, args.input, outputs, names_of_classes(cfg), replace=args.resume)
+        _annotate_inputs(cfg, options, _tasks(args.input, outputs, exports))
         return
     try:
         from .serve import serve
@@ -98,6 +103,27 @@ def _check_options(args: argparse.Namespace) -> None:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
 
 
+def _check_exports(
+    exports: Sequence[Export],
+    inputs: Sequence[str],
+    outputs: dict[str, Path | None],
+    class_names: Sequence[str],
+    *,
+    replace: bool,
+) -> None:
+    names = [video_name(path) for path in inputs]
+    for export in exports:
+        other = outputs.get(export.format.suffix)
+        if other is not None and other.resolve() == export.path.resolve():
+            raise InputError(
+                f"--export {export.format.name}={export.path} is the place of other "
+                f"{export.format.suffix} files: give it its own."
+            )
+        export.format.check(
+            export.path, names, class_names, one_by_one=len(names) > 1, replace=replace
+        )
+
+
 def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[VideoTask]) -> None:
     if options.show:
         try:
@@ -118,10 +144,15 @@ def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[V
         raise InputError(" ".join(failures))
 
 
-def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[VideoTask]:
+def _tasks(
+    inputs: Sequence[str], outputs: dict[str, Path | None], exports: Sequence[Export]
+) -> list[VideoTask]:
     """A task for each input; ``outputs`` are files or folders by the suffix of their files."""
     columns = [_paths(inputs, output, suffix) for suffix, output in outputs.items()]
-    return [VideoTask(*row) for row in zip(inputs, *columns, strict=True)]
+    return [
+        VideoTask(path, *files, exports=exports)
+        for path, *files in zip(inputs, *columns, strict=True)
+    ]
 
 
 def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[Path | None]:
@@ -134,9 +165,7 @@ def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = map(Path, inputs)
-    stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
-    files = [output / f"{stem}{suffix}" for stem in stems]
+    files = [output / f"{video_name(path)}{suffix}" for path in inputs]
     if len(set(files)) < len(files):
         raise InputError(
             f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
