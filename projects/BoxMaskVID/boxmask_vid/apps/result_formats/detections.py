@@ -37,6 +37,7 @@ class VideoDetections:
     files: Sequence[str] | None = None  # (T,) image files; None for a video file
     video_file: str | None = None  # None for images and streams
     fps: float | None = None  # None if it is not known
+    looked_at: int | None = None  # number of frames before an interruption; None for all
     video_id: int = 1
     category_ids: Sequence[int] | None = None  # None to count the classes from 1
 
@@ -174,7 +175,8 @@ class DetectionRecorder:
         if 0 < len(sizes) < self._source_length:
             missing = self._source_length - len(sizes)
             sizes = np.concatenate([sizes, np.repeat(sizes[-1:], missing, axis=0)])
-        return replace(self._rows.put_into(self._video), sizes=sizes)
+        found = self._rows.put_into(self._video)
+        return replace(found, sizes=sizes, looked_at=len(self._sizes) // 2)
 
 
 def video_name(path: str) -> str:

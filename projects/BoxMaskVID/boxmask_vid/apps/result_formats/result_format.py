@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,7 +15,7 @@ from .detections import VideoDetections
 UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
-class ResultFormat(ABC):
+class ResultFormat:
     """A format: a file of one or several videos, or a folder that has all of them.
 
     Attributes:
@@ -46,9 +45,9 @@ class ResultFormat(ABC):
         """Whether a path is that of a file."""
         return bool(self.suffix) and path.suffix.lower() == self.suffix
 
-    @abstractmethod
     def write_file(self, path: Path, videos: Sequence[VideoDetections]) -> None:
-        """Write one file of all videos."""
+        """Write one file of all videos; formats with a suffix have it."""
+        raise NotImplementedError
 
     def write_folder(self, folder: Path, videos: Sequence[VideoDetections]) -> None:
         """Write a file for each video, named after it."""

@@ -17,7 +17,8 @@ CLASSES = "classes.txt"
 
 
 class YOLO(ResultFormat):
-    """Folder with ``classes.txt`` and ``<video>/<frame>.txt``, also for frames without objects.
+    """Folder with ``classes.txt`` and ``<video>/<frame>.txt``, also for frames without objects, but
+    not for those behind an interruption.
 
     Rows are ``class x_centre y_centre width height``, relative to the frame, and the track where
     detections are linked; classes count from 0. They have no scores: with these, tools take them
@@ -38,9 +39,6 @@ class YOLO(ResultFormat):
                 f"--export yolo={path}: {classes} names other classes than the detections have: "
                 "choose another folder, or remove it."
             )
-
-    def write_file(self, path: Path, videos: Sequence[VideoDetections]) -> None:
-        raise NotImplementedError("YOLO is a folder")
 
     def write_folder(self, folder: Path, videos: Sequence[VideoDetections]) -> None:
         for video in videos:
@@ -67,7 +65,7 @@ def _write_video(folder: Path, video: VideoDetections) -> None:
                 )
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
-            for frame, name in enumerate(names):
+            for frame, name in enumerate(names[: video.looked_at]):
                 (unfinished / f"{name}.txt").write_text(_rows(video, frame), "utf-8")
             if folder.is_dir():
                 shutil.rmtree(folder)

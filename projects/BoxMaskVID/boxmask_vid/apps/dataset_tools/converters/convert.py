@@ -13,6 +13,7 @@ from ....parallel import in_processes
 from .coco_vid import CocoVidBuilder, summary
 from .cvat_video import read_cvat_video
 from .epic_kitchens import read_epic_kitchens
+from .label_studio import read_label_studio
 from .labels import LabelledBox, Labels, VideoLabels
 from .media import Frames, find_images, find_video_file
 from .mot_challenge import read_mot_challenge
@@ -23,6 +24,7 @@ from .youtube_vis import read_youtube_vis
 FORMATS: dict[str, Callable[[Path], Labels]] = {
     "cvat": read_cvat_video,
     "epic-kitchens": read_epic_kitchens,
+    "label-studio": read_label_studio,
     "mot": read_mot_challenge,
     "voc": read_voc,
     "yolo": read_yolo,
