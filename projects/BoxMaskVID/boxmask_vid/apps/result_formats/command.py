@@ -18,10 +18,7 @@ from .reading import (
 
 def argument_parser() -> argparse.ArgumentParser:
     """Options of ``tools/convert_detections.py``."""
-    parser = argparse.ArgumentParser(
-        description="Write detections in formats of other tools: COCO results of a data set, or "
-        "the JSON lines that demo.py writes for a video."
-    )
+    parser = argparse.ArgumentParser()
     add = parser.add_argument
     what = "COCO results (DET.json), or JSON lines (DET.jsonl) named after their video"
     add("--detections", type=Path, required=True, metavar="DET", help=what)
