@@ -141,7 +141,7 @@ def test_objects_are_linked(tmp_path, data_set):
     (tmp_path / "det.json").write_text(json.dumps(rows))
     words = "--detections", tmp_path / "det.json", "--gt", data_set, "--tracks"
     convert(*words, "--export", f"mot={tmp_path / 'out'}")
-    written = (tmp_path / "out/a/gt/gt.txt").read_text()
+    written = (tmp_path / "out/a/det/det.txt").read_text()
     assert [line.split(",")[:3] for line in written.splitlines()] == [
         [str(frame + 1), "1", str(frame + 1.0)] for frame in range(4)
     ]

@@ -87,7 +87,11 @@ def test_mot(tmp_path):
     FORMATS["mot"].write(tmp_path / "a.txt", [VIDEO])
     assert (tmp_path / "a.txt").read_text() == rows
     FORMATS["mot"].write(tmp_path / "mot", [VIDEO])
-    assert (tmp_path / "mot/a&b/gt/gt.txt").read_text() == rows
+    assert (tmp_path / "mot/a&b/det/det.txt").read_text() == rows
+    assert (tmp_path / "mot/a&b/gt/gt.txt").read_text() == (
+        "1,5,10.0,5.0,20.0,20.0,1,2,1\n2,5,12.0,5.0,20.0,20.0,1,2,1\n"
+        "4,5,16.0,5.0,20.0,20.0,1,2,1\n4,-1,0.0,0.0,100.0,50.0,1,1,1\n"
+    )
     assert (tmp_path / "mot/a&b/gt/labels.txt").read_text() == "cat\n<dog>\n"
     assert (tmp_path / "mot/a&b/seqinfo.ini").read_text() == (
         "[Sequence]\nname=a&b\nimDir=img1\nframeRate=10\nseqLength=4\nimWidth=100\nimHeight=50\n"

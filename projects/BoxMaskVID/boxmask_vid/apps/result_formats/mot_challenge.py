@@ -17,8 +17,9 @@ class MOTChallenge(ResultFormat):
     """Rows ``frame, id, x, y, width, height, score, class, visibility`` for each video.
 
     Frames, pixels and classes count from 1; the id is -1 where detections are not linked. A file
-    has the rows alone; in a folder each video is a sequence, ``<video>/gt/gt.txt`` with
-    ``gt/labels.txt`` and ``seqinfo.ini``.
+    has the rows alone. In a folder each video is a sequence with ``seqinfo.ini``: the rows are
+    ``det/det.txt``, and ``gt`` has them as annotations, as CVAT writes these: pixels from 0, 1 in
+    place of the scores, names of the classes in ``gt/labels.txt``.
     """
 
     name = "mot"
@@ -35,19 +36,22 @@ class MOTChallenge(ResultFormat):
     def write_folder(self, folder: Path, videos: Sequence[VideoDetections]) -> None:
         for video in videos:
             sequence = folder / video.name
-            _write_lines(sequence / GT, _rows(video))
+            _write_lines(sequence / "det/det.txt", _rows(video))
+            _write_lines(sequence / GT, _rows(video, is_truth=True))
             _write_lines(sequence / "gt/labels.txt", iter(video.class_names))
             _write_lines(sequence / "seqinfo.ini", _seqinfo(video))
 
 
-def _rows(video: VideoDetections) -> Iterator[str]:
+def _rows(video: VideoDetections, *, is_truth: bool = False) -> Iterator[str]:
+    first_pixel = 0 if is_truth else 1
     columns = video.frames, video.tracks, video.boxes, video.scores, video.classes
     for frame, track, box, score, label in zip(
         *(column.tolist() for column in columns), strict=True
     ):
         x1, y1, x2, y2 = box
         number = track + 1 if track >= 0 else -1
-        row = frame + 1, number, x1 + 1, y1 + 1, x2 - x1, y2 - y1, score, label + 1, 1
+        sides = x1 + first_pixel, y1 + first_pixel, x2 - x1, y2 - y1
+        row = frame + 1, number, *sides, 1 if is_truth else score, label + 1, 1
         yield ",".join(map(repr, row))
 
 
