@@ -86,6 +86,10 @@ ELSEWHERE = {
     "python -m pytest ": "pyproject.toml",
 }
 OUTSIDE = {
+    "wget ": "there is no network",
+    "unzip ": "its archive has to be downloaded",
+    "sha1sum ": "its archive has to be downloaded",
+    "tar ": "its archive has to be downloaded",
     "ffmpeg ": "it is not a requirement",
     "pip install ": "it changes the environment",
     "pre-commit install": "it changes the clone",
