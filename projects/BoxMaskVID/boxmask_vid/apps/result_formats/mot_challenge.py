@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...files import written_whole
+from ...video import DEFAULT_FPS
 from .detections import VideoDetections
 from .result_format import ResultFormat, only_video
 
@@ -63,8 +64,7 @@ def _seqinfo(video: VideoDetections) -> Iterator[str]:
     yield "[Sequence]"
     yield f"name={video.name}"
     yield f"imDir={folder}"
-    if video.fps is not None:
-        yield f"frameRate={video.fps:g}"
+    yield f"frameRate={video.fps or DEFAULT_FPS:g}"  # readers want one, images have none
     yield f"seqLength={video.length}"
     if video.size:
         yield f"imWidth={video.size[0]}"

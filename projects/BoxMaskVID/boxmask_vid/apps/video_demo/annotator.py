@@ -98,10 +98,7 @@ class Annotator:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task)
         if done and len(done) == source.length and task.video.exists():
-            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
-                if task.exports:
-                    for record, image in zip(done, source, strict=True):
-                        exported.append(record, image)
+            self._export_again(task, source, done)
             print(f"{task.input}: is done")
             return
         linker = TrackLinker() if options.tracks else None
@@ -139,6 +136,13 @@ class Annotator:
                     cv2.imshow(WINDOW, drawn)
                     if cv2.waitKey(1) == ord("q"):
                         break
+
+    def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
+        """Exports of a finished run, which may be others than it had."""
+        if task.exports:
+            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
+                for record, image in zip(done, source, strict=True):
+                    exported.append(record, image)
 
     def _done(self, task: VideoTask) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""
