@@ -37,7 +37,8 @@ class VideoDetections:
     files: Sequence[str] | None = None  # (T,) image files; None for a video file
     video_file: str | None = None  # None for images and streams
     fps: float | None = None  # None if it is not known
-    looked_at: int | None = None  # number of frames before an interruption; None for all
+    # (T,) whether a frame was looked at; not if it is broken or after an end. None for all
+    is_seen: np.ndarray | None = None
     video_id: int = 1
     category_ids: Sequence[int] | None = None  # None to count the classes from 1
 
@@ -162,25 +163,30 @@ class DetectionRecorder:
         )
         self._source_length = source.length or 0
         self._rows = DetectionRows(class_names)
-        self._sizes = array("l")
+        self._frames = array("q")  # number, width, height of each frame
 
     def append(self, record: dict, size: tuple[int, int]) -> None:
         """Add a frame: its record, as in the JSON lines of ``demo.py``, its width and height."""
-        self._sizes.extend(size)
+        self._frames.extend((record["frame"], *size))
         self._rows.append(record)
 
     def detections(self) -> VideoDetections:
-        """What has been collected; frames of the source that have not come have no detections."""
-        sizes = np.array(self._sizes, dtype=np.int64).reshape(-1, 2)
-        if 0 < len(sizes) < self._source_length:
-            missing = self._source_length - len(sizes)
-            sizes = np.concatenate([sizes, np.repeat(sizes[-1:], missing, axis=0)])
+        """What has been collected; other frames of the source have no detections."""
         found = self._rows.put_into(self._video)
-        return replace(found, sizes=sizes, looked_at=len(self._sizes) // 2)
+        table = np.array(self._frames, dtype=np.int64).reshape(-1, 3)
+        if not len(table):
+            return found
+        numbers = table[:, 0]
+        length = max(self._source_length, numbers[-1] + 1)
+        is_seen = np.zeros(length, dtype=bool)
+        is_seen[numbers] = True
+        places = np.searchsorted(numbers, np.arange(length), side="right") - 1
+        return replace(found, sizes=table[places.clip(0), 1:], is_seen=is_seen)
 
 
 def video_name(path: str) -> str:
-    """Name of a video: its folder of images, or its file without suffix."""
-    if "*" in Path(path).name:
-        return Path(os.path.abspath(path)).parent.name
-    return Path(os.path.abspath(path)).name if Path(path).is_dir() else Path(path).stem
+    """Name of a video: its folder of images, also of a glob, or its file without suffix."""
+    place = Path(os.path.abspath(path))
+    if not place.exists() and set("*?[") & set(place.name):
+        return place.parent.name
+    return place.name if place.is_dir() else place.stem

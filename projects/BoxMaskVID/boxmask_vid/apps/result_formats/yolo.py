@@ -18,7 +18,7 @@ CLASSES = "classes.txt"
 
 class YOLO(ResultFormat):
     """Folder with ``classes.txt`` and ``<video>/<frame>.txt``, also for frames without objects, but
-    not for those behind an interruption.
+    not for those that were not looked at.
 
     Rows are ``class x_centre y_centre width height``, relative to the frame, and the track where
     detections are linked; classes count from 0. They have no scores: with these, tools take them
@@ -65,8 +65,9 @@ def _write_video(folder: Path, video: VideoDetections) -> None:
                 )
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
-            for frame, name in enumerate(names[: video.looked_at]):
-                (unfinished / f"{name}.txt").write_text(_rows(video, frame), "utf-8")
+            for frame, name in enumerate(names):
+                if video.is_seen is None or video.is_seen[frame]:
+                    (unfinished / f"{name}.txt").write_text(_rows(video, frame), "utf-8")
             if folder.is_dir():
                 shutil.rmtree(folder)
             unfinished.rename(folder)
