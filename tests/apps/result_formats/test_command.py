@@ -180,10 +180,21 @@ def test_mistakes_in_json_lines(tmp_path, data_set, lines, changes, message):
     record = json.loads(first)
     changed = record if changes.keys() <= record.keys() else record["detections"][0]
     changed.update(changes)
-    lines.write_text("\n".join([json.dumps(record), *others]))
+    lines.write_text("\n".join([json.dumps(record), *others, ""]))
     with pytest.raises(InputError) as error:
         convert("--detections", lines, "--gt", data_set, "--export", f"mot={tmp_path / 'a.txt'}")
     assert message in str(error.value)
+
+
+def test_json_lines_of_an_interrupted_run(tmp_path, videos, data_set, lines, caplog):
+    text = lines.read_text().splitlines(keepends=True)
+    lines.write_text("".join(text[:2]) + text[2][:20])
+    export = "--export", f"yolo={tmp_path / 'out'}"
+    convert("--detections", lines, "--gt", data_set, *export)
+    assert "a.jsonl: the last line is torn and left out" in caplog.text
+    names = videos[1].frame_names
+    written = sorted(path.stem for path in (tmp_path / "out/a").iterdir())
+    assert written == sorted(names[:2])
 
 
 def test_a_track_is_in_a_frame_once(tmp_path, data_set, lines):

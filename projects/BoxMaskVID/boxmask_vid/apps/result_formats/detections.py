@@ -23,12 +23,10 @@ class VideoDetections:
     name: str  # of the video: its folder of images, or its file without suffix
     class_names: Sequence[str]
     sizes: np.ndarray  # (T, 2) width and height of the frames
-    frames: np.ndarray = field(
-        default_factory=partial(np.zeros, 0, np.int64)
-    )  # (D,) number of the frame, from 0
-    classes: np.ndarray = field(
-        default_factory=partial(np.zeros, 0, np.int64)
-    )  # (D,) position in class_names
+    # (D,) number of the frame, from 0
+    frames: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
+    # (D,) position in class_names
+    classes: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     scores: np.ndarray = field(default_factory=partial(np.zeros, 0))  # (D,)
     # (D, 4) x1, y1, x2, y2 in pixels; the corner of the image is 0, 0
     boxes: np.ndarray = field(default_factory=partial(np.zeros, (0, 4)))
@@ -148,19 +146,7 @@ class DetectionRecorder:
             source: its frames.
             class_names: names of the classes.
         """
-        name = video_name(path)
-        files = None
-        if source.files is not None:
-            files = [f"{name}/{file.name}" for file in source.files]
-        is_file = files is None and Path(path).is_file()
-        self._video = VideoDetections(
-            name=name,
-            class_names=class_names,
-            sizes=np.zeros((0, 2), np.int64),
-            files=files,
-            video_file=Path(path).name if is_file else None,
-            fps=source.fps,
-        )
+        self._video = video_of_source(path, source, class_names)
         self._source_length = source.length or 0
         self._rows = DetectionRows(class_names)
         self._frames = array("q")  # number, width, height of each frame
@@ -182,6 +168,26 @@ class DetectionRecorder:
         is_seen[numbers] = True
         places = np.searchsorted(numbers, np.arange(length), side="right") - 1
         return replace(found, sizes=table[places.clip(0), 1:], is_seen=is_seen)
+
+
+def video_of_source(path: str, source: FrameSource, class_names: Sequence[str]) -> VideoDetections:
+    """Video without detections, of frames whose sizes are not known yet.
+
+    The arguments are those of :class:`DetectionRecorder`.
+    """
+    name = video_name(path)
+    files = None
+    if source.files is not None:
+        files = [f"{name}/{file.name}" for file in source.files]
+    is_file = files is None and Path(path).is_file()
+    return VideoDetections(
+        name=name,
+        class_names=class_names,
+        sizes=np.zeros((0, 2), np.int64),
+        files=files,
+        video_file=Path(path).name if is_file else None,
+        fps=source.fps,
+    )
 
 
 def video_name(path: str) -> str:

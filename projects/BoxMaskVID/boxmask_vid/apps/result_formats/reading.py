@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ from ...evaluation import GroundTruth, read_detections
 from ...files import read_json
 from ...video import open_frames
 from ..linking import TrackLinker
-from .detections import DetectionRecorder, DetectionRows, VideoDetections
+from .detections import DetectionRows, VideoDetections, video_of_source
+
+logger = logging.getLogger(__name__)
 
 REMEDY = "give the JSON lines that demo.py writes"
 
@@ -60,10 +64,7 @@ def read_json_lines_of_data_set(path: Path, data_set: Path) -> list[VideoDetecti
             "after its video."
         )
     (video,) = named or videos
-    rows = DetectionRows(video.class_names)
-    for record in _records_in_order(path, video.length, video.class_names):
-        rows.append(record)
-    return [rows.put_into(video)]
+    return [_with_json_lines(video, path)]
 
 
 def read_json_lines_of_video(path: Path, source: str) -> list[VideoDetections]:
@@ -75,11 +76,9 @@ def read_json_lines_of_video(path: Path, source: str) -> list[VideoDetections]:
     """
     names = sorted({row["class"] for _, record in _records(path) for row in record["detections"]})
     frames = open_frames(source)
-    sizes = [(frame.shape[1], frame.shape[0]) for frame in frames]
-    recorder = DetectionRecorder(source, frames, names)
-    for size, record in zip(sizes, _records_in_order(path, len(sizes), names), strict=True):
-        recorder.append(record, size)
-    return [recorder.detections()]
+    sizes = np.array([frame.shape[1::-1] for frame in frames]).reshape(-1, 2)
+    video = replace(video_of_source(source, frames, names), sizes=sizes)
+    return [_with_json_lines(video, path)]
 
 
 def link_tracks(video: VideoDetections) -> VideoDetections:
@@ -119,22 +118,26 @@ def _read_data_set(path: Path) -> tuple[VIDTable, list[VideoDetections]]:
     return table, videos
 
 
-def _records_in_order(path: Path, length: int, class_names: Sequence[str]) -> list[dict]:
-    """Records of all frames; those that are not in the file have no detections."""
+def _with_json_lines(video: VideoDetections, path: Path) -> VideoDetections:
+    """Put the detections of JSON lines into a video."""
     records: dict[int, dict] = {}
     for where, record in _records(path):
         frame = record["frame"]
-        if not 0 <= frame < length or frame in records:
-            problem = "twice" if frame in records else f"and the video has {length} frames"
+        if not 0 <= frame < video.length or frame in records:
+            problem = "twice" if frame in records else f"and the video has {video.length} frames"
             raise InputError(f"{where}: there is frame {frame} {problem}: give the right video.")
         for row in record["detections"]:
-            if row["class"] not in class_names:
+            if row["class"] not in video.class_names:
                 raise InputError(
-                    f"{where}: class '{row['class']}' is not one of {', '.join(class_names)}: give "
-                    "the data set of these detections."
+                    f"{where}: class '{row['class']}' is not one of "
+                    f"{', '.join(video.class_names)}: give the data set of these detections."
                 )
         records[frame] = record
-    return [records.get(frame, {"frame": frame, "detections": []}) for frame in range(length)]
+    rows = DetectionRows(video.class_names)
+    for frame in sorted(records):
+        rows.append(records[frame])
+    is_seen = np.isin(np.arange(video.length), list(records))
+    return replace(rows.put_into(video), is_seen=is_seen)
 
 
 def _records(path: Path) -> Iterator[tuple[str, dict]]:
@@ -149,6 +152,9 @@ def _records(path: Path) -> Iterator[tuple[str, dict]]:
                 seen = [(row["track"], row["class"]) for row in record["detections"]]
                 correct = _is_whole(record["frame"]) and all(map(_is_row, record["detections"]))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
+                if not line.endswith("\n"):
+                    logger.warning(f"{path}: the last line is torn and left out.")
+                    return
                 raise InputError(f"{where} is not a record of a frame: {REMEDY}.") from error
             if not correct:
                 raise InputError(
