@@ -162,12 +162,21 @@ class DetectionRecorder:
         table = np.array(self._frames, dtype=np.int64).reshape(-1, 3)
         if not len(table):
             return found
-        numbers = table[:, 0]
-        length = max(self._source_length, numbers[-1] + 1)
-        is_seen = np.zeros(length, dtype=bool)
-        is_seen[numbers] = True
-        places = np.searchsorted(numbers, np.arange(length), side="right") - 1
-        return replace(found, sizes=table[places.clip(0), 1:], is_seen=is_seen)
+        sizes = sizes_of_frames(table[:, 0], table[:, 1:], self._source_length)
+        return replace(found, sizes=sizes, is_seen=np.isin(np.arange(len(sizes)), table[:, 0]))
+
+
+def sizes_of_frames(numbers: np.ndarray, sizes: np.ndarray, length: int) -> np.ndarray:
+    """(T, 2) sizes of all frames; those that are missing have that of the frame before.
+
+    Args:
+        numbers: (S,) numbers of the frames that are there, in order; at least one.
+        sizes: (S, 2) their sizes.
+        length: number of frames; it may be less than there are.
+    """
+    frames = np.arange(max(length, numbers[-1] + 1))
+    places = np.searchsorted(numbers, frames, side="right") - 1
+    return sizes[places.clip(0)]
 
 
 def video_of_source(path: str, source: FrameSource, class_names: Sequence[str]) -> VideoDetections:

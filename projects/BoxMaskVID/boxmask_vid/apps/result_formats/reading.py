@@ -19,7 +19,7 @@ from ...evaluation import GroundTruth, read_detections
 from ...files import read_json
 from ...video import open_frames
 from ..linking import TrackLinker
-from .detections import DetectionRows, VideoDetections, video_of_source
+from .detections import DetectionRows, VideoDetections, sizes_of_frames, video_of_source
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ def read_json_lines_of_video(path: Path, source: str) -> list[VideoDetections]:
     """
     names = sorted({row["class"] for _, record in _records(path) for row in record["detections"]})
     frames = open_frames(source)
-    sizes = np.array([frame.shape[1::-1] for frame in frames]).reshape(-1, 2)
+    table = np.array([(number, *frame.shape[1::-1]) for number, frame in enumerate(frames)])
+    sizes = sizes_of_frames(table[:, 0], table[:, 1:], frames.length or 0)
     video = replace(video_of_source(source, frames, names), sizes=sizes)
     return [_with_json_lines(video, path)]
 
