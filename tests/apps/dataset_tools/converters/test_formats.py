@@ -188,7 +188,7 @@ def test_frames_without_label_file(tmp_path, capsys, unlabelled, keys):
     records = load_vid_json(str(tmp_path / "out/converted.json"), str(root))
     assert [r["frame_index"] for r in records if r["video_id"] == 1] == keys
     assert len(content["images"]) == 7
-    said = "2 frames without a label file serve as reference frames only" in capsys.readouterr().out
+    said = "2 frames without annotations serve as reference frames only" in capsys.readouterr().out
     assert said == (unlabelled == "reference")
 
 

@@ -29,9 +29,10 @@ FORMATS: dict[str, Callable[[Path], Labels]] = {
     "youtube-vis": read_youtube_vis,
 }
 REFERENCES = (
-    "frames without a label file serve as reference frames only (--unlabelled empty if they have "
+    "frames without annotations serve as reference frames only (--unlabelled empty if they have "
     "no objects)"
 )
+WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -75,13 +76,13 @@ def convert_to_coco_vid(
         find = partial(find_video_file, root, extract, first_number)
     all_frames = in_processes(find, labels.videos, what="video")
     for video, frames in zip(labels.videos, all_frames, strict=True):
-        left_out += _add(builder, video, frames, unlabelled)
+        left_out += _add(builder, video, frames, unlabelled) + frames.left_out
     write_json(output, builder.content)
     print(f"{output}: {summary(builder.content)}")
-    for what, count in left_out.items():
-        print(f"{count} {what}{'' if what == REFERENCES else ' left out'}")
     root = extract or root
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
+    for what, count in sorted((+left_out).items()):
+        print(f"{count} {what}{'' if what == REFERENCES else ' left out'}")
     return root
 
 
@@ -111,13 +112,19 @@ def _add(
     _check_sizes(video, frames)
     positions = None
     if video.labelled_frames is not None and unlabelled == "reference":
-        positions = {_position(frames, frame, video.where) for frame in video.labelled_frames}
+        labelled = video.labelled_frames
+        if video.frames is not None:  # a picture without boxes may be missing
+            labelled = frozenset(f for f in labelled if frames.position(f) is not None)
+        positions = {_position(frames, frame, video.where) for frame in labelled}
+    left_out: Counter[str] = Counter()
     boxes: dict[int, list[LabelledBox]] = defaultdict(list)
     for box in video.boxes:
-        boxes[_position(frames, box.frame, box.where)].append(box)
+        if box.interpolated and frames.position(box.frame) is None:
+            left_out[WITHOUT_PICTURE] += 1
+        else:
+            boxes[_position(frames, box.frame, box.where)].append(box)
     of_video = {} if frames.video_file is None else {"file_name": frames.video_file}
     video_id = builder.add_video(video.name, **of_video)
-    left_out: Counter[str] = Counter()
     for position, size in enumerate(frames.sizes):
         of_frame: dict[str, object] = {}
         if frames.files is not None:
@@ -145,24 +152,30 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
             f"{video.where} has {len(video.images)} frames, {frames.video_file or 'its video'} has "
             f"{len(frames.sizes)}: give the video that was annotated."
         )
-    if video.size is not None:
-        for position, size in enumerate(frames.sizes):
-            if tuple(size) != tuple(video.size):
-                name = frames.files[position] if frames.files else frames.video_file
-                raise InputError(
-                    f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {video.size[0]} x "
-                    f"{video.size[1]}: give the images that were annotated."
+    stated = {frames.position(frame): size for frame, size in video.sizes.items()}
+    for position, size in enumerate(frames.sizes):
+        expected = stated.get(position, video.size)
+        if expected is not None and tuple(size) != tuple(expected):
+            name = frames.files[position] if frames.files else frames.video_file
+            remedy = "give the images that were annotated"
+            if tuple(size) == tuple(expected)[::-1]:
+                remedy = (
+                    "the sides are swapped, so the boxes are on pixels as stored, before the "
+                    "rotation that the camera recorded (EXIF): rotate the pixels and remove the "
+                    "EXIF orientation, or draw the boxes on the upright image"
                 )
+            raise InputError(
+                f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {expected[0]} x "
+                f"{expected[1]}: {remedy}."
+            )
 
 
 def _position(frames: Frames, frame: int | str, where: str) -> int:
     position = frames.position(frame)
     if position is None:
-        name = frames.video_file or (
-            Path(frames.files[0]).parent.as_posix() if frames.files else ""
-        )
+        name = frames.name
         hint = ""
-        if frames.video_file and isinstance(frame, str):
+        if frames.first_number is not None and isinstance(frame, str):
             hint = f"; the first frame counts as number {frames.first_number} (--first-frame)"
         raise InputError(
             f"{where} annotates frame {frame}, which {name} with its {len(frames.sizes)} frames "

@@ -52,7 +52,7 @@ def read_epic_kitchens(source: Path) -> Labels:
             boxes[video].append(LabelledBox(frame, classes[noun], bbox, where))
     videos = [
         VideoLabels(
-            *(name, str(source), boxes[participant, name], f"{participant}/{name}"),
+            *(name, str(source), boxes[participant, name], (f"{participant}/{name}", name)),
             drawn_on=DRAWN_ON,
             labelled_frames=frozenset(frames),
         )

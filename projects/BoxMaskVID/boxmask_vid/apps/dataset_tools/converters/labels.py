@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from ....data.datasets.numbered_frames import is_hidden
 from ....errors import InputError
 
 Number = TypeVar("Number", int, float)
@@ -19,13 +20,14 @@ Number = TypeVar("Number", int, float)
 class LabelledBox:
     """A box on a frame."""
 
-    frame: int | str  # position in the video, from 0; or stem or number in the name of its image
+    frame: int | str  # number of the frame, or stem or number in the name of its image
     category: str  # name of its class
     bbox: tuple[float, float, float, float]  # x, y, width, height
     where: str  # file and line, for error messages
     track: Hashable | None = None  # identifies the object in its video; None if not known
     ignored: bool = False  # left out in training and ignored in scoring
     occluded: bool | None = None  # None if the annotation does not say
+    interpolated: bool = False  # between two frames that have boxes; its frame may be missing
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
@@ -42,9 +44,15 @@ class VideoLabels:
     name: str
     where: str  # file or folder that they come from
     boxes: list[LabelledBox]
-    folder: str | None = None  # folder of its images below the image root; None for name
+    # where its images may be below the image root: the first folder that has some; none for name
+    folders: tuple[str, ...] = ()
     images: Sequence[str] | None = None  # image files below the root, if the annotations list them
+    # numbers of its frames, growing, if the annotations tell; positions of images otherwise
+    frames: Sequence[int] | None = None
+    is_part: bool = False  # annotations of a part: the video may have more frames
     size: tuple[int, int] | None = None  # width and height of its frames, if they are given
+    # of single frames, as frames are called in boxes
+    sizes: Mapping[int | str, tuple[int, int]] = field(default_factory=dict)
     drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
     labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
 
@@ -94,11 +102,11 @@ def number(text: str | float | None, kind: type[Number], where: str, what: str) 
 
 
 def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Find the folders directly below ``source`` that have files of a pattern, sorted."""
+    """Find the folders below ``source``, at any depth, that have files of a pattern, sorted."""
     if not source.is_dir():
         raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
-    folders = (path for path in source.iterdir() if path.is_dir())
-    found = sorted(folder for folder in folders if any(folder.glob(pattern)))
+    folders = {path.parent for path in source.rglob(pattern) if path.parent != source}
+    found = sorted(path for path in folders if not is_hidden(path.relative_to(source)))
     if not found:
         raise InputError(
             f"{source} has no folder with {pattern}: there must be one per video, with the name of "
@@ -108,6 +116,7 @@ def subfolders(source: Path, pattern: str) -> list[Path]:
 
 
 def read_folder(
+    name: str,
     folder: Path,
     pattern: str,
     read_boxes: Callable[[Path], list[LabelledBox]],
@@ -115,7 +124,7 @@ def read_folder(
     drawn_on: tuple[float, float] | None = None,
 ) -> VideoLabels:
     """Read the label files of a video, which are named after its images."""
-    files = sorted(folder.glob(pattern))
+    files = sorted(path for path in folder.glob(pattern) if not is_hidden(path.name))
     boxes = [box for file in files for box in read_boxes(file)]
     labelled = frozenset(file.stem for file in files)
-    return VideoLabels(folder.name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)
+    return VideoLabels(name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePath
+from operator import itemgetter
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 import cv2
 from PIL import Image
 
+from ....data.datasets.numbered_frames import (
+    IMAGE_SUFFIXES,
+    list_pictures,
+    match_frames,
+    one_clip,
+)
 from ....errors import InputError
 from ....video import VideoFile
-from ....video.source import IMAGE_SUFFIXES
 from .labels import VideoLabels
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
@@ -29,19 +37,29 @@ class Frames:
     sizes: Sequence[tuple[int, int]]  # width and height of each frame
     files: Sequence[str] | None = None  # image files below the root; None for a video file
     video_file: str | None = None  # video file below the root, if frames are read in place
-    first_number: int = 0  # of the first frame of a video file in the names of label files
+    # of the first frame of a video file in the names of label files; None for images
+    first_number: int | None = None
+    places: Mapping[int, int] | None = None  # position of each number; None if they are equal
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """Folder or video file, for messages."""
+        if self.video_file is not None:
+            return self.video_file
+        return PurePosixPath(self.files[0]).parent.as_posix() if self.files else "its video"
 
     def position(self, frame: int | str) -> int | None:
-        """Find the frame that annotations mean: by position, stem, or number in a stem."""
+        """Find the frame that annotations mean: by its number, stem, or number in a stem."""
         if isinstance(frame, int):
+            if self.places is not None:
+                return self.places.get(frame)
             return frame if 0 <= frame < len(self.sizes) else None
+        number = _last_number(frame)
+        if self.first_number is not None:
+            return None if number is None else self.position(number - self.first_number)
         found = self._stems.get(frame)
-        if found is None and (number := _last_number(frame)) is not None:
-            if self.files is None:
-                return self.position(number - self.first_number)
-            if frame.isdigit():
-                found = self._numbers.get(number)
-        return found
+        return self._numbers.get(number) if found is None and frame.isdigit() else found
 
     @cached_property
     def _stems(self) -> dict[str, int]:
@@ -49,27 +67,44 @@ class Frames:
 
     @cached_property
     def _numbers(self) -> dict[int | None, int]:
-        return {_last_number(stem): index for stem, index in self._stems.items()}
+        """Positions of numbers that occur once."""
+        numbers = {stem: _last_number(stem) for stem in self._stems}
+        counts = Counter(numbers.values())
+        return {n: self._stems[stem] for stem, n in numbers.items() if counts[n] == 1}
 
 
 def find_images(root: Path, video: VideoLabels) -> Frames:
     """Find the images of a video below a folder."""
     if video.images is not None:
-        files = list(video.images)
-    else:
-        folder = root / (video.folder or video.name)
-        if not os.path.isdir(folder):  # also False for names that are not valid
-            raise InputError(
-                f"Folder {folder} with the images of the video of {video.where} not found: check "
-                "--images."
-            )
-        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-        if not found:
-            raise InputError(
-                f"Folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}): check --images."
-            )
-        files = [path.relative_to(root).as_posix() for path in sorted(found, key=natural_order)]
-    return Frames([image_size(root / file) for file in files], files)
+        return _frames(root, list(video.images))
+    folders = [root / folder for folder in video.folders or (video.name,)]
+    # os.path.isdir is also False for names that are not valid
+    existing = [folder for folder in folders if os.path.isdir(folder)]
+    if not existing:
+        raise InputError(
+            f"Folder {folders[0]} with the images of the video of {video.where} not found: check "
+            "--images."
+        )
+    found, left_out = next(filter(itemgetter(0), map(list_pictures, existing)), ([], Counter()))
+    if not found:
+        raise InputError(
+            f"Folder {existing[0]} has no images ({', '.join(IMAGE_SUFFIXES)}): check --images."
+        )
+    files = [path.relative_to(root).as_posix() for path in found]
+    places = None
+    if video.frames is not None:
+        clip = one_clip(files, str(found[0].parent))
+        files = list(clip.files)
+        drawn = {box.frame for box in video.boxes if not box.interpolated}
+        numbers = {frame for frame in drawn if isinstance(frame, int)}
+        places = match_frames(
+            clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
+        )
+    return _frames(root, files, places=places, left_out=left_out)
+
+
+def _frames(root: Path, files: list[str], **more: Any) -> Frames:
+    return Frames([image_size(root / file) for file in files], files, **more)
 
 
 def find_video_file(
@@ -83,7 +118,8 @@ def find_video_file(
         first_number: see :class:`Frames`.
         video: annotations.
     """
-    candidates = [root / f"{video.name}{suffix}" for suffix in VIDEO_SUFFIXES]
+    stems = dict.fromkeys((*video.folders, video.name))
+    candidates = [root / f"{stem}{suffix}" for stem in stems for suffix in VIDEO_SUFFIXES]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
     found = next((path for path in candidates if os.path.isfile(path)), None)
     if found is None:
@@ -92,6 +128,7 @@ def find_video_file(
             f"{video.where} not found: check --videos."
         )
     with VideoFile(found) as file:
+        _check_length(video, found, len(file))
         if extract is None:
             file.check()
             height, width, _ = file[0].shape
@@ -106,13 +143,18 @@ def find_video_file(
                 raise OSError(f"OpenCV cannot write {extract / name}")
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)
-    return Frames(sizes, files)
+    return Frames(sizes, files, first_number=first_number)
 
 
-def natural_order(path: PurePath | str) -> list:
-    """Sort key of names with which frame 10 comes after frame 9."""
-    parts = re.split(r"(\d+)", str(path))
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+def _check_length(video: VideoLabels, path: Path, length: int) -> None:
+    numbers = video.frames
+    if numbers is None or (len(numbers) == length and numbers[-1] < length):
+        return
+    if len(numbers) > length or numbers[-1] >= length or not video.is_part:
+        raise InputError(
+            f"{video.where} has {len(numbers)} frames, {numbers[0]} to {numbers[-1]}, {path} has "
+            f"{length}: give the video that was annotated."
+        )
 
 
 def image_size(path: Path) -> tuple[int, int]:

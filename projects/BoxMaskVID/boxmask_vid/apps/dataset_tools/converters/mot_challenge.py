@@ -70,7 +70,8 @@ def _sequence(folder: Path, below: str, left_out: dict[str, int]) -> VideoLabels
             continue
         boxes.append(LabelledBox(frame, category, bbox, where, track=track, ignored=ignored))
     images = f"{below}/{sequence.get('imdir', 'img1')}"
-    return VideoLabels(folder.resolve().name, str(gt), boxes, folder=images, size=(width, height))
+    name, size = folder.resolve().name, (width, height)
+    return VideoLabels(name, str(gt), boxes, folders=(images,), size=size)
 
 
 def _row(line: str, where: str, classes: tuple[str, ...]) -> tuple[Box, str, bool, str]:

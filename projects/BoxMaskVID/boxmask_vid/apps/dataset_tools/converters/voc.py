@@ -17,7 +17,13 @@ def read_voc(source: Path) -> Labels:
     Args:
         source: folder with ``<video>/<image>.xml``.
     """
-    return Labels([read_folder(folder, "*.xml", _boxes) for folder in subfolders(source, "*.xml")])
+    folders = subfolders(source, "*.xml")
+    return Labels(
+        [
+            read_folder(folder.relative_to(source).as_posix(), folder, "*.xml", _boxes)
+            for folder in folders
+        ]
+    )
 
 
 def _boxes(path: Path) -> list[LabelledBox]:

@@ -23,7 +23,11 @@ def read_yolo(source: Path) -> Labels:
     def boxes(path: Path) -> list[LabelledBox]:
         return [_box(line, path.stem, where, classes) for where, line in read_lines(path)]
 
-    videos = [read_folder(folder, "*.txt", boxes, drawn_on=(1.0, 1.0)) for folder in folders]
+    names = [folder.relative_to(source).as_posix() for folder in folders]
+    videos = [
+        read_folder(name, folder, "*.txt", boxes, drawn_on=(1.0, 1.0))
+        for name, folder in zip(names, folders, strict=True)
+    ]
     return Labels(videos, classes)
 
 

@@ -1,0 +1,269 @@
+"""Pictures of videos: the clips of a folder, and the frame of an annotation that each one shows.
+
+A frame is found by the number in the name of its picture, never by its place in a sorted folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PurePath, PurePosixPath
+
+from ...errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+HIDDEN_FILES = "hidden files in folders of pictures"
+SHOWN = 3  # names or numbers in a sentence
+# what Roboflow appends to the name of a picture
+EXPORT_SUFFIX = re.compile(r"(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
+SEPARATORS = "_-. "
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Pictures of one video, in the order of their frames."""
+
+    name: str  # folder, or folder and what the names of the pictures have in common
+    files: tuple[str, ...]
+    numbers: tuple[int, ...] | None  # in the names of the pictures; None without numbers
+
+
+def natural_order(path: PurePath | str) -> list:
+    """Sort key of names with which frame 10 comes after frame 9."""
+    parts = re.split(r"([0-9]+)", str(path))
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def is_hidden(name: PurePath | str) -> bool:
+    """Whether a file or a folder above it is hidden, or of the kind that archives of a Mac have."""
+    return any(part[:1] == "." or part == "__MACOSX" for part in PurePath(name).parts)
+
+
+def list_pictures(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Find the pictures of a folder.
+
+    Returns:
+        files in natural order, and the number of those left out by reason.
+
+    Raises:
+        InputError: if two files are pictures of one frame.
+    """
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    shown = sorted((p for p in paths if not is_hidden(p.name)), key=lambda p: natural_order(p.name))
+    check_doubles([path.name for path in shown], str(folder))
+    return shown, +Counter({HIDDEN_FILES: len(paths) - len(shown)})
+
+
+def check_doubles(names: Iterable[str], where: str) -> None:
+    """Raise ``InputError`` if two pictures are of one frame: 1.png and 1.jpg, or 1.png and 01.png.
+
+    ``names`` are files with their folders; ``where`` is the place that the message names.
+    """
+    found: dict[tuple, str] = {}
+    for name in names:
+        key = PurePosixPath(name).parent, *natural_order(plain_stem(name))
+        if key in found:
+            raise InputError(
+                f"{where} has two pictures of one frame, {found[key]} and {name}: keep one of them."
+            )
+        found[key] = name
+
+
+def plain_stem(name: str) -> str:
+    """Name of a picture without its folder, its suffix and what Roboflow appends."""
+    return EXPORT_SUFFIX.sub("", PurePosixPath(name).stem)
+
+
+def split_clips(files: Sequence[str]) -> list[Clip]:
+    """Sort pictures into clips, which differ in their folder or in the name before the number.
+
+    Args:
+        files: names with their folders, ``/`` between them.
+
+    Returns:
+        clips in natural order. A clip that has a folder of its own is called after it.
+    """
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(files, key=natural_order):
+        by_folder[PurePosixPath(file).parent.as_posix()].append(file)
+    return [clip for folder, names in by_folder.items() for clip in _clips_of(folder, names)]
+
+
+def clip_starts(names: Sequence[str]) -> list[int]:
+    """Positions in a list of frames at which another clip starts, the first one (0) left out.
+
+    There the folder or the name before the number changes, or the numbers start again.
+    """
+    places = {
+        file: (clip.name, 0 if clip.numbers is None else index + 1)
+        for clip in split_clips(names)
+        for index, file in enumerate(clip.files)
+    }
+    found = [places[name] for name in names]
+    return [
+        index
+        for index, (before, after) in enumerate(pairwise(found), start=1)
+        if before[0] != after[0] or 0 < after[1] <= before[1]
+    ]
+
+
+def one_clip(files: Sequence[str], where: str) -> Clip:
+    """Pictures of a folder that has one video.
+
+    Raises:
+        InputError: if there are several clips in it; ``where`` is the name of the folder.
+    """
+    clips = split_clips(files)
+    if len(clips) > 1:
+        clips.sort(key=lambda clip: -len(clip.files))
+        first, other = (PurePosixPath(clip.files[0]).name for clip in clips[:2])
+        raise InputError(
+            f"{where} has pictures of {len(clips)} clips, such as {first} and {other}: give each "
+            "clip a folder of its own, and take out what is not a frame."
+        )
+    return clips[0]
+
+
+def match_frames(
+    clip: Clip,
+    frames: Sequence[int],
+    boxes_on: Collection[int],
+    *,
+    where: str,
+    more_pictures: bool = False,
+) -> dict[int, int]:
+    """Find the picture of each frame of an annotation.
+
+    A picture's number is that of its frame. A complete set of pictures may count from 1 instead of
+    0 or the reverse, and from any number where the frames count from 0 or 1. Frames without boxes
+    may lack their picture where all others can be told apart.
+
+    Args:
+        clip: pictures.
+        frames: numbers of the annotated frames, growing.
+        boxes_on: numbers of those that have boxes.
+        where: annotation, for messages.
+        more_pictures: the annotation may be of a part of the video: all its pictures, numbered
+            from 0, are there.
+
+    Returns:
+        position in ``clip.files`` for each number of a frame that has a picture.
+
+    Raises:
+        InputError: if they cannot be matched one to one.
+    """
+    files, folder = clip.files, PurePosixPath(clip.files[0]).parent
+    if clip.numbers is None:
+        if len(files) == len(frames):
+            return {frame: index for index, frame in enumerate(frames)}
+        raise InputError(
+            f"{where} has {len(frames)} frames, {folder} has {len(files)} pictures without numbers "
+            "in their names: give all of them, named by the numbers of their frames."
+        )
+    if more_pictures and clip.numbers == tuple(range(len(files))) and len(files) > len(frames):
+        if frames[-1] < len(files):
+            return {frame: frame for frame in frames}
+    elif offsets := _offsets(clip.numbers, frames, boxes_on):
+        if len(offsets) == 1:
+            places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
+            return {frame: places[frame] for frame in frames if frame in places}
+        raise InputError(
+            f"{where} has {len(frames)} frames, {folder} has {len(files)} pictures, and the "
+            f"numbers in their names ({_some(clip.numbers)}) do not tell which are missing: give "
+            "all of them."
+        )
+    raise InputError(_mismatch(clip, frames, boxes_on, where, folder))
+
+
+def _offsets(numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int]) -> list[int]:
+    """Differences between a picture's number and its frame's with which all of them fit."""
+    wanted = set(frames)
+    if len(numbers) == len(frames):
+        offset = numbers[0] - frames[0]
+        is_known = offset in (-1, 0, 1) or frames[0] in (0, 1)
+        fits = all(n - offset == f for n, f in zip(numbers, frames, strict=True))
+        return [offset] if is_known and fits else []
+    found = []
+    for offset in (-1, 0, 1):
+        present = {number - offset for number in numbers}
+        if present <= wanted and present.issuperset(boxes_on):
+            found.append(offset)
+    return found
+
+
+def _mismatch(
+    clip: Clip, frames: Sequence[int], boxes_on: Collection[int], where: str, folder: PurePosixPath
+) -> str:
+    assert clip.numbers is not None
+    have, wanted = set(clip.numbers), set(frames)
+    counts = (
+        f"{where} has {len(frames)} frames ({_some(frames)}), {folder} has {len(clip.files)} "
+        f"pictures ({_some(clip.numbers)})"
+    )
+    if missing := sorted(set(boxes_on) - have):
+        problem = f"without a picture of frame {_some(missing)}, which has boxes"
+    elif have > wanted:
+        extra = [clip.files[clip.numbers.index(number)] for number in sorted(have - wanted)]
+        names = [PurePosixPath(file).name for file in extra]
+        problem = f"with {_some(names)} too many"
+    else:
+        problem = "whose numbers are not those of the frames"
+    return f"{counts} {problem}: give the pictures that were annotated, named by their frames."
+
+
+def _some(values: Sequence[object]) -> str:
+    """The first and the last of a list."""
+    if len(values) <= SHOWN:
+        return ", ".join(map(str, values))
+    return f"{', '.join(map(str, values[: SHOWN - 1]))}, ..., {values[-1]}"
+
+
+def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
+    """Clips of one folder; its pictures without numbers are one clip."""
+    shapes: dict[tuple, list[tuple[str, list]]] = defaultdict(list)
+    for file in files:
+        parts = natural_order(plain_stem(file))
+        shapes[tuple(parts[::2]) if len(parts) > 1 else ()].append((file, parts))
+    groups: dict[tuple, list[tuple[int, str]]] = defaultdict(list)
+    for shape, named in shapes.items():
+        column = _number_column([parts[1::2] for _, parts in named])
+        for file, parts in named:
+            if column is None:
+                groups[()].append((0, file))
+                continue
+            place = 2 * column + 1
+            groups[shape, tuple(parts[:place])].append((parts[place], file))
+    names = Counter(_common(key) for key in groups)
+    for key, pictures in groups.items():
+        pictures.sort(key=lambda picture: picture[0])
+        name = _common(key)
+        if names[name] > 1 or not name:
+            name = plain_stem(pictures[0][1])
+        if folder != ".":
+            name = folder if len(groups) == 1 else f"{folder}/{name}"
+        numbers = tuple(number for number, _ in pictures) if key else None
+        yield Clip(name, tuple(file for _, file in pictures), numbers)
+
+
+def _common(key: tuple) -> str:
+    """What the names of a group have before their number."""
+    return "".join(map(str, key[1])).rstrip(SEPARATORS) if key else ""
+
+
+def _number_column(rows: Sequence[Sequence[int]]) -> int | None:
+    """Find the number that counts frames, among the numbers of names of one shape.
+
+    It is the last one that varies; or the first one with which all differ, where the last one
+    would make a clip of every picture (frame_0001_12.345s).
+    """
+    columns = list(zip(*rows, strict=True))
+    varying = [index for index, column in enumerate(columns) if len(set(column)) > 1]
+    if not varying:
+        return len(columns) - 1 if columns else None
+    last = varying[-1]
+    if len({tuple(row[:last]) for row in rows}) == len(rows):
+        return next((index for index in varying if len(set(columns[index])) == len(rows)), last)
+    return last
