@@ -19,6 +19,7 @@ from ....data.datasets.numbered_frames import (
     IMAGE_SUFFIXES,
     list_pictures,
     match_frames,
+    match_open_count,
     one_clip,
 )
 from ....errors import InputError
@@ -55,7 +56,7 @@ class Frames:
             if self.places is not None:
                 return self.places.get(frame)
             return frame if 0 <= frame < len(self.sizes) else None
-        number = _last_number(frame)
+        number = last_number(frame)
         if self.first_number is not None:
             return None if number is None else self.position(number - self.first_number)
         found = self._stems.get(frame)
@@ -68,7 +69,7 @@ class Frames:
     @cached_property
     def _numbers(self) -> dict[int | None, int]:
         """Positions of numbers that occur once."""
-        numbers = {stem: _last_number(stem) for stem in self._stems}
+        numbers = {stem: last_number(stem) for stem in self._stems}
         counts = Counter(numbers.values())
         return {n: self._stems[stem] for stem, n in numbers.items() if counts[n] == 1}
 
@@ -100,11 +101,28 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_frames(
             clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
         )
+    elif video.open_count is not None:
+        clip = one_clip(files, str(found[0].parent))
+        files = list(clip.files)
+        places = match_open_count(
+            clip,
+            {box.frame for box in video.boxes if isinstance(box.frame, int)},
+            where=video.where,
+            may_be_places=video.open_count.may_be_places,
+        )
     return _frames(root, files, places=places, left_out=left_out)
 
 
 def _frames(root: Path, files: list[str], **more: Any) -> Frames:
     return Frames([image_size(root / file) for file in files], files, **more)
+
+
+def find_file(root: Path, video: VideoLabels) -> Path | None:
+    """Find the video file of a video below a folder; None if there is none."""
+    stems = dict.fromkeys((*video.folders, video.name))
+    candidates = [root / f"{stem}{suffix}" for stem in stems for suffix in VIDEO_SUFFIXES]
+    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def find_video_file(
@@ -118,10 +136,7 @@ def find_video_file(
         first_number: see :class:`Frames`.
         video: annotations.
     """
-    stems = dict.fromkeys((*video.folders, video.name))
-    candidates = [root / f"{stem}{suffix}" for stem in stems for suffix in VIDEO_SUFFIXES]
-    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
-    found = next((path for path in candidates if os.path.isfile(path)), None)
+    found = find_file(root, video)
     if found is None:
         raise InputError(
             f"Video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) of "
@@ -175,6 +190,7 @@ def oriented_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _last_number(stem: str) -> int | None:
+def last_number(stem: str) -> int | None:
+    """Number at the end of a name; None if it does not end with one."""
     found = re.search(r"(\d{1,12})$", stem)
     return int(found[1]) if found else None
