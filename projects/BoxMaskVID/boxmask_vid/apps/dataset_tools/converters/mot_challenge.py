@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,7 @@ def _first_frame(rows: list[MotRow], labels: list[str] | None, images: Path) -> 
     """
     if any(row.frame == 0 for row in rows):
         return 0
-    if labels is not None and images.is_dir():
+    if labels is not None and os.path.isdir(images):  # also False for names that are not valid
         stems = [path.stem for path in list_pictures(images)[0]]
         if all(stem.isdigit() for stem in stems) and any(int(stem) == 0 for stem in stems):
             return 0
