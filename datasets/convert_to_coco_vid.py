@@ -25,9 +25,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--first-frame",
         type=int,
-        default=0,
         choices=(0, 1),
-        help="number of a video file's first frame in the names of label files",
+        help="number of a video file's first frame in the names of label files (default: 0; 1 with "
+        "epic-kitchens)",
     )
     parser.add_argument(
         "--classes",
@@ -48,7 +48,7 @@ if __name__ == "__main__":
             args.source,
             args.output,
             format=args.format,
-            root=args.videos or args.images or args.source,
+            root=args.videos or args.images,
             video_files=args.videos is not None,
             extract=args.extract,
             first_number=args.first_frame,
