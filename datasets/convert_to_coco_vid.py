@@ -27,7 +27,7 @@ if __name__ == "__main__":
         type=int,
         choices=(0, 1),
         help="number of a video file's first frame in the names of label files (default: 0 if a "
-        "label file has it)",
+        "label file has it; 1 with epic-kitchens)",
     )
     parser.add_argument(
         "--corners-from",

@@ -166,7 +166,7 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
     path.write_text(
         "<annotations><meta><task><size>4</size></task></meta>"
         f'<track id="0" label="cat">{boxes}</track><track id="1" label="cat">'
-        '<polygon frame="0" points="1,1;2,2;3,1"/></track></annotations>'
+        '<polyline frame="0" points="1,1;2,2;3,1"/></track></annotations>'
     )
     content = convert(path, "cvat")
     assert [annotation["bbox"] for annotation in content["annotations"]] == [
@@ -175,7 +175,7 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
         [20, 14, 20, 16],
     ]
     assert [annotation["occluded"] for annotation in content["annotations"]] == [1, 1, 0]
-    assert "1 shapes that are not boxes left out" in capsys.readouterr().out
+    assert "1 polylines left out" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("unlabelled", "keys"), [("reference", [0, 3]), ("empty", [0, 1, 2, 3])])

@@ -13,17 +13,17 @@ from ....files import write_json
 from ....parallel import in_processes
 from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
-from .cvat_video import read_cvat_video
+from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
 from .labels import LabelledBox, Labels, VideoLabels
-from .media import Frames, find_images, find_video_file
+from .media import OTHER_RATE, Frames, find_images, find_video_file, unused_media
 from .mot_challenge import read_mot_challenge
 from .voc import read_voc
 from .yolo import read_yolo
 from .youtube_vis import read_youtube_vis
 
 FORMATS: dict[str, Callable[[Path], Labels]] = {
-    "cvat": read_cvat_video,
+    "cvat": read_cvat,
     "epic-kitchens": read_epic_kitchens,
     "mot": read_mot_challenge,
     "voc": read_voc,
@@ -39,7 +39,11 @@ REFERENCES = (
     "frames without annotations serve as reference frames only (--unlabelled empty if they have "
     "no objects)"
 )
+NOT_ANNOTATED = "frames outside the annotated part serve as reference frames only"
+BEYOND = "boxes end beyond their image and are kept"
+REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE)  # nothing is left out
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
+OVER_THE_EDGE = 1  # pixel; a box that ends farther beyond its image is a remark
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -62,13 +66,12 @@ def convert_to_coco_vid(
         source: the annotations, a folder or a file.
         output: JSON to write.
         format: one of :data:`FORMATS`.
-        root: folder that has image folders or video files; None for the source, or what belongs to
-            it.
+        root: folder that has image folders or video files; None for that of the annotations.
         video_files: whether the root has video files.
         extract: folder to write the frames of video files to, as JPEG; it then is the root. None
             to read them in place.
-        first_number: number of a video file's first frame in the names of label files, 0 or 1; None
-            to take 0 if a label file has it.
+        first_number: number of a video file's first frame in the names of label files; None for
+            that of the format, or for 0 if a label file has it.
         corners_from: number of the first pixel in annotations, 0 or 1, where the format leaves that
             open (:data:`CORNERS`); None for what the tool that wrote them does.
         classes: names in the order of their ids; None for the order of the annotations.
@@ -91,20 +94,23 @@ def convert_to_coco_vid(
     left_out = Counter(labels.left_out)
     find: Callable[[VideoLabels], Frames] = partial(find_images, root)
     if video_files:
-        find = partial(find_video_file, root, extract, first_number or 0)
+        find = partial(find_video_file, root, extract, first_number)
+    used: list[Frames] = []
     all_frames = in_processes(find, videos, what="video")
     for video, frames in zip(videos, all_frames, strict=True):
+        used.append(frames)
         parts = split_images(video, frames)
         if len(parts) > 1:
             notes.append(f"{frames.name} has images of {len(parts)} clips: each is a video")
         for part, of_part in parts:
             left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
+    left_out += unused_media(root, used)
     write_json(output, builder.content)
     print(f"{output}: {summary(builder.content)}")
     root = extract or root
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     for what, count in sorted((+left_out).items()):
-        print(f"{count} {what}{'' if what == REFERENCES else ' left out'}")
+        print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
     for note in notes:
         print(note)
     return root
@@ -173,19 +179,22 @@ def _add(
 ) -> Counter[str]:
     """Put a video into the builder and count what is left out."""
     _check_sizes(video, frames)
-    positions = None
-    if video.labelled_frames is not None and unlabelled == "reference":
-        labelled = video.labelled_frames
-        if video.frames is not None:  # a picture without boxes may be missing
-            labelled = frozenset(f for f in labelled if frames.position(f) is not None)
-        positions = {_position(frames, frame, video.where) for frame in labelled}
+    positions, others = None, REFERENCES
+    if video.labelled_frames is not None and video.frames is not None:
+        # a picture without boxes may be missing
+        found = (frames.position(frame) for frame in video.labelled_frames)
+        positions, others = {place for place in found if place is not None}, NOT_ANNOTATED
+    elif video.labelled_frames is not None and unlabelled == "reference":
+        positions = {
+            _position(frames, frame, video) for frame in sorted(video.labelled_frames, key=str)
+        }
     left_out: Counter[str] = Counter()
     boxes: dict[int, list[LabelledBox]] = defaultdict(list)
     for box in video.boxes:
         if box.interpolated and frames.position(box.frame) is None:
             left_out[WITHOUT_PICTURE] += 1
         else:
-            boxes[_position(frames, box.frame, box.where)].append(box)
+            boxes[_position(frames, box.frame, video, box.where)].append(box)
     of_video = {} if frames.video_file is None else {"file_name": frames.video_file}
     video_id = builder.add_video(video.name, **of_video)
     for position, size in enumerate(frames.sizes):
@@ -194,7 +203,7 @@ def _add(
             of_frame["file_name"] = frames.files[position]
         if positions is not None:
             of_frame["is_vid_train_frame"] = position in positions
-            left_out[REFERENCES] += position not in positions
+            left_out[others] += position not in positions
         image_id = builder.add_frame(video_id, position, size, **of_frame)
         scales = [size[side] / video.drawn_on[side] if video.drawn_on else 1 for side in (0, 1)]
         for box in _without_doubles(boxes[position], left_out):
@@ -202,6 +211,8 @@ def _add(
             if min(w, h, x + w, y + h, size[0] - x, size[1] - y) <= 0:
                 left_out["boxes outside their image or without area"] += 1
                 continue
+            over = max(-x, -y, x + w - size[0], y + h - size[1])
+            left_out[BEYOND] += over > OVER_THE_EDGE
             of_box: dict[str, object] = {"iscrowd": int(box.ignored)}
             if box.occluded is not None:
                 of_box["occluded"] = int(box.occluded)
@@ -254,15 +265,17 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
             )
 
 
-def _position(frames: Frames, frame: int | str, where: str) -> int:
+def _position(frames: Frames, frame: int | str, video: VideoLabels, where: str = "") -> int:
     position = frames.position(frame)
     if position is None:
-        name = frames.name
         hint = ""
-        if frames.first_number is not None and isinstance(frame, str):
+        if video.rate is not None:
+            hint = f"; its numbers are those of images at {video.rate:g} frames a second, from 1"
+        elif frames.first_number is not None and isinstance(frame, str):
             hint = f"; the first frame counts as number {frames.first_number} (--first-frame)"
         raise InputError(
-            f"{where} annotates frame {frame}, which {name} with its {len(frames.sizes)} frames "
-            f"does not have: add the frame, or correct the annotation{hint}."
+            f"{where or video.where} annotates frame {frame}, which {frames.name} with its "
+            f"{len(frames.sizes)} frames does not have: add the frame, or correct the "
+            f"annotation{hint}."
         )
     return position

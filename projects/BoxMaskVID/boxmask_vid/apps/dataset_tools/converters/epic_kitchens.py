@@ -11,6 +11,7 @@ from pathlib import Path
 from ....errors import InputError
 from .labels import LabelledBox, Labels, VideoLabels, number, read_text
 
+RATE = 60.0  # frames a second of the JPEGs whose numbers the annotations have
 DRAWN_ON = (1920, 1080)  # the boxes are in pixels of the original videos
 BOX = re.compile(r"\(\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*\)")
 COLUMNS = ("noun_class", "participant_id", "video_id", "frame", "bounding_boxes")
@@ -21,7 +22,9 @@ def read_epic_kitchens(source: Path) -> Labels:
     """Read boxes ``(top, left, height, width)`` of active objects, on two frames a second.
 
     The images of ``P01_01`` lie in ``P01/P01_01`` below the image root, with the frame's number in
-    their names; those between the annotated ones serve as reference frames. There are no tracks.
+    their names; those between the annotated ones serve as reference frames. The numbers are those
+    of the JPEGs that were extracted at 60 frames a second, from 1; in a video file of almost that
+    rate (59.94) the frame of the same time is found. There are no tracks.
 
     Args:
         source: ``EPIC_train_object_labels.csv``; ``EPIC_noun_classes.csv`` names the classes and
@@ -55,6 +58,8 @@ def read_epic_kitchens(source: Path) -> Labels:
             *(name, str(source), boxes[participant, name], (f"{participant}/{name}", name)),
             drawn_on=DRAWN_ON,
             labelled_frames=frozenset(frames),
+            first_number=1,
+            rate=RATE,
         )
         for (participant, name), frames in labelled.items()
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +14,7 @@ from typing import TypeVar
 
 from ....errors import InputError
 
+XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,80}encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 Number = TypeVar("Number", int, float)
 
 
@@ -53,11 +56,16 @@ class VideoLabels:
     boxes: list[LabelledBox]
     # where its images may be below the image root: the first folder that has some; none for name
     folders: tuple[str, ...] = ()
+    # folders of several videos, in which its frame 0 has the number shared_number
+    shared_folders: tuple[str, ...] = ()
+    shared_number: int = 0
+    shares_folders: bool = False  # folders may have other clips, which differ in the names
     images: Sequence[str] | None = None  # image files below the root, if the annotations list them
     # numbers of its frames, growing, if the annotations tell; positions of images otherwise
     frames: Sequence[int] | None = None
     open_count: OpenCount | None = None  # for numbers of frames whose last one is not known
     is_part: bool = False  # annotations of a part: the video may have more frames
+    is_sorted_by_name: bool = False  # its frames were numbered in the order of their names
     size: tuple[int, int] | None = None  # width and height of its frames, if they are given
     # of single frames, as frames are called in boxes
     sizes: Mapping[int | str, tuple[int, int]] = field(default_factory=dict)
@@ -65,6 +73,8 @@ class VideoLabels:
     labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
     # whether its folder may have several clips, which the names of the images tell apart
     may_have_clips: bool = False
+    first_number: int = 0  # of the first frame of a video file in the names of frames
+    rate: float | None = None  # frames a second at which images were numbered; None for all frames
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,23 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
 
 
 def parse_xml(path: Path, remedy: str) -> ElementTree.Element:
-    """Read the root of an XML file."""
+    """Read the root of an XML file, in the encoding that it declares."""
+    if not path.is_file():
+        raise FileNotFoundError(f"File {path} not found: check the path.")
+    content = path.read_bytes()
+    declared = XML_ENCODING.match(content)
+    encoding = declared[1].decode("ascii").lower() if declared else "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif content.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
     try:
-        return ElementTree.fromstring(read_text(path))
+        return ElementTree.fromstring(content.decode(encoding))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not in the encoding {encoding} that its first line declares or leaves out "
+            f"({error.reason} at byte {error.start}): {remedy}, or correct the declaration."
+        ) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path} is not XML ({error}): {remedy}.") from error
 

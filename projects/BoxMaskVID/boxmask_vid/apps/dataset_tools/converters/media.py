@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -17,10 +16,13 @@ from PIL import Image
 
 from ....data.datasets.numbered_frames import (
     IMAGE_SUFFIXES,
+    Clip,
+    is_hidden,
     list_pictures,
     match_frames,
     match_open_count,
     one_clip,
+    split_clips,
 )
 from ....errors import InputError
 from ....video import VideoFile
@@ -28,6 +30,8 @@ from .labels import VideoLabels
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
+ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
+OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
 EXIF_ORIENTATION = 0x0112
 
 
@@ -38,8 +42,10 @@ class Frames:
     sizes: Sequence[tuple[int, int]]  # width and height of each frame
     files: Sequence[str] | None = None  # image files below the root; None for a video file
     video_file: str | None = None  # video file below the root, if frames are read in place
+    extracted_from: str | None = None  # video file below the root, if they are not
     # of the first frame of a video file in the names of label files; None for images
     first_number: int | None = None
+    frames_per_number: float = 1.0  # of a video file; not 1 where the images had another rate
     places: Mapping[int, int] | None = None  # position of each number; None if they are equal
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -58,7 +64,9 @@ class Frames:
             return frame if 0 <= frame < len(self.sizes) else None
         number = last_number(frame)
         if self.first_number is not None:
-            return None if number is None else self.position(number - self.first_number)
+            if number is None:
+                return None
+            return self.position(round((number - self.first_number) * self.frames_per_number))
         found = self._stems.get(frame)
         return self._numbers.get(number) if found is None and frame.isdigit() else found
 
@@ -78,23 +86,18 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
     """Find the images of a video below a folder."""
     if video.images is not None:
         return _frames(root, list(video.images))
-    folders = [root / folder for folder in video.folders or (video.name,)]
-    # os.path.isdir is also False for names that are not valid
-    existing = [folder for folder in folders if os.path.isdir(folder)]
-    if not existing:
-        raise InputError(
-            f"Folder {folders[0]} with the images of the video of {video.where} not found: check "
-            "--images."
-        )
-    found, left_out = next(filter(itemgetter(0), map(list_pictures, existing)), ([], Counter()))
-    if not found:
-        raise InputError(
-            f"Folder {existing[0]} has no images ({', '.join(IMAGE_SUFFIXES)}): check --images."
-        )
-    files = [path.relative_to(root).as_posix() for path in found]
+    folder, files, left_out = _find_pictures(root, video)
     places = None
     if video.frames is not None:
-        clip = one_clip(files, str(found[0].parent))
+        if video.is_sorted_by_name and files != sorted(files):
+            raise InputError(
+                f"{video.where} has numbers, not names of images, and the order of those in "
+                f"{folder} is not certain ({PurePosixPath(sorted(files)[1]).name} may be frame 1): "
+                "export it with names ('CVAT for images 1.1'), or fill the numbers with zeros."
+            )
+        clip = one_clip(files, str(folder))
+        if folder in (root / shared for shared in video.shared_folders):
+            clip = _part_of_shared(clip, video, folder)
         files = list(clip.files)
         drawn = {box.frame for box in video.boxes if not box.interpolated}
         numbers = {frame for frame in drawn if isinstance(frame, int)}
@@ -102,7 +105,7 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
             clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
         )
     elif video.open_count is not None:
-        clip = one_clip(files, str(found[0].parent))
+        clip = one_clip(files, str(folder))
         files = list(clip.files)
         places = match_open_count(
             clip,
@@ -113,6 +116,57 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
     return _frames(root, files, places=places, left_out=left_out)
 
 
+def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Counter[str]]:
+    """Find the folder, the images below the root in natural order, and how many are left out."""
+    names = video.folders or (video.name,)
+    inside = [PurePosixPath(name) for name in (*names, *video.shared_folders)]
+    folders = [root / p for p in inside if not p.is_absolute() and ".." not in p.parts]
+    # os.path.isdir is also False for names that are not valid
+    existing = [folder for folder in folders if os.path.isdir(folder)]
+    for folder in existing:
+        found, left_out = list_pictures(folder)
+        files = [path.relative_to(root).as_posix() for path in found]
+        if files and video.shares_folders:
+            files = _clip_of(files, video, folder)
+        if files:
+            return folder, files, left_out
+    if existing and existing[0] != root:
+        suffixes = ", ".join(IMAGE_SUFFIXES)
+        what = "of those that it names" if video.shares_folders else f"({suffixes})"
+        raise InputError(f"Folder {existing[0]} has no images {what}: check --images.")
+    raise InputError(
+        f"Folder {root / names[0]} with the images of the video of {video.where} not found: check "
+        "--images."
+    )
+
+
+def _clip_of(files: list[str], video: VideoLabels, folder: Path) -> list[str]:
+    """Files of the clip that a video labels; none if it is not there."""
+    wanted = video.labelled_frames or frozenset()
+    clips = [
+        clip
+        for clip in split_clips(files)
+        if any(PurePosixPath(file).stem in wanted for file in clip.files)
+    ]
+    return list(
+        one_clip([f for clip in clips for f in clip.files], str(folder)).files if clips else ()
+    )
+
+
+def _part_of_shared(clip: Clip, video: VideoLabels, folder: Path) -> Clip:
+    """Pictures of a video among those of several, numbered by its own frames."""
+    numbers = [number - video.shared_number for number in clip.numbers or ()]
+    chosen = [index for index, number in enumerate(numbers) if number in (video.frames or ())]
+    if not chosen:
+        first = video.shared_number
+        raise InputError(
+            f"Folder {folder} has no images of {video.where}, video {video.name}, whose frames "
+            f"have numbers from {first}: give it a folder {video.name} of its own."
+        )
+    files = tuple(clip.files[index] for index in chosen)
+    return Clip(video.name, files, tuple(numbers[index] for index in chosen))
+
+
 def _frames(root: Path, files: list[str], **more: Any) -> Frames:
     return Frames([image_size(root / file) for file in files], files, **more)
 
@@ -120,20 +174,21 @@ def _frames(root: Path, files: list[str], **more: Any) -> Frames:
 def find_file(root: Path, video: VideoLabels) -> Path | None:
     """Find the video file of a video below a folder; None if there is none."""
     stems = dict.fromkeys((*video.folders, video.name))
-    candidates = [root / f"{stem}{suffix}" for stem in stems for suffix in VIDEO_SUFFIXES]
+    inside = [p for p in map(PurePosixPath, stems) if not p.is_absolute() and ".." not in p.parts]
+    candidates = [root / f"{stem}{suffix}" for stem in inside for suffix in VIDEO_SUFFIXES]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def find_video_file(
-    root: Path, extract: Path | None, first_number: int, video: VideoLabels
+    root: Path, extract: Path | None, first_number: int | None, video: VideoLabels
 ) -> Frames:
     """Find the video file of a video below a folder.
 
     Args:
         root: the folder.
         extract: write its frames as JPEG below this folder.
-        first_number: see :class:`Frames`.
+        first_number: see :class:`Frames`; None for that of the annotations.
         video: annotations.
     """
     found = find_file(root, video)
@@ -144,12 +199,20 @@ def find_video_file(
         )
     with VideoFile(found) as file:
         _check_length(video, found, len(file))
+        about: dict[str, Any] = {
+            "first_number": video.first_number if first_number is None else first_number
+        }
+        if video.rate is not None and file.fps != video.rate:
+            if abs(file.fps / video.rate - 1) < ALMOST:
+                about["frames_per_number"] = file.fps / video.rate
+            else:
+                about["left_out"] = Counter({OTHER_RATE: 1})
+        name_below = found.relative_to(root).as_posix()
         if extract is None:
             file.check()
             height, width, _ = file[0].shape
             sizes = [(width, height)] * len(file)
-            name = found.relative_to(root).as_posix()
-            return Frames(sizes, video_file=name, first_number=first_number)
+            return Frames(sizes, video_file=name_below, **about)
         sizes, files = [], []
         (extract / video.name).mkdir(parents=True, exist_ok=True)
         for index, frame in enumerate(file):
@@ -158,7 +221,31 @@ def find_video_file(
                 raise OSError(f"OpenCV cannot write {extract / name}")
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)
-    return Frames(sizes, files, first_number=first_number)
+    return Frames(sizes, files, extracted_from=name_below, **about)
+
+
+def unused_media(root: Path, used: Sequence[Frames]) -> Counter[str]:
+    """Count folders, images and video files below a folder that have no annotations."""
+    taken = {
+        file
+        for frames in used
+        for file in (*(frames.files or ()), frames.video_file, frames.extracted_from)
+    }
+    is_videos = any(frames.first_number is not None for frames in used)
+    suffixes = VIDEO_SUFFIXES if is_videos else IMAGE_SUFFIXES
+    left_out: Counter[str] = Counter()
+    for parent, folders, names in os.walk(root):
+        folders[:] = [folder for folder in folders if not is_hidden(folder)]
+        shown = (n for n in names if PurePath(n).suffix.lower() in suffixes and not is_hidden(n))
+        files = {(Path(parent) / name).relative_to(root).as_posix() for name in shown}
+        others = files - taken
+        if is_videos:
+            left_out["video files without annotations"] += len(others)
+        elif others and others == files:
+            left_out["folders of images without annotations"] += 1
+        else:
+            left_out["images of other clips"] += len(others)
+    return +left_out
 
 
 def _check_length(video: VideoLabels, path: Path, length: int) -> None:
