@@ -122,6 +122,7 @@ def _image_folders(place: PurePosixPath) -> tuple[str, ...]:
     parts = place.parts
     without = [part for part in parts if part not in IMAGE_FOLDERS]
     options = [*_swapped(parts), parts, tuple(without)]
+    options += [(images, *without) for images in dict.fromkeys(IMAGE_FOLDERS.values())]
     return tuple(dict.fromkeys(PurePosixPath(*option).as_posix() for option in options))
 
 

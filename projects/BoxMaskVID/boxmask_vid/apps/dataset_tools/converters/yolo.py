@@ -100,7 +100,10 @@ class _ClassList:
     @classmethod
     def _read(cls, path: Path) -> _ClassList:
         if path.name in LISTS:
-            return cls(path, tuple(line.strip() for _, line in read_lines(path)))
+            names = tuple(line.strip() for line in read_text(path).strip().splitlines())
+            if "" in names:
+                raise InputError(f"{path} has an empty line {names.index('') + 1}: remove it.")
+            return cls(path, names)
         try:
             content = yaml.safe_load(read_text(path))
             names = content["names"]
