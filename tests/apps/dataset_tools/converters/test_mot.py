@@ -35,7 +35,9 @@ def write(
 
 
 def mot(root: Path, **kwargs) -> dict:
-    return convert(root, root / "out/x.json", format="mot", **kwargs)
+    return convert(
+        root, (root if root.is_dir() else root.parent) / "out/x.json", format="mot", **kwargs
+    )
 
 
 def classes(content: dict) -> list[str]:
@@ -214,6 +216,19 @@ def test_own_classes_are_named_in_a_file(tmp_path):
     root = write(tmp_path / "more", "1,1,21,61,60,40,1,-1,-1,-1\n")
     with pytest.raises(InputError, match=r"the box has no class, and --classes names 2"):
         mot(root, classes=["fish", "crab"])
+
+
+def test_a_file_is_no_folder(tmp_path):
+    root = write(tmp_path, "1,1,21,61,60,40,1,1,1\n")
+    with pytest.raises(InputError, match=r"gt.txt is a file: give the folder of its sequence"):
+        mot(root / "street/gt/gt.txt")
+
+
+def test_pictures_beside_the_list(tmp_path):
+    root = write(tmp_path, "1,1,21,61,60,40,1,1,1\n")
+    for path in (root / "street/img1").iterdir():
+        path.rename(root / "street" / path.name)
+    assert misfits(mot(root), root) == []
 
 
 def test_corners_can_be_told(tmp_path, capsys):

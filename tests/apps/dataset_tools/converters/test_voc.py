@@ -232,11 +232,12 @@ def test_layouts(tmp_path, capsys, layout):
     assert says in capsys.readouterr().out
 
 
-def test_annotations_as_the_source(tmp_path):
-    flat(tmp_path / "set")
+@pytest.mark.parametrize(("layout", "boxes"), [(flat, 6), (cvat, 12)])
+def test_annotations_as_the_source(tmp_path, layout, boxes):
+    layout(tmp_path / "set")
     content = voc(tmp_path / "set/Annotations")
     assert misfits(content, tmp_path / "set/JPEGImages") == []
-    assert len(content["annotations"]) == 6
+    assert len(content["annotations"]) == boxes
 
 
 def test_an_xml_without_picture_gets_a_sentence(tmp_path):

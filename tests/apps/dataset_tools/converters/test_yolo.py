@@ -206,6 +206,9 @@ def test_one_split(tmp_path, capsys):
     assert names(content) == ["val/c", "val/d"]
     assert misfits(content, tmp_path / "set/images/val") == []
     assert f"--dataset NAME {tmp_path}/set/labels/x.json" in capsys.readouterr().out
+    assert len(yolo(tmp_path / "set/data.yaml")["videos"]) == 4
+    with pytest.raises(InputError, match=r"a_000.txt is a file: give the folder of the label"):
+        yolo(tmp_path / "set/labels/train/a_000.txt")
     content = yolo(tmp_path / "set/labels", root=tmp_path / "set/images")
     assert len(content["videos"]) == 4
     content = yolo(tmp_path / "set/labels", root=tmp_path / "set")

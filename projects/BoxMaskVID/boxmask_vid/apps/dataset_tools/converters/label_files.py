@@ -67,6 +67,8 @@ def label_folders(
         FileNotFoundError: if there is no such folder.
         InputError: if it has no label files.
     """
+    if source.is_file():
+        raise InputError(f"{source} is a file: give the folder of the label files.")
     if not source.is_dir():
         raise FileNotFoundError(
             f"Folder {source} not found: give the folder with the label files (an archive must be "

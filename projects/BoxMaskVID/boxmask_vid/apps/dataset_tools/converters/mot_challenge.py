@@ -41,6 +41,8 @@ def read_mot_challenge(source: Path, *, corners_from: int | None = None) -> Labe
         corners_from: number of the first pixel, 0 or 1; None for 0 where there is a
             ``gt/labels.txt`` and 1 elsewhere.
     """
+    if source.is_file():
+        raise InputError(f"{source} is a file: give the folder of its sequence, or of several.")
     if not source.is_dir():
         raise FileNotFoundError(
             f"Folder {source} not found: give the folder of the sequences (an archive must be "
