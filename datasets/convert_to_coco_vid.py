@@ -13,14 +13,16 @@ from boxmask_vid.engine import errors_in_one_line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="annotations: a folder or a file")
+    parser.add_argument("source", type=Path, help="annotations: a folder, a file, or a zip of them")
     parser.add_argument("--from", dest="format", choices=list(FORMATS), required=True)
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument("--images", type=Path, help="folder of image folders (default: source)")
     frames.add_argument("--videos", type=Path, help="folder of video files, read in place")
     parser.add_argument(
-        "--extract", type=Path, help="write the frames of --videos as JPEG below this folder"
+        "--extract",
+        type=Path,
+        help="write the frames of --videos as JPEG, or what a zip has, below this folder",
     )
     parser.add_argument(
         "--first-frame",
@@ -41,8 +43,8 @@ if __name__ == "__main__":
         help="frames without a label file serve as reference frames only, or have no objects",
     )
     args = parser.parse_args()
-    if args.extract and not args.videos:
-        parser.error("--extract needs --videos")
+    if args.extract and not args.videos and args.source.suffix.lower() != ".zip":
+        parser.error("--extract needs --videos, or a zip")
     with errors_in_one_line():
         convert_to_coco_vid(
             args.source,

@@ -10,11 +10,12 @@ from pathlib import Path
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
+from .archives import SUFFIX, unpack
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
 from .labels import LabelledBox, Labels, VideoLabels
-from .media import OTHER_RATE, Frames, find_images, find_video_file, unused_media
+from .media import OTHER_NUMBERS, OTHER_RATE, Frames, find_images, find_video_file, unused_media
 from .mot_challenge import read_mot_challenge
 from .voc import read_voc
 from .yolo import read_yolo
@@ -34,9 +35,9 @@ REFERENCES = (
 )
 NOT_ANNOTATED = "frames outside the annotated part serve as reference frames only"
 BEYOND = "boxes end beyond their image and are kept"
-REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE)  # nothing is left out
+REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE, OTHER_NUMBERS)  # nothing is left out
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
-OVER_THE_EDGE = 1  # pixel; a box that ends farther beyond its image is a remark
+OVER_THE_EDGE = 0.05  # pixels; a box that ends farther beyond its image is a remark
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -55,13 +56,13 @@ def convert_to_coco_vid(
     """Write a COCO-VID JSON.
 
     Args:
-        source: the annotations, a folder or a file.
+        source: the annotations, a folder, a file, or a zip file of them with their images.
         output: JSON to write.
         format: one of :data:`FORMATS`.
         root: folder that has image folders or video files; None for that of the annotations.
         video_files: whether the root has video files.
         extract: folder to write the frames of video files to, as JPEG; it then is the root. None
-            to read them in place.
+            to read them in place. A zip file is unpacked there.
         first_number: number of a video file's first frame in the names of label files; None for
             that of the format.
         classes: names in the order of their ids; None for the order of the annotations.
@@ -71,6 +72,8 @@ def convert_to_coco_vid(
     Returns:
         the root that belongs to the JSON.
     """
+    if source.suffix.lower() == SUFFIX:
+        source, extract = unpack(source, extract), None if not video_files else extract
     labels = FORMATS[format](source)
     root = root or (source if source.is_dir() else source.parent)
     names = enumerate(_class_names(labels, classes), start=1)

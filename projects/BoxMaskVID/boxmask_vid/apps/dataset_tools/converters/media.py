@@ -31,6 +31,7 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpe
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
 OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
+OTHER_NUMBERS = "videos whose complete images do not count from the number of the first frame"
 EXIF_ORIENTATION = 0x0112
 
 
@@ -103,6 +104,9 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_frames(
             clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
         )
+        frame, place = next(iter(places.items()))
+        if clip.numbers is not None and clip.numbers[place] != frame:
+            left_out[OTHER_NUMBERS] += 1
     return _frames(root, files, places=places, left_out=left_out)
 
 
