@@ -249,6 +249,14 @@ def execute(words: list[str], folder: Path) -> None:
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    assert not foreign_lines(done.stderr)
+
+
+def foreign_lines(stderr: str) -> list[str]:
+    """Lines that are neither bash's commands nor our progress bars and sentences."""
+    own = re.compile(r"\+ .*|\w+: .*\d+/(\d+|\?).*|\w+: \d+\w+ \[.*|MODEL.DEVICE is 'cuda', but .*")
+    lines = stderr.replace("\r", "\n").splitlines()
+    return [line for line in lines if line and not own.fullmatch(line)]
 
 
 def smaller(code: str) -> str:

@@ -10,6 +10,11 @@ from ....errors import InputError, writing
 SUFFIX = ".zip"
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a path is called like a zip file."""
+    return path.suffix.lower() == SUFFIX
+
+
 def unpack(archive: Path, into: Path | None) -> Path:
     """Unpack an archive.
 

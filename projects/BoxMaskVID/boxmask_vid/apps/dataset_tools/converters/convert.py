@@ -10,7 +10,7 @@ from pathlib import Path
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
-from .archives import SUFFIX, unpack
+from .archives import is_archive, unpack
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
@@ -72,7 +72,7 @@ def convert_to_coco_vid(
     Returns:
         the root that belongs to the JSON.
     """
-    if source.suffix.lower() == SUFFIX:
+    if is_archive(source):
         source, extract = unpack(source, extract), None if not video_files else extract
     labels = FORMATS[format](source)
     root = root or (source if source.is_dir() else source.parent)
