@@ -123,7 +123,7 @@ def write_mot(root: Path) -> Path:
         )
         (root / video / "gt/labels.txt").write_text("\n".join(CLASSES) + "\n")
         rows = [
-            f"{index + 1},{track},{x + 1},{y + 1},{w},{h},1,{CLASSES.index(label) + 1},1.0"
+            f"{index + 1},{track},{x},{y},{w},{h},1,{CLASSES.index(label) + 1},1.0"
             for index, given in enumerate(frames)
             for label, track, x, y, w, h in given
         ]

@@ -210,7 +210,7 @@ def test_labels_of_a_video_file_that_count_from_1(tmp_path):
         for index in reversed(range(len(frames))):
             (root / video / f"{index:06d}.txt").rename(root / video / f"{video}_{index + 1}.txt")
     kwargs = {"root": tmp_path / "videos", "video_files": True}
-    with pytest.raises(InputError, match=r"first frame counts as number 0 \(--first-frame\)"):
+    with pytest.raises(InputError, match=r"say it with --first-frame 0 or --first-frame 1"):
         convert(root, "yolo", **kwargs)
     content = convert(root, "yolo", first_number=1, **kwargs)
     assert boxes_of(content) == truth(content)

@@ -178,6 +178,52 @@ def match_frames(
     raise InputError(_mismatch(clip, frames, boxes_on, where, folder))
 
 
+def match_open_count(
+    clip: Clip, boxes_on: Collection[int], *, where: str, may_be_places: bool = False
+) -> dict[int, int]:
+    """Find the picture of each frame of an annotation that does not tell how many frames there are.
+
+    Its frames count from 0, as in lists that call the first one 1 and the picture's number that of
+    the frame. Pictures that count from 0 or 1 without gaps are all frames. Numbers of others are
+    those of the list, or places if only that fits all pictures.
+
+    Args:
+        clip: pictures.
+        boxes_on: numbers of frames with boxes, the first frame is 0.
+        where: annotation, for messages.
+        may_be_places: whether numbers may be places where the numbers of pictures fit as well.
+
+    Returns:
+        position in ``clip.files`` for each number of a frame that has a picture.
+
+    Raises:
+        InputError: if they cannot be matched one to one.
+    """
+    numbers, folder = clip.numbers, PurePosixPath(clip.files[0]).parent
+    length, last = len(clip.files), max(boxes_on, default=0)
+    places = {place: place for place in range(length)}
+    if numbers is None:
+        problem = "no numbers in their names"
+    else:
+        has_gaps = numbers[-1] - numbers[0] + 1 != length
+        if not has_gaps and numbers[0] in (0, 1) and last < length:
+            return places
+        by_number = {number - 1: place for place, number in enumerate(numbers)}
+        number_fits = numbers[0] > 0 and by_number.keys() >= set(boxes_on)
+        place_fits = not has_gaps and last + 1 == length
+        if number_fits and not (may_be_places and (has_gaps or last < length)):
+            return by_number
+        if place_fits and not number_fits:
+            return places
+        problem = f"the numbers {_some(numbers)}"
+    frames = _some(sorted(frame + 1 for frame in boxes_on))
+    raise InputError(
+        f"{where} has boxes on frames {frames}, and the {length} pictures in {folder} have "
+        f"{problem}, which does not tell which picture is which frame: give all pictures, numbered "
+        "as the frames, or the number of frames (seqLength in seqinfo.ini)."
+    )
+
+
 def _offsets(numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int]) -> list[int]:
     """Differences between a picture's number and its frame's with which all of them fit."""
     wanted = set(frames)

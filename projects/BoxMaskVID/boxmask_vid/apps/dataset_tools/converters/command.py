@@ -29,8 +29,14 @@ def argument_parser() -> argparse.ArgumentParser:
         "--first-frame",
         type=int,
         choices=(0, 1),
-        help="number of a video file's first frame in the names of label files (default: 0; 1 with "
-        "epic-kitchens)",
+        help="number of a video file's first frame in the names of label files (default: 0 if a "
+        "label file has it; 1 with epic-kitchens)",
+    )
+    add(
+        "--corners-from",
+        type=int,
+        choices=(0, 1),
+        help="number of the first pixel in mot and voc (default: as the tool that wrote them)",
     )
     add("--classes", nargs="+", help="class names in the order of their ids, for all splits")
     add(
@@ -61,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
         video_files=args.videos is not None,
         extract=args.extract,
         first_number=args.first_frame,
+        corners_from=args.corners_from,
         classes=args.classes,
         unlabelled=args.unlabelled,
     )

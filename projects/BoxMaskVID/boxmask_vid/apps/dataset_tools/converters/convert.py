@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
 from .archives import is_archive, unpack
+from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
@@ -29,6 +31,11 @@ FORMATS: dict[str, Callable[[Path], Labels]] = {
     "yolo": read_yolo,
     "youtube-vis": read_youtube_vis,
 }
+CORNERS = {
+    "mot": read_mot_challenge,
+    "voc": read_voc,
+}  # formats whose tools count pixels from 0 or 1
+LABEL_FILES = ("voc", "yolo")  # formats with a file an image, named after it
 REFERENCES = (
     "frames without annotations serve as reference frames only (--unlabelled empty if they have "
     "no objects)"
@@ -50,6 +57,7 @@ def convert_to_coco_vid(
     video_files: bool = False,
     extract: Path | None = None,
     first_number: int | None = None,
+    corners_from: int | None = None,
     classes: Sequence[str] | None = None,
     unlabelled: str = "reference",
 ) -> Path:
@@ -64,7 +72,9 @@ def convert_to_coco_vid(
         extract: folder to write the frames of video files to, as JPEG; it then is the root. None
             to read them in place. A zip file is unpacked there.
         first_number: number of a video file's first frame in the names of label files; None for
-            that of the format.
+            that of the format, or for 0 if a label file has it.
+        corners_from: number of the first pixel in annotations, 0 or 1, where the format leaves that
+            open (:data:`CORNERS`); None for what the tool that wrote them does.
         classes: names in the order of their ids; None for the order of the annotations.
         unlabelled: one of :data:`UNLABELLED`: frames without a label file serve as reference frames
             only, or are frames without objects.
@@ -74,8 +84,13 @@ def convert_to_coco_vid(
     """
     if is_archive(source):
         source, extract = unpack(source, extract), None if not video_files else extract
-    labels = FORMATS[format](source)
-    root = root or (source if source.is_dir() else source.parent)
+    labels, notes = _read(source, format, classes, corners_from)
+    root = root or labels.root or (source if source.is_dir() else source.parent)
+    videos = labels.videos
+    if video_files:
+        videos = [part for video in videos for part in split_label_files(root, video)]
+        if format in LABEL_FILES:
+            first_number = first_number_of(videos, first_number)
     names = enumerate(_class_names(labels, classes), start=1)
     info = {"description": f"from {source.name}", "format": format}
     builder = CocoVidBuilder(info, [{"id": index, "name": name} for index, name in names])
@@ -84,10 +99,14 @@ def convert_to_coco_vid(
     if video_files:
         find = partial(find_video_file, root, extract, first_number)
     used: list[Frames] = []
-    all_frames = in_processes(find, labels.videos, what="video")
-    for video, frames in zip(labels.videos, all_frames, strict=True):
-        left_out += _add(builder, video, frames, unlabelled) + frames.left_out
+    all_frames = in_processes(find, videos, what="video")
+    for video, frames in zip(videos, all_frames, strict=True):
         used.append(frames)
+        parts = split_images(video, frames)
+        if len(parts) > 1:
+            notes.append(f"{frames.name} has images of {len(parts)} clips: each is a video")
+        for part, of_part in parts:
+            left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
     left_out += unused_media(root, used)
     write_json(output, builder.content)
     print(f"{output}: {summary(builder.content)}")
@@ -95,12 +114,53 @@ def convert_to_coco_vid(
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     for what, count in sorted((+left_out).items()):
         print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
+    for note in notes:
+        print(note)
     return root
+
+
+def _read(
+    source: Path, format: str, classes: Sequence[str] | None, corners_from: int | None
+) -> tuple[Labels, list[str]]:
+    """Read annotations, and name the boxes that have no class; the second result are notes."""
+    if format in CORNERS:
+        labels = CORNERS[format](source, corners_from=corners_from)
+    elif corners_from is not None:
+        raise InputError(
+            f"--corners-from {corners_from} is for {' and '.join(CORNERS)}: in {format} corners "
+            "can be counted in one way only."
+        )
+    else:
+        labels = FORMATS[format](source)
+    nameless = [box for video in labels.videos for box in video.boxes if box.category is None]
+    if not nameless:
+        return labels, list(labels.notes)
+    if classes and len(classes) > 1:
+        raise InputError(
+            f"{nameless[0].where}: the box has no class, and --classes names {len(classes)}: give "
+            f"the one that all {len(nameless)} such boxes have, or {labels.class_remedy}."
+        )
+    name = classes[0] if classes else labels.class_of_others
+    note = (
+        f"{len(nameless)} boxes have no class in {source.name} and are called {name} (--classes "
+        "NAME calls them something else)"
+    )
+    videos = [
+        replace(
+            video,
+            boxes=[
+                replace(box, category=name) if box.category is None else box for box in video.boxes
+            ],
+        )
+        for video in labels.videos
+    ]
+    return replace(labels, videos=videos), [*labels.notes, note]
 
 
 def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
     boxes = [box for video in labels.videos for box in video.boxes]
-    names = list(classes or labels.classes or sorted({box.category for box in boxes}))
+    found = {box.category for box in boxes if box.category is not None}
+    names = list(classes or labels.classes or sorted(found))
     if not names:
         raise InputError(
             f"{labels.videos[0].where} has no boxes and no class names: add --classes."
@@ -111,8 +171,8 @@ def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
     for box in boxes:
         if box.category not in known:
             raise InputError(
-                f"{box.where}: class '{box.category}' is not one of {', '.join(names)}: add it to "
-                "--classes, or correct the annotation."
+                f"{box.where}: class '{box.category}' is not one of {', '.join(names)}: "
+                f"{labels.class_remedy}."
             )
     return names
 
@@ -149,7 +209,7 @@ def _add(
             left_out[others] += position not in positions
         image_id = builder.add_frame(video_id, position, size, **of_frame)
         scales = [size[side] / video.drawn_on[side] if video.drawn_on else 1 for side in (0, 1)]
-        for box in boxes[position]:
+        for box in _without_doubles(boxes[position], left_out):
             x, y, w, h = (side * scale for side, scale in zip(box.bbox, scales * 2, strict=True))
             if min(w, h, x + w, y + h, size[0] - x, size[1] - y) <= 0:
                 left_out["boxes outside their image or without area"] += 1
@@ -159,8 +219,29 @@ def _add(
             of_box: dict[str, object] = {"iscrowd": int(box.ignored)}
             if box.occluded is not None:
                 of_box["occluded"] = int(box.occluded)
+            assert box.category is not None
             builder.add_box(image_id, box.category, (x, y, w, h), track=box.track, **of_box)
     return +left_out
+
+
+def _without_doubles(boxes: Sequence[LabelledBox], left_out: Counter[str]) -> list[LabelledBox]:
+    """Boxes of a frame without those that are given twice."""
+    seen: dict[tuple, LabelledBox] = {}
+    tracks: dict[Hashable, LabelledBox] = {}
+    for box in boxes:
+        key = box.category, box.bbox, box.track
+        if key in seen:
+            left_out["boxes that are given twice"] += 1
+            continue
+        seen[key] = box
+        if box.track is not None:
+            other = tracks.setdefault(box.track, box)
+            if other is not box:
+                raise InputError(
+                    f"{box.where}: track {box.track} has another box on the same frame in "
+                    f"{other.where}: give each object a track of its own, or remove the tracks."
+                )
+    return list(seen.values())
 
 
 def _check_sizes(video: VideoLabels, frames: Frames) -> None:

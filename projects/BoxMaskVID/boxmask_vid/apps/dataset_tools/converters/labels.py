@@ -6,13 +6,12 @@ import codecs
 import math
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ....data.datasets.numbered_frames import is_hidden
 from ....errors import InputError
 
 XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,80}encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
@@ -24,7 +23,7 @@ class LabelledBox:
     """A box on a frame."""
 
     frame: int | str  # number of the frame, or stem or number in the name of its image
-    category: str  # name of its class
+    category: str | None  # name of its class; None if the annotations have no classes
     bbox: tuple[float, float, float, float]  # x, y, width, height
     where: str  # file and line, for error messages
     track: Hashable | None = None  # identifies the object in its video; None if not known
@@ -38,6 +37,14 @@ class LabelledBox:
                 f"{self.where}: the box x, y, width, height {', '.join(map(str, self.bbox))} is "
                 "not a box: correct or remove it."
             )
+
+
+@dataclass(frozen=True)
+class OpenCount:
+    """Frames count from 0 to a last one that the annotations do not tell."""
+
+    # whether numbers may be places in the sorted folder rather than numbers in the names of images
+    may_be_places: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class VideoLabels:
     images: Sequence[str] | None = None  # image files below the root, if the annotations list them
     # numbers of its frames, growing, if the annotations tell; positions of images otherwise
     frames: Sequence[int] | None = None
+    open_count: OpenCount | None = None  # for numbers of frames whose last one is not known
     is_part: bool = False  # annotations of a part: the video may have more frames
     is_sorted_by_name: bool = False  # its frames were numbered in the order of their names
     size: tuple[int, int] | None = None  # width and height of its frames, if they are given
@@ -63,6 +71,8 @@ class VideoLabels:
     sizes: Mapping[int | str, tuple[int, int]] = field(default_factory=dict)
     drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
     labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
+    # whether its folder may have several clips, which the names of the images tell apart
+    may_have_clips: bool = False
     first_number: int = 0  # of the first frame of a video file in the names of frames
     rate: float | None = None  # frames a second at which images were numbered; None for all frames
 
@@ -74,6 +84,10 @@ class Labels:
     videos: list[VideoLabels]
     classes: list[str] | None = None
     left_out: dict[str, int] = field(default_factory=dict)  # what was not used: count
+    notes: list[str] = field(default_factory=list)  # decisions about what numbers mean
+    class_of_others: str | None = None  # the name for boxes without a class
+    class_remedy: str = "add it to --classes, or correct the annotation"
+    root: Path | None = None  # folder of the images, if it is known; None for the source
 
 
 def read_text(path: Path) -> str:
@@ -125,30 +139,12 @@ def number(text: str | float | None, kind: type[Number], where: str, what: str) 
     raise InputError(f"{where}: {what} is {shown} and must be a number: correct it.")
 
 
-def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Find the folders below ``source``, at any depth, that have files of a pattern, sorted."""
-    if not source.is_dir():
-        raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
-    folders = {path.parent for path in source.rglob(pattern) if path.parent != source}
-    found = sorted(path for path in folders if not is_hidden(path.relative_to(source)))
-    if not found:
-        raise InputError(
-            f"{source} has no folder with {pattern}: there must be one per video, with the name of "
-            "the video."
-        )
-    return found
-
-
-def read_folder(
-    name: str,
-    folder: Path,
-    pattern: str,
-    read_boxes: Callable[[Path], list[LabelledBox]],
-    *,
-    drawn_on: tuple[float, float] | None = None,
-) -> VideoLabels:
-    """Read the label files of a video, which are named after its images."""
-    files = sorted(path for path in folder.glob(pattern) if not is_hidden(path.name))
-    boxes = [box for file in files for box in read_boxes(file)]
-    labelled = frozenset(file.stem for file in files)
-    return VideoLabels(name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)
+def whole_number(text: str | float | None, where: str, what: str) -> int:
+    """Convert ``text`` to an ``int``; ``1.0`` is one."""
+    if isinstance(text, str):
+        with suppress(ValueError):
+            return int(text)  # exact, where a float would be rounded
+    value = number(text, float, where, what)
+    if value != int(value):
+        raise InputError(f"{where}: {what} is {text} and must be a whole number: correct it.")
+    return int(value)

@@ -20,6 +20,7 @@ from ....data.datasets.numbered_frames import (
     is_hidden,
     list_pictures,
     match_frames,
+    match_open_count,
     one_clip,
     split_clips,
 )
@@ -62,7 +63,7 @@ class Frames:
             if self.places is not None:
                 return self.places.get(frame)
             return frame if 0 <= frame < len(self.sizes) else None
-        number = _last_number(frame)
+        number = last_number(frame)
         if self.first_number is not None:
             if number is None:
                 return None
@@ -77,7 +78,7 @@ class Frames:
     @cached_property
     def _numbers(self) -> dict[int | None, int]:
         """Positions of numbers that occur once."""
-        numbers = {stem: _last_number(stem) for stem in self._stems}
+        numbers = {stem: last_number(stem) for stem in self._stems}
         counts = Counter(numbers.values())
         return {n: self._stems[stem] for stem, n in numbers.items() if counts[n] == 1}
 
@@ -107,6 +108,15 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         frame, place = next(iter(places.items()))
         if clip.numbers is not None and clip.numbers[place] != frame:
             left_out[OTHER_NUMBERS] += 1
+    elif video.open_count is not None:
+        clip = one_clip(files, str(folder))
+        files = list(clip.files)
+        places = match_open_count(
+            clip,
+            {box.frame for box in video.boxes if isinstance(box.frame, int)},
+            where=video.where,
+            may_be_places=video.open_count.may_be_places,
+        )
     return _frames(root, files, places=places, left_out=left_out)
 
 
@@ -165,6 +175,15 @@ def _frames(root: Path, files: list[str], **more: Any) -> Frames:
     return Frames([image_size(root / file) for file in files], files, **more)
 
 
+def find_file(root: Path, video: VideoLabels) -> Path | None:
+    """Find the video file of a video below a folder; None if there is none."""
+    stems = dict.fromkeys((*video.folders, video.name))
+    inside = [p for p in map(PurePosixPath, stems) if not p.is_absolute() and ".." not in p.parts]
+    candidates = [root / f"{stem}{suffix}" for stem in inside for suffix in VIDEO_SUFFIXES]
+    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
+    return next((path for path in candidates if os.path.isfile(path)), None)
+
+
 def find_video_file(
     root: Path, extract: Path | None, first_number: int | None, video: VideoLabels
 ) -> Frames:
@@ -176,7 +195,12 @@ def find_video_file(
         first_number: see :class:`Frames`; None for that of the annotations.
         video: annotations.
     """
-    found = _video_path(root, video)
+    found = find_file(root, video)
+    if found is None:
+        raise InputError(
+            f"Video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) of "
+            f"{video.where} not found: check --videos."
+        )
     with VideoFile(found) as file:
         _check_length(video, found, len(file))
         about: dict[str, Any] = {
@@ -202,20 +226,6 @@ def find_video_file(
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)
     return Frames(sizes, files, extracted_from=name_below, **about)
-
-
-def _video_path(root: Path, video: VideoLabels) -> Path:
-    stems = dict.fromkeys((*video.folders, video.name))
-    inside = [p for p in map(PurePosixPath, stems) if not p.is_absolute() and ".." not in p.parts]
-    candidates = [root / f"{stem}{suffix}" for stem in inside for suffix in VIDEO_SUFFIXES]
-    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
-    found = next((path for path in candidates if os.path.isfile(path)), None)
-    if found is None:
-        raise InputError(
-            f"Video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) of "
-            f"{video.where} not found: check --videos."
-        )
-    return found
 
 
 def unused_media(root: Path, used: Sequence[Frames]) -> Counter[str]:
@@ -271,6 +281,7 @@ def oriented_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _last_number(stem: str) -> int | None:
+def last_number(stem: str) -> int | None:
+    """Number at the end of a name; None if it does not end with one."""
     found = re.search(r"(\d{1,12})$", stem)
     return int(found[1]) if found else None
