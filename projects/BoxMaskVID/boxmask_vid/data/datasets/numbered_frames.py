@@ -124,7 +124,29 @@ def one_clip(files: Sequence[str], where: str) -> Clip:
             f"{where} has pictures of {len(clips)} clips, such as {first} and {other}: give each "
             "clip a folder of its own, and take out what is not a frame."
         )
+    _check_alike(clips[0], where)
     return clips[0]
+
+
+def _check_alike(clip: Clip, where: str) -> None:
+    """Raise ``InputError`` if one picture is called otherwise than the rest: 1, 2 and 003."""
+    suffixes = Counter(PurePosixPath(file).suffix.lower() for file in clip.files)
+    usual = suffixes.most_common(1)[0][0]
+    odd = [file for file in clip.files if PurePosixPath(file).suffix.lower() != usual]
+    if clip.numbers is not None and not odd:
+        numbers = [re.findall(r"[0-9]+", plain_stem(file)) for file in clip.files]
+        widths = [min(map(len, column)) for column in zip(*numbers, strict=True)]
+        odd = [
+            file
+            for file, texts in zip(clip.files, numbers, strict=True)
+            if any(f"{int(t):0{width}d}" != t for t, width in zip(texts, widths, strict=True))
+        ]
+    if odd:
+        name = PurePosixPath(next(file for file in clip.files if file not in odd)).name
+        raise InputError(
+            f"{where} has {PurePosixPath(odd[0]).name} among pictures that are called like {name}: "
+            "take it out if it is not a frame, or call all of them alike."
+        )
 
 
 def match_frames(
@@ -163,17 +185,18 @@ def match_frames(
             f"{where} has {len(frames)} frames, {folder} has {len(files)} pictures without numbers "
             "in their names: give all of them, named by the numbers of their frames."
         )
-    if more_pictures and clip.numbers == tuple(range(len(files))) and len(files) > len(frames):
-        if frames[-1] < len(files):
-            return {frame: frame for frame in frames}
-    elif offsets := _offsets(clip.numbers, frames, boxes_on):
-        if len(offsets) == 1:
-            places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
-            return {frame: places[frame] for frame in frames if frame in places}
+    if more_pictures and len(files) > len(frames):
+        offsets = _offsets_of_part(clip.numbers, frames)
+    else:
+        offsets = _offsets(clip.numbers, frames, boxes_on)
+    if len(offsets) == 1:
+        places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
+        return {frame: places[frame] for frame in frames if frame in places}
+    if offsets:
         raise InputError(
-            f"{where} has {len(frames)} frames, {folder} has {len(files)} pictures, and the "
-            f"numbers in their names ({_some(clip.numbers)}) do not tell which are missing: give "
-            "all of them."
+            f"{where} has {len(frames)} frames ({_some(frames)}), {folder} has {len(files)} "
+            f"pictures ({_some(clip.numbers)}), and their numbers do not tell which picture is "
+            "which frame: give all of them, named by the numbers of their frames."
         )
     raise InputError(_mismatch(clip, frames, boxes_on, where, folder))
 
@@ -222,6 +245,17 @@ def match_open_count(
         f"{problem}, which does not tell which picture is which frame: give all pictures, numbered "
         "as the frames, or the number of frames (seqLength in seqinfo.ini)."
     )
+
+
+def _offsets_of_part(numbers: Sequence[int], frames: Sequence[int]) -> list[int]:
+    """As ``_offsets``, for frames of a part and the pictures of the whole video, from 0 or 1.
+
+    Pictures from 1 are those of a video that counts from 1, or the first one is missing.
+    """
+    first, last = numbers[0], numbers[-1]
+    if first not in (0, 1) or last - first + 1 != len(numbers):
+        return []
+    return [o for o in range(first + 1) if first <= frames[0] + o and frames[-1] + o <= last]
 
 
 def _offsets(numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int]) -> list[int]:
