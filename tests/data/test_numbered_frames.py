@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boxmask_vid.data.datasets.frame_matching import match_frames
 from boxmask_vid.data.datasets.numbered_frames import (
     HIDDEN_FILES,
     clip_starts,
     list_pictures,
-    match_frames,
     natural_order,
     one_clip,
     split_clips,

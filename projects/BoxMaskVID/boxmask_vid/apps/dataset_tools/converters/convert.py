@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ....data.datasets.numbered_frames import SWAPPED_SIDES
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
@@ -257,11 +258,7 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
             name = frames.files[position] if frames.files else frames.video_file
             remedy = "give the images that were annotated"
             if tuple(size) == tuple(expected)[::-1]:
-                remedy = (
-                    "the sides are swapped, so the boxes are on pixels as stored, before the "
-                    "rotation that the camera recorded (EXIF): rotate the pixels and remove the "
-                    "EXIF orientation, or draw the boxes on the upright image"
-                )
+                remedy = SWAPPED_SIDES
             raise InputError(
                 f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {expected[0]} x "
                 f"{expected[1]}: {remedy}."

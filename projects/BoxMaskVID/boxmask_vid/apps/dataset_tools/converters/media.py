@@ -14,13 +14,12 @@ from typing import Any
 import cv2
 from PIL import Image
 
+from ....data.datasets.frame_matching import match_frames, match_open_count
 from ....data.datasets.numbered_frames import (
     IMAGE_SUFFIXES,
     Clip,
     is_hidden,
     list_pictures,
-    match_frames,
-    match_open_count,
     one_clip,
     split_clips,
 )
