@@ -67,48 +67,51 @@ def match_frames(
 
 
 def match_open_count(
-    clip: Clip, boxes_on: Collection[int], *, where: str, may_be_places: bool = False
+    clip: Clip, boxes_on: Collection[int], *, first: int, by_place: bool, where: str
 ) -> dict[int, int]:
     """Find the picture of each frame of an annotation that does not tell how many frames there are.
 
-    Its frames count from 0, as in lists that call the first one 1 and the picture's number that of
-    the frame. Pictures that count from 0 or 1 without gaps are all frames. Numbers of others are
-    those of the list, or places if only that fits all pictures.
+    A list has the numbers of pictures, or the places of pictures without gaps: which one is taken
+    only if the other does not fit, or if the kind of the list decides.
 
     Args:
         clip: pictures.
-        boxes_on: numbers of frames with boxes, the first frame is 0.
+        boxes_on: frames with boxes, the first frame is 0.
+        first: number of the first frame in the list.
+        by_place: whether the list has places, as CVAT writes them.
         where: annotation, for messages.
-        may_be_places: whether numbers may be places where the numbers of pictures fit as well.
 
     Returns:
-        position in ``clip.files`` for each number of a frame that has a picture.
+        position in ``clip.files`` for each frame that has a picture.
 
     Raises:
         InputError: if they cannot be matched one to one.
     """
-    numbers, folder = clip.numbers, PurePosixPath(clip.files[0]).parent
-    length, last = len(clip.files), max(boxes_on, default=0)
+    length, wanted = len(clip.files), set(boxes_on)
+    numbers = clip.numbers or ()
+    has_gaps = not numbers or numbers[-1] - numbers[0] + 1 != length
     places = {place: place for place in range(length)}
-    if numbers is None:
-        problem = "no numbers in their names"
-    else:
-        has_gaps = numbers[-1] - numbers[0] + 1 != length
-        if not has_gaps and numbers[0] in (0, 1) and last < length:
+    by_number = {number - first: place for place, number in enumerate(numbers)}
+    from_zero = {number: place for place, number in enumerate(numbers)}
+    is_complete = not has_gaps and (numbers[0] in (0, 1) or max(wanted, default=0) + 1 == length)
+    place_fits = is_complete and places.keys() >= wanted
+    number_fits = bool(numbers) and by_number.keys() >= wanted
+    if by_place:
+        if place_fits and (numbers[0] in (0, 1) or not number_fits):
             return places
-        by_number = {number - 1: place for place, number in enumerate(numbers)}
-        number_fits = numbers[0] > 0 and by_number.keys() >= set(boxes_on)
-        place_fits = not has_gaps and last + 1 == length
-        if number_fits and not (may_be_places and (has_gaps or last < length)):
+        if number_fits and not has_gaps and not place_fits:
             return by_number
-        if place_fits and not number_fits:
-            return places
-        problem = f"the numbers {_some(numbers)}"
-    frames = _some(sorted(frame + 1 for frame in boxes_on))
+    elif number_fits and (numbers[0] > 0 or from_zero == by_number or wanted - from_zero.keys()):
+        return by_number
+    elif not number_fits and place_fits:
+        return places
+    frames = _some(sorted(frame + first for frame in boxes_on))
+    shown = f"the numbers {_some(numbers)}" if numbers else "no numbers"
     raise InputError(
-        f"{where} has boxes on frames {frames}, and the {length} pictures in {folder} have "
-        f"{problem}, which does not tell which picture is which frame: give all pictures, numbered "
-        "as the frames, or the number of frames (seqLength in seqinfo.ini)."
+        f"{where} has boxes on frames {frames}, the {length} pictures in "
+        f"{PurePosixPath(clip.files[0]).parent} have {shown} in their names, which does not tell "
+        "which picture is which frame: give all pictures, numbered as the frames, or the number "
+        "of frames (seqLength in seqinfo.ini)."
     )
 
 

@@ -188,10 +188,10 @@ def _add(
         # a picture without boxes may be missing
         found = (frames.position(frame) for frame in video.labelled_frames)
         positions, others = {place for place in found if place is not None}, NOT_ANNOTATED
-    elif video.labelled_frames is not None and unlabelled == "reference":
-        positions = {
-            _position(frames, frame, video) for frame in sorted(video.labelled_frames, key=str)
-        }
+    elif video.labelled_frames is not None:
+        positions = _labelled_positions(frames, video)
+        if unlabelled == "empty":
+            positions = None
     left_out: Counter[str] = Counter()
     boxes: dict[int, list[LabelledBox]] = defaultdict(list)
     for box in video.boxes:
@@ -223,6 +223,19 @@ def _add(
             assert box.category is not None
             builder.add_box(image_id, box.category, (x, y, w, h), track=box.track, **of_box)
     return +left_out
+
+
+def _labelled_positions(frames: Frames, video: VideoLabels) -> set[int]:
+    """Positions of the frames that have label files."""
+    files: dict[int, int | str] = {}
+    for frame in sorted(video.labelled_frames or (), key=str):
+        other = files.setdefault(_position(frames, frame, video), frame)
+        if other != frame:
+            raise InputError(
+                f"{video.where} has annotations of one frame twice, as {other} and as {frame}: "
+                "keep the right ones."
+            )
+    return set(files)
 
 
 def _without_doubles(boxes: Sequence[LabelledBox], left_out: Counter[str]) -> list[LabelledBox]:

@@ -15,6 +15,8 @@ from typing import TypeVar
 from ....errors import InputError
 
 XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,80}encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+# encodings that have all characters of those that files declare instead
+LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
 Number = TypeVar("Number", int, float)
 
 
@@ -41,10 +43,10 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class OpenCount:
-    """Frames count from 0 to a last one that the annotations do not tell."""
+    """Numbers of frames in a list that does not tell how many frames there are."""
 
-    # whether numbers may be places in the sorted folder rather than numbers in the names of images
-    may_be_places: bool = False
+    first: int  # number of the first frame in the list; that of boxes is 0
+    by_place: bool  # whether the list has places in the sorted folder, as CVAT writes them
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def parse_xml(path: Path, remedy: str) -> ElementTree.Element:
     elif content.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
     try:
-        return ElementTree.fromstring(content.decode(encoding))
+        return ElementTree.fromstring(content.decode(LARGER.get(encoding, encoding)))
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not in the encoding {encoding} that its first line declares or leaves out "

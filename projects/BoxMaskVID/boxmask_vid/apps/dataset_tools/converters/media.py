@@ -113,8 +113,9 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_open_count(
             clip,
             {box.frame for box in video.boxes if isinstance(box.frame, int)},
+            first=video.open_count.first,
+            by_place=video.open_count.by_place,
             where=video.where,
-            may_be_places=video.open_count.may_be_places,
         )
     return _frames(root, files, places=places, left_out=left_out)
 

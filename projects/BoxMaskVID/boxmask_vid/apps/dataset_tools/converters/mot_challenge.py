@@ -117,7 +117,7 @@ def _sequence(
     name = folder.resolve().name if below == "." else below
     numbers = [row.frame - first_frame for row in rows]
     frames = info.frames(numbers, gt)
-    count = OpenCount(may_be_places=labels is not None) if frames is None else None
+    count = OpenCount(first_frame, labels is not None) if frames is None else None
     return VideoLabels(
         *(name, str(gt), boxes),
         folders=(images,),

@@ -100,12 +100,9 @@ def _refuse_predictions(rows: Sequence[YoloRow]) -> None:
         last = number(row.fields[6], float, row.where, "the last column")
         if last > 1 + ROUNDING:
             raise _prediction(row, "last two columns are a confidence and a track")
-    if seventh and all("." not in row.fields[6] for row in seventh):
-        raise InputError(
-            f"{seventh[0].where} has seven columns, which can be a triangle, or a box with a "
-            "confidence and a track: write coordinates of triangles with decimals, or leave the "
-            "first five columns and the track."
-        )
+    for column in (5, 6):  # coordinates of a triangle have decimals, a track has none
+        if seventh and all("." not in row.fields[column] for row in seventh):
+            raise _prediction(seventh[0], "last two columns are a confidence and a track")
 
 
 def _prediction(row: YoloRow, reason: str) -> InputError:
