@@ -166,11 +166,7 @@ class VIDDatasetMapper(DatasetMapper):
             ) from error
         except utils.SizeMismatchError as error:
             is_swapped = image.shape[:2] == (sample["width"], sample["height"])
-            remedy = (
-                SWAPPED_SIDES
-                if is_swapped
-                else "replace the file, or correct it in the annotations"
-            )
+            remedy = SWAPPED_SIDES if is_swapped else "replace it, or correct its entry"
             raise InputError(
                 f"Image {file_name}{where} is {image.shape[1]} x {image.shape[0]} pixels, the "
                 f"annotations say {sample['width']} x {sample['height']}: {remedy}."
