@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boxmask_vid.data.datasets.frame_matching import match_frames
 from boxmask_vid.data.datasets.numbered_frames import (
     HIDDEN_FILES,
     clip_starts,
     list_pictures,
-    match_frames,
     natural_order,
     one_clip,
     split_clips,
@@ -51,6 +51,7 @@ def test_pictures_of_frames_without_boxes_may_be_missing(numbers):
 def test_a_part_of_a_video_with_all_its_pictures():
     frames = range(10, 16)
     assert matched(range(18), frames, more_pictures=True) == {f: f for f in frames}
+    assert matched(range(1, 18), range(6), more_pictures=True) == {f: f for f in range(6)}
     frames = range(0, 18, 5)
     assert matched(range(18), frames, more_pictures=True) == {f: f for f in frames}
 
@@ -61,10 +62,10 @@ def test_a_part_of_a_video_with_all_its_pictures():
         (range(12), range(6), None, False, r"6 frames .*12 pictures .*000006.png.* too many"),
         (range(7), range(6), None, False, r"with 000006.png too many"),
         ((0, 1, 2, 4, 5), range(6), None, False, r"without a picture of frame 3, which has boxes"),
-        (range(1, 6), range(6), [1, 2, 3, 4], False, r"do not tell which are missing"),
+        (range(1, 6), range(6), [1, 2, 3, 4], False, r"do not tell which picture is which"),
         (range(4), range(0, 20, 5), None, False, r"without a picture of frame 5, 10, 15"),
         (range(6), range(10, 16), None, False, r"without a picture of frame 10"),
-        (range(1, 19), range(10, 16), None, True, r"too many"),
+        (range(1, 19), range(10, 16), None, True, r"do not tell which picture is which frame"),
         ((*range(3), *range(4, 18)), range(10, 16), None, True, r"too many"),
         (range(12), range(10, 16), None, True, r"without a picture of frame 12, 13, ..., 15"),
         ((0, 1, 2, 3, 4, 9), range(6), [0], False, r"numbers are not those of the frames"),
@@ -123,6 +124,14 @@ def test_where_clips_start_in_a_list_of_frames():
 def test_a_picture_that_is_no_frame_is_named():
     with pytest.raises(InputError, match=r"clips, such as f_0.png and cover.jpg: give each"):
         one_clip(["v/cover.jpg", "v/f_0.png", "v/f_1.png"], "v")
+
+
+@pytest.mark.parametrize("other", ["v/f_8.jpg", "v/f_008.png", "v/f_00.png"])
+def test_a_picture_that_is_called_otherwise_is_named(other):
+    names = [f"v/f_{index}.png" for index in range(9, 12)]
+    with pytest.raises(InputError, match=rf"has {other[2:]} among pictures that are called like f"):
+        one_clip([*names, other], "v")
+    assert one_clip([*names, "v/f_100.PNG"], "v").numbers == (9, 10, 11, 100)
 
 
 def write(folder, *names):

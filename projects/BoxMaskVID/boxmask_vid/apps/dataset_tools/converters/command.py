@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ....errors import InputError
+from .archives import is_archive
 from .convert import FORMATS, UNLABELLED, convert_to_coco_vid
 
 
@@ -13,13 +14,17 @@ def argument_parser() -> argparse.ArgumentParser:
     """Options of ``datasets/convert_to_coco_vid.py``."""
     parser = argparse.ArgumentParser()
     add = parser.add_argument
-    add("source", type=Path, help="annotations: a folder or a file")
+    add("source", type=Path, help="annotations: a folder, a file, or a zip of them")
     add("--from", dest="format", choices=list(FORMATS), required=True)
     add("--output", type=Path, required=True, help="JSON to write")
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument("--images", type=Path, help="folder of image folders (default: source)")
     frames.add_argument("--videos", type=Path, help="folder of video files, read in place")
-    add("--extract", type=Path, help="write the frames of --videos as JPEG below this folder")
+    add(
+        "--extract",
+        type=Path,
+        help="write the frames of --videos as JPEG, or what a zip has, below this folder",
+    )
     add(
         "--first-frame",
         type=int,
@@ -50,8 +55,10 @@ def run(args: argparse.Namespace) -> None:
         FileNotFoundError: if there are no annotations or no frames.
         InputError: if they are invalid, or do not belong to each other.
     """
-    if args.extract and not args.videos:
-        raise InputError(f"--extract {args.extract} has no video files to read: add --videos.")
+    if args.extract and not args.videos and not is_archive(args.source):
+        raise InputError(
+            f"--extract {args.extract} has no video files and no zip to read: add --videos."
+        )
     convert_to_coco_vid(
         args.source,
         args.output,

@@ -8,15 +8,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ....data.datasets.numbered_frames import SWAPPED_SIDES
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
+from .archives import is_archive, unpack
 from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
 from .labels import LabelledBox, Labels, VideoLabels
-from .media import OTHER_RATE, Frames, find_images, find_video_file, unused_media
+from .media import OTHER_NUMBERS, OTHER_RATE, Frames, find_images, find_video_file, unused_media
 from .mot_challenge import read_mot_challenge
 from .voc import read_voc
 from .yolo import read_yolo
@@ -41,9 +43,9 @@ REFERENCES = (
 )
 NOT_ANNOTATED = "frames outside the annotated part serve as reference frames only"
 BEYOND = "boxes end beyond their image and are kept"
-REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE)  # nothing is left out
+REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE, OTHER_NUMBERS)  # nothing is left out
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
-OVER_THE_EDGE = 1  # pixel; a box that ends farther beyond its image is a remark
+OVER_THE_EDGE = 0.05  # pixels; a box that ends farther beyond its image is a remark
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -63,13 +65,13 @@ def convert_to_coco_vid(
     """Write a COCO-VID JSON.
 
     Args:
-        source: the annotations, a folder or a file.
+        source: the annotations, a folder, a file, or a zip file of them with their images.
         output: JSON to write.
         format: one of :data:`FORMATS`.
         root: folder that has image folders or video files; None for that of the annotations.
         video_files: whether the root has video files.
         extract: folder to write the frames of video files to, as JPEG; it then is the root. None
-            to read them in place.
+            to read them in place. A zip file is unpacked there.
         first_number: number of a video file's first frame in the names of label files; None for
             that of the format, or for 0 if a label file has it.
         corners_from: number of the first pixel in annotations, 0 or 1, where the format leaves that
@@ -81,6 +83,8 @@ def convert_to_coco_vid(
     Returns:
         the root that belongs to the JSON.
     """
+    if is_archive(source):
+        source, extract = unpack(source, extract), None if not video_files else extract
     labels, notes = _read(source, format, classes, corners_from)
     root = root or labels.root or (source if source.is_dir() else source.parent)
     videos = labels.videos
@@ -267,11 +271,7 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
             name = frames.files[position] if frames.files else frames.video_file
             remedy = "give the images that were annotated"
             if tuple(size) == tuple(expected)[::-1]:
-                remedy = (
-                    "the sides are swapped, so the boxes are on pixels as stored, before the "
-                    "rotation that the camera recorded (EXIF): rotate the pixels and remove the "
-                    "EXIF orientation, or draw the boxes on the upright image"
-                )
+                remedy = SWAPPED_SIDES
             raise InputError(
                 f"{name} is {size[0]} x {size[1]} pixels, {video.where} says {expected[0]} x "
                 f"{expected[1]}: {remedy}."

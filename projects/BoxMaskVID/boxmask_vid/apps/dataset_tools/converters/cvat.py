@@ -90,8 +90,8 @@ def _track(
     node: ElementTree.Element, task: Task, where: str, left_out: Counter[str]
 ) -> Iterator[LabelledBox]:
     """Boxes of a track, interpolated."""
-    label, track = node.get("label"), node.get("id")
-    if label is None:
+    label, track = (node.get("label") or "").strip(), node.get("id")
+    if not label:
         raise InputError(f"{where} has no label: correct it.")
     keys: dict[int, tuple[Shape, bool, bool]] = {}  # shape, outside, occluded
     for child in shapes_of(node, left_out):

@@ -45,8 +45,12 @@ def read_images(
         if task.is_video and all(FRAME.fullmatch(PurePosixPath(name).name) for name in images):
             yield _frames_of_video(task, images, path, left_out)
         else:
-            for clip in split_clips(list(images)):
-                yield _clip(task, {name: images[name] for name in clip.files}, path, left_out)
+            clips = split_clips(list(images))
+            for clip in clips:
+                of_clip = {name: images[name] for name in clip.files}
+                is_named = len(clips) > 1 or "/" in clip.files[0]
+                name = clip.name if is_named else task.name
+                yield _clip(name, task, of_clip, path, left_out)
 
 
 def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[str]) -> VideoLabels:
@@ -73,16 +77,17 @@ def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[s
     )
 
 
-def _clip(task: Task, images: Images, path: Path, left_out: Counter[str]) -> VideoLabels:
+def _clip(
+    video: str, task: Task, images: Images, path: Path, left_out: Counter[str]
+) -> VideoLabels:
     """Images of a clip, in whatever folder has them."""
     called: dict[str, int | str] = {name: _stem(name) for name in images}
     folder = PurePosixPath(next(iter(images))).parent.as_posix()
     folders: Sequence[str] = (*task.folders, *task.shared_folders, ".")
     if folder != ".":
         folders = [folder, *(f"{base}/{folder}" for base in folders)]
-    name = folder if folder != "." else task.name
     return VideoLabels(
-        *(name, str(path), list(_boxes(images, called, path, left_out))),
+        *(video, str(path), list(_boxes(images, called, path, left_out))),
         folders=tuple(folders),
         shares_folders=True,
         sizes=_sizes(images, called, path),
@@ -116,7 +121,7 @@ def _boxes(
     for name, image in images.items():
         for index, node in enumerate(shapes_of(image, left_out), start=1):
             where = f"{path}, image {name}, {node.tag} {index}"
-            label = node.get("label")
+            label = (node.get("label") or "").strip()
             if not label:
                 raise InputError(f"{where} has no label: correct it.")
             shape = read_shape(node, where)

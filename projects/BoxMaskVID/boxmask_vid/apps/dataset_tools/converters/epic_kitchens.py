@@ -11,6 +11,7 @@ from pathlib import Path
 from ....errors import InputError
 from .labels import LabelledBox, Labels, VideoLabels, number, read_text
 
+PLACES = ("{0}/{1}", "{0}/rgb_frames/{1}", "{0}/videos/{1}", "{1}")  # of a participant's video
 RATE = 60.0  # frames a second of the JPEGs whose numbers the annotations have
 DRAWN_ON = (1920, 1080)  # the boxes are in pixels of the original videos
 BOX = re.compile(r"\(\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*\)")
@@ -55,7 +56,8 @@ def read_epic_kitchens(source: Path) -> Labels:
             boxes[video].append(LabelledBox(frame, classes[noun], bbox, where))
     videos = [
         VideoLabels(
-            *(name, str(source), boxes[participant, name], (f"{participant}/{name}", name)),
+            *(name, str(source), boxes[participant, name]),
+            folders=tuple(place.format(participant, name) for place in PLACES),
             drawn_on=DRAWN_ON,
             labelled_frames=frozenset(frames),
             first_number=1,

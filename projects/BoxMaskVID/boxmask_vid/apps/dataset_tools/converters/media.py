@@ -14,13 +14,12 @@ from typing import Any
 import cv2
 from PIL import Image
 
+from ....data.datasets.frame_matching import match_frames, match_open_count
 from ....data.datasets.numbered_frames import (
     IMAGE_SUFFIXES,
     Clip,
     is_hidden,
     list_pictures,
-    match_frames,
-    match_open_count,
     one_clip,
     split_clips,
 )
@@ -32,6 +31,7 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpe
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
 OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
+OTHER_NUMBERS = "videos whose complete images do not count from the number of the first frame"
 EXIF_ORIENTATION = 0x0112
 
 
@@ -104,6 +104,9 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_frames(
             clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
         )
+        frame, place = next(iter(places.items()))
+        if clip.numbers is not None and clip.numbers[place] != frame:
+            left_out[OTHER_NUMBERS] += 1
     elif video.open_count is not None:
         clip = one_clip(files, str(folder))
         files = list(clip.files)
