@@ -102,10 +102,15 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         drawn = {box.frame for box in video.boxes if not box.interpolated}
         numbers = {frame for frame in drawn if isinstance(frame, int)}
         places = match_frames(
-            clip, video.frames, numbers, where=video.where, more_pictures=video.is_part
+            clip,
+            video.frames,
+            numbers,
+            where=video.where,
+            more_pictures=video.is_part,
+            counts_from=video.counts_from,
         )
         frame, place = next(iter(places.items()))
-        if clip.numbers is not None and clip.numbers[place] != frame:
+        if clip.numbers is not None and clip.numbers[place] != frame + video.counts_from:
             left_out[OTHER_NUMBERS] += 1
     elif video.open_count is not None:
         clip = one_clip(files, str(folder))
@@ -113,7 +118,7 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_open_count(
             clip,
             {box.frame for box in video.boxes if isinstance(box.frame, int)},
-            first=video.open_count.first,
+            counts_from=video.counts_from,
             by_place=video.open_count.by_place,
             where=video.where,
         )
