@@ -53,7 +53,9 @@ def read_rows(path: Path, labels: Sequence[str] | None) -> list[MotRow]:
     for where, fields in rows:
         if not FEWEST <= len(fields) <= MOST:
             shown = ",".join(fields)[:60]
-            raise InputError(f"{where}: '{shown}' has {len(fields)} columns, not {COLUMNS}.")
+            raise InputError(
+                f"{where}: '{shown}' has {len(fields)} columns, not {COLUMNS}, separated by commas."
+            )
         if len(fields) != len(rows[0][1]):
             raise InputError(
                 f"{where} has {len(fields)} columns, the first row has {len(rows[0][1])}: correct "
