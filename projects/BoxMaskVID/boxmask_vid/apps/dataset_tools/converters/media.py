@@ -117,6 +117,8 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
             by_place=video.open_count.by_place,
             where=video.where,
         )
+    elif video.rate is not None:  # numbers of images that are found one by one
+        files = list(one_clip(files, str(folder)).files)
     return _frames(root, files, places=places, left_out=left_out)
 
 
