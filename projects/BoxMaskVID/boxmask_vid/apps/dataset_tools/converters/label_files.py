@@ -67,6 +67,8 @@ def label_folders(
         FileNotFoundError: if there is no such folder.
         InputError: if it has no label files.
     """
+    if source.is_file():
+        raise InputError(f"{source} is a file: give the folder of the label files.")
     if not source.is_dir():
         raise FileNotFoundError(
             f"Folder {source} not found: give the folder with the label files (an archive must be "
@@ -122,6 +124,7 @@ def _image_folders(place: PurePosixPath) -> tuple[str, ...]:
     parts = place.parts
     without = [part for part in parts if part not in IMAGE_FOLDERS]
     options = [*_swapped(parts), parts, tuple(without)]
+    options += [(images, *without) for images in dict.fromkeys(IMAGE_FOLDERS.values())]
     return tuple(dict.fromkeys(PurePosixPath(*option).as_posix() for option in options))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....data.datasets.numbered_frames import is_hidden, list_pictures
@@ -41,6 +41,8 @@ def read_mot_challenge(source: Path, *, corners_from: int | None = None) -> Labe
         corners_from: number of the first pixel, 0 or 1; None for 0 where there is a
             ``gt/labels.txt`` and 1 elsewhere.
     """
+    if source.is_file():
+        raise InputError(f"{source} is a file: give the folder of its sequence, or of several.")
     if not source.is_dir():
         raise FileNotFoundError(
             f"Folder {source} not found: give the folder of the sequences (an archive must be "
@@ -92,6 +94,13 @@ def _sequence(
     if path.is_file():
         labels = [name.strip() for name in read_text(path).splitlines() if name.strip()]
     rows = read_rows(gt, labels)
+    if labels and any(row.category is None for row in rows):
+        if len(labels) > 1:
+            raise InputError(
+                f"{gt} has no classes, and {path} names {len(labels)}: write the number of its "
+                "class, from 1, into the eighth column of each row."
+            )
+        rows = [replace(row, category=labels[0]) for row in rows]
     if corners_from is None:
         corners_from = 1 if labels is None else 0
         notes.append(CORNERS_NOTES[corners_from])
@@ -99,7 +108,6 @@ def _sequence(
         notes.append("classes are numbered as in MOT16 (gt/labels.txt names others, one a line)")
     info = _Info.read(folder)
     below = folder.relative_to(source).as_posix()
-    images = f"{below}/{info.images}"
     first_frame = _first_frame(rows, labels, folder / info.images)
     wanted = {row.category for row in rows if row.is_object}
     boxes = []
@@ -120,7 +128,7 @@ def _sequence(
     count = OpenCount(first_frame, labels is not None) if frames is None else None
     return VideoLabels(
         *(name, str(gt), boxes),
-        folders=(images,),
+        folders=(f"{below}/{info.images}", below),
         frames=frames,
         open_count=count,
         size=info.size,
@@ -143,11 +151,14 @@ class _Info:
         info = configparser.ConfigParser(interpolation=None)
         try:
             info.read_string(read_text(path))
-            sequence = dict(info["Sequence"])
-        except (configparser.Error, KeyError) as error:
+        except configparser.Error as error:
             raise InputError(
                 f"{path} is not a seqinfo.ini ({error}): download it again."
             ) from error
+        section = next((name for name in info.sections() if name.lower() == "sequence"), None)
+        if section is None:
+            raise InputError(f"{path} is not a seqinfo.ini (no [Sequence]): download it again.")
+        sequence = dict(info[section])
         sides = [
             whole_number(sequence[key.lower()], str(path), key) if key.lower() in sequence else None
             for key in ("imWidth", "imHeight", "seqLength")
@@ -156,7 +167,7 @@ class _Info:
         if length is not None and not 0 < length <= LONGEST_VIDEO:
             raise InputError(f"{path}: seqLength is {length}: correct it.")
         size = None if width is None or height is None else (width, height)
-        return cls(sequence.get("imdir", IMAGES), size, length)
+        return cls(sequence.get("imdir", IMAGES).replace("\\", "/"), size, length)
 
     def frames(self, numbers: list[int], gt: Path) -> range | None:
         """Numbers of all frames, from 0; None if they are not known."""

@@ -160,7 +160,8 @@ def _first_pixel(source: Path, objects: Sequence[_Object]) -> tuple[int, str]:
             f"corners count from 0, as {zero.where} shows, so a box is xmax - xmin wide "
             "(--corners-from 1 if they do not)"
         )
-    if next(source.rglob(CVAT_FILE), None) is not None:
+    above = source.resolve().parent / CVAT_FILE  # where the source is its folder Annotations
+    if above.is_file() or next(source.rglob(CVAT_FILE), None) is not None:
         return (
             0,
             f"corners count from 0, as CVAT writes them ({CVAT_FILE}; --corners-from 1 if not)",

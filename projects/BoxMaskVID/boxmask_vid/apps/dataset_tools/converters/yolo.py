@@ -27,9 +27,12 @@ def read_yolo(source: Path) -> Labels:
     Of polygons and turned boxes, which have more columns, the box around them is read.
 
     Args:
-        source: folder with ``<image>.txt`` at any depth, and the names of the classes:
-            ``classes.txt`` or ``obj.names``, one per line, or ``data.yaml`` with ``names``.
+        source: ``data.yaml``, or a folder with ``<image>.txt`` at any depth, and the names of the
+            classes: ``classes.txt`` or ``obj.names``, one per line, or ``data.yaml`` with
+            ``names``.
     """
+    if source.name in YAML:
+        source = source.parent
     folders = label_folders(source, ".txt", _is_label)
     rows = {file: read_rows(file) for folder in folders for file in folder.files}
     found = {folder: _ClassList.find(folder.path, source) for folder in folders}
@@ -100,7 +103,10 @@ class _ClassList:
     @classmethod
     def _read(cls, path: Path) -> _ClassList:
         if path.name in LISTS:
-            return cls(path, tuple(line.strip() for _, line in read_lines(path)))
+            names = tuple(line.strip() for line in read_text(path).strip().splitlines())
+            if "" in names:
+                raise InputError(f"{path} has an empty line {names.index('') + 1}: remove it.")
+            return cls(path, names)
         try:
             content = yaml.safe_load(read_text(path))
             names = content["names"]
