@@ -74,6 +74,7 @@ def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[s
         size=task.size,
         sizes=_sizes(images, called, path),
         labelled_frames=frozenset(called.values()),
+        lists_frames=True,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from ....errors import InputError
 from .labels import whole_number
+from .media import VIDEO_SUFFIXES
 
 PICTURES = "images"  # folder in CVAT's archives
 DEFAULT_SUBSET = "default"
@@ -117,7 +118,7 @@ def _task(
         shared_folders=(),
         frames=frames,
         is_part=node.tag == "job" or frames[0] > 0 or frames.step > 1,
-        is_video=source is not None or size is not None,
+        is_video=size is not None or PureWindowsPath(source or "").suffix.lower() in VIDEO_SUFFIXES,
         first=first,
         size=size,
     )
