@@ -13,7 +13,7 @@ NAME = "frame_{:010d}.png"
 
 
 def write_labels(root: Path, rows: dict[int, list[int]], video: str = "P01_01") -> Path:
-    """Boxes of pictures by the numbers of JPEGs; the pictures are as large as EPIC's boxes think."""
+    """Boxes by the numbers of JPEGs, in pixels of pictures of 320 x 240."""
     lines = ["noun_class,noun,participant_id,video_id,frame,bounding_boxes"]
     for number, (x, y, w, h) in rows.items():
         # (top, left, height, width) of 1920 x 1080

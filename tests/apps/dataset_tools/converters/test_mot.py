@@ -1,11 +1,19 @@
 """MOTChallenge lists: what columns and numbers of frames mean."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from boxmask_vid.errors import InputError
-from support.red_boxes import box, boxes_of_pictures, convert, misfits, write_pictures
+from support.red_boxes import (
+    box,
+    boxes_of_pictures,
+    convert,
+    misfits,
+    write_pictures,
+    write_video,
+)
 
 
 def write(
@@ -239,3 +247,32 @@ def test_corners_can_be_told(tmp_path, capsys):
     assert "count from" not in capsys.readouterr().out
     with pytest.raises(InputError, match="--corners-from 0 is for mot and voc"):
         convert(root, root / "x.json", format="yolo", corners_from=0)
+
+
+def test_sentences_have_the_numbers_of_the_list(tmp_path):
+    root = write(tmp_path, ROW.format(1), info="seqLength=6")
+    (root / "street/img1/000003.png").unlink()
+    with pytest.raises(InputError, match=r"6 frames \(1, 2, ..., 6\).* picture of frame 3, which"):
+        mot(root)
+    root = write(tmp_path / "video", ROW.format(1))
+    write_video(root / "street.mp4", frames=4)
+    with pytest.raises(InputError, match=r"line 5 annotates frame 5, which street.mp4 with its 4"):
+        mot(root, video_files=True)
+
+
+def test_the_output_is_never_the_input(tmp_path):
+    root = write(tmp_path, ROW.format(1))
+    gt = root / "street/gt/gt.txt"
+    with pytest.raises(InputError, match="is the annotation file itself: write another file"):
+        convert(gt, gt, format="mot")
+    assert gt.read_text()
+
+
+def test_an_archive_of_cvat(tmp_path):
+    rows = CVAT_ROW.format(1)
+    root = write(tmp_path / "clip_a", rows, labels="fish\n", pictures=CVAT, folder=".")
+    shutil.make_archive(str(tmp_path / "task"), "zip", root)
+    kwargs = {"format": "mot", "extract": tmp_path / "unpacked"}
+    content = convert(tmp_path / "task.zip", tmp_path / "x.json", **kwargs)
+    assert [video["name"] for video in content["videos"]] == ["task"]
+    assert misfits(content, tmp_path / "unpacked/task") == []

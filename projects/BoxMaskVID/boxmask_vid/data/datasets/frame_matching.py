@@ -22,6 +22,7 @@ def match_frames(
     where: str,
     more_pictures: bool = False,
     are_listed: bool = False,
+    counts_from: int = 0,
 ) -> dict[int, int]:
     """Find the picture of each frame of an annotation.
 
@@ -38,6 +39,7 @@ def match_frames(
         more_pictures: the annotation may be of a part of the video: all its pictures, numbered
             from 0, are there.
         are_listed: ``boxes_on`` are all frames that the annotation knows, with boxes or without.
+        counts_from: what the annotation calls frame 0, for messages.
 
     Returns:
         position in ``clip.files`` for each number of a frame that has a picture.
@@ -60,17 +62,18 @@ def match_frames(
     if len(offsets) == 1:
         places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
         return {frame: places[frame] for frame in frames if frame in places}
+    called = [frame + counts_from for frame in frames]
     if offsets:
         raise InputError(
-            f"{where} has {len(frames)} frames ({_some(frames)}), {folder} has {len(files)} "
+            f"{where} has {len(frames)} frames ({_some(called)}), {folder} has {len(files)} "
             f"pictures ({_some(clip.numbers)}), and their numbers do not tell which picture is "
             "which frame: give all of them, named by the numbers of their frames."
         )
-    raise InputError(_mismatch(clip, frames, boxes_on, where, folder))
+    raise InputError(_mismatch(clip, called, {n + counts_from for n in boxes_on}, where, folder))
 
 
 def match_open_count(
-    clip: Clip, boxes_on: Collection[int], *, first: int, by_place: bool, where: str
+    clip: Clip, boxes_on: Collection[int], *, counts_from: int, by_place: bool, where: str
 ) -> dict[int, int]:
     """Find the picture of each frame of an annotation that does not tell how many frames there are.
 
@@ -80,7 +83,7 @@ def match_open_count(
     Args:
         clip: pictures.
         boxes_on: frames with boxes, the first frame is 0.
-        first: number of the first frame in the list.
+        counts_from: what the list calls frame 0.
         by_place: whether the list has places, as CVAT writes them.
         where: annotation, for messages.
 
@@ -94,7 +97,7 @@ def match_open_count(
     numbers = clip.numbers or ()
     has_gaps = not numbers or numbers[-1] - numbers[0] + 1 != length
     places = {place: place for place in range(length)}
-    by_number = {number - first: place for place, number in enumerate(numbers)}
+    by_number = {number - counts_from: place for place, number in enumerate(numbers)}
     from_zero = {number: place for place, number in enumerate(numbers)}
     is_complete = not has_gaps and (numbers[0] in (0, 1) or max(wanted, default=0) + 1 == length)
     place_fits = is_complete and places.keys() >= wanted
@@ -108,7 +111,7 @@ def match_open_count(
         return by_number
     elif not number_fits and place_fits:
         return places
-    frames = _some(sorted(frame + first for frame in boxes_on))
+    frames = _some(sorted(frame + counts_from for frame in boxes_on))
     shown = f"the numbers {_some(numbers)}" if numbers else "no numbers"
     raise InputError(
         f"{where} has boxes on frames {frames}, the {length} pictures in "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
 from .archives import is_archive, unpack
+from .class_names import class_names, name_others
 from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
@@ -83,6 +83,8 @@ def convert_to_coco_vid(
     Returns:
         the root that belongs to the JSON.
     """
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"--output {output} is the annotation file itself: write another file.")
     if is_archive(source):
         source, extract = unpack(source, extract), None if not video_files else extract
     labels, notes = _read(source, format, classes, corners_from)
@@ -92,7 +94,7 @@ def convert_to_coco_vid(
         videos = [part for video in videos for part in split_label_files(root, video)]
         if format in LABEL_FILES:
             first_number = first_number_of(videos, first_number)
-    names = enumerate(_class_names(labels, classes), start=1)
+    names = enumerate(class_names(labels, classes), start=1)
     info = {"description": f"from {source.name}", "format": format}
     builder = CocoVidBuilder(info, [{"id": index, "name": name} for index, name in names])
     left_out = Counter(labels.left_out)
@@ -133,49 +135,8 @@ def _read(
         )
     else:
         labels = FORMATS[format](source)
-    nameless = [box for video in labels.videos for box in video.boxes if box.category is None]
-    if not nameless:
-        return labels, list(labels.notes)
-    if classes and len(classes) > 1:
-        raise InputError(
-            f"{nameless[0].where}: the box has no class, and --classes names {len(classes)}: give "
-            f"the one that all {len(nameless)} such boxes have, or {labels.class_remedy}."
-        )
-    name = classes[0] if classes else labels.class_of_others
-    note = (
-        f"{len(nameless)} boxes have no class in {source.name} and are called {name} (--classes "
-        "NAME calls them something else)"
-    )
-    videos = [
-        replace(
-            video,
-            boxes=[
-                replace(box, category=name) if box.category is None else box for box in video.boxes
-            ],
-        )
-        for video in labels.videos
-    ]
-    return replace(labels, videos=videos), [*labels.notes, note]
-
-
-def _class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
-    boxes = [box for video in labels.videos for box in video.boxes]
-    found = {box.category for box in boxes if box.category is not None}
-    names = list(classes or labels.classes or sorted(found))
-    if not names:
-        raise InputError(
-            f"{labels.videos[0].where} has no boxes and no class names: add --classes."
-        )
-    if len(set(names)) < len(names):
-        raise InputError(f"A class is named twice in {', '.join(names)}: name every class once.")
-    known = set(names)
-    for box in boxes:
-        if box.category not in known:
-            raise InputError(
-                f"{box.where}: class '{box.category}' is not one of {', '.join(names)}: "
-                f"{labels.class_remedy}."
-            )
-    return names
+    labels, note = name_others(labels, classes, source.name)
+    return labels, [*labels.notes, *note]
 
 
 def _add(
@@ -286,8 +247,9 @@ def _position(frames: Frames, frame: int | str, video: VideoLabels, where: str =
             hint = f"; its numbers are those of images at {video.rate:g} frames a second, from 1"
         elif frames.first_number is not None and isinstance(frame, str):
             hint = f"; the first frame counts as number {frames.first_number} (--first-frame)"
+        shown = frame if isinstance(frame, str) else frame + video.counts_from
         raise InputError(
-            f"{where or video.where} annotates frame {frame}, which {frames.name} with its "
+            f"{where or video.where} annotates frame {shown}, which {frames.name} with its "
             f"{len(frames.sizes)} frames does not have: add the frame, or correct the "
             f"annotation{hint}."
         )

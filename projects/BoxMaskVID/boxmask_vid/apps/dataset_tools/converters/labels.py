@@ -45,7 +45,6 @@ class LabelledBox:
 class OpenCount:
     """Numbers of frames in a list that does not tell how many frames there are."""
 
-    first: int  # number of the first frame in the list; that of boxes is 0
     by_place: bool  # whether the list has places in the sorted folder, as CVAT writes them
 
 
@@ -65,6 +64,7 @@ class VideoLabels:
     images: Sequence[str] | None = None  # image files below the root, if the annotations list them
     # numbers of its frames, growing, if the annotations tell; positions of images otherwise
     frames: Sequence[int] | None = None
+    counts_from: int = 0  # what its list calls frame 0
     open_count: OpenCount | None = None  # for numbers of frames whose last one is not known
     is_part: bool = False  # annotations of a part: the video may have more frames
     is_sorted_by_name: bool = False  # its frames were numbered in the order of their names

@@ -93,7 +93,7 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         clip, places = _match(files, folder, root, video)
         files = list(clip.files)
         frame, place = next(iter(places.items()))
-        if clip.numbers is not None and clip.numbers[place] != frame:
+        if clip.numbers is not None and clip.numbers[place] != frame + video.counts_from:
             left_out[OTHER_NUMBERS] += 1
         left_out[WITHOUT_PICTURE] += len(video.frames) - len(places)
     elif video.open_count is not None:
@@ -102,7 +102,7 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         places = match_open_count(
             clip,
             {box.frame for box in video.boxes if isinstance(box.frame, int)},
-            first=video.open_count.first,
+            counts_from=video.counts_from,
             by_place=video.open_count.by_place,
             where=video.where,
         )
@@ -135,6 +135,7 @@ def _match(
         where=video.where,
         more_pictures=video.is_part,
         are_listed=video.lists_frames,
+        counts_from=video.counts_from,
     )
     return clip, places
 

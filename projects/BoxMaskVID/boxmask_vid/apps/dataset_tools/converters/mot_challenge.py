@@ -125,11 +125,12 @@ def _sequence(
     name = folder.resolve().name if below == "." else below
     numbers = [row.frame - first_frame for row in rows]
     frames = info.frames(numbers, gt)
-    count = OpenCount(first_frame, labels is not None) if frames is None else None
+    count = OpenCount(labels is not None) if frames is None else None
     return VideoLabels(
         *(name, str(gt), boxes),
         folders=(f"{below}/{info.images}", below),
         frames=frames,
+        counts_from=first_frame,
         open_count=count,
         size=info.size,
     )
