@@ -42,10 +42,18 @@ def test_a_complete_set_of_pictures(numbers, frames, offset):
     assert [list(numbers)[places[frame]] - frame for frame in frames] == [offset] * len(frames)
 
 
+@pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("numbers", [(0, 1, 2, 4, 5), (0, 5), (0, 2, 4, 5)])
-def test_pictures_of_frames_without_boxes_may_be_missing(numbers):
-    places = matched(numbers, range(6), boxes_on=[0, 5])
+def test_pictures_of_frames_without_boxes_may_be_missing(numbers, first):
+    places = matched([number + first for number in numbers], range(6), boxes_on=[0, 5])
     assert places == {number: index for index, number in enumerate(numbers)}
+
+
+def test_listed_frames_may_be_missing_at_the_ends():
+    places = matched((1, 2, 4), range(6), boxes_on=[1, 2, 4], are_listed=True)
+    assert places == {1: 0, 2: 1, 4: 2}
+    with pytest.raises(InputError, match=r"without pictures of frames 0 at an end"):
+        matched(range(1, 6), range(6), boxes_on=[1, 2, 4], are_listed=True)
 
 
 def test_a_part_of_a_video_with_all_its_pictures():
@@ -62,7 +70,8 @@ def test_a_part_of_a_video_with_all_its_pictures():
         (range(12), range(6), None, False, r"6 frames .*12 pictures .*000006.png.* too many"),
         (range(7), range(6), None, False, r"with 000006.png too many"),
         ((0, 1, 2, 4, 5), range(6), None, False, r"without a picture of frame 3, which has boxes"),
-        (range(1, 6), range(6), [1, 2, 3, 4], False, r"do not tell which picture is which"),
+        (range(1, 6), range(6), [1, 2, 3, 4], False, r"without pictures of frames 0 at an end"),
+        (range(6), range(12), range(6), False, r"without pictures of frames 6, 7, ..., 11 at an"),
         (range(4), range(0, 20, 5), None, False, r"without a picture of frame 5, 10, 15"),
         (range(6), range(10, 16), None, False, r"without a picture of frame 10"),
         (range(1, 19), range(10, 16), None, True, r"do not tell which picture is which frame"),

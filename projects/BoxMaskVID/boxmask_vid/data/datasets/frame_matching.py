@@ -21,13 +21,15 @@ def match_frames(
     *,
     where: str,
     more_pictures: bool = False,
+    are_listed: bool = False,
     counts_from: int = 0,
 ) -> dict[int, int]:
     """Find the picture of each frame of an annotation.
 
     A picture's number is that of its frame. A complete set of pictures may count from 1 instead of
     0 or the reverse, and from any number where the frames count from 0 or 1. Frames without boxes
-    may lack their picture where all others can be told apart.
+    may lack their picture between the first and the last frame; at an end the pictures could as
+    well count from another number.
 
     Args:
         clip: pictures.
@@ -36,6 +38,7 @@ def match_frames(
         where: annotation, for messages.
         more_pictures: the annotation may be of a part of the video: all its pictures, numbered
             from 0, are there.
+        are_listed: ``boxes_on`` are all frames that the annotation knows, with boxes or without.
         counts_from: what the annotation calls frame 0, for messages.
 
     Returns:
@@ -55,7 +58,7 @@ def match_frames(
     if more_pictures and len(files) > len(frames):
         offsets = _offsets_of_part(clip.numbers, frames)
     else:
-        offsets = _offsets(clip.numbers, frames, boxes_on)
+        offsets = _offsets(clip.numbers, frames, boxes_on, are_listed)
     if len(offsets) == 1:
         places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
         return {frame: places[frame] for frame in frames if frame in places}
@@ -129,20 +132,21 @@ def _offsets_of_part(numbers: Sequence[int], frames: Sequence[int]) -> list[int]
     return [o for o in range(first + 1) if first <= frames[0] + o and frames[-1] + o <= last]
 
 
-def _offsets(numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int]) -> list[int]:
+def _offsets(
+    numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int], are_listed: bool
+) -> list[int]:
     """Differences between a picture's number and its frame's with which all of them fit."""
-    wanted = set(frames)
+    offset = numbers[0] - frames[0]
     if len(numbers) == len(frames):
-        offset = numbers[0] - frames[0]
         is_known = offset in (-1, 0, 1) or frames[0] in (0, 1)
         fits = all(n - offset == f for n, f in zip(numbers, frames, strict=True))
         return [offset] if is_known and fits else []
-    found = []
-    for offset in (-1, 0, 1):
-        present = {number - offset for number in numbers}
-        if present <= wanted and present.issuperset(boxes_on):
-            found.append(offset)
-    return found
+    has_ends = offset in (-1, 0, 1) and offset == numbers[-1] - frames[-1]
+    offset = offset if has_ends else 0
+    present = {number - offset for number in numbers}
+    if not set(boxes_on) <= present <= set(frames):
+        return []
+    return [offset] if has_ends or (are_listed and present == set(boxes_on)) else []
 
 
 def _mismatch(
@@ -160,6 +164,8 @@ def _mismatch(
         extra = [clip.files[clip.numbers.index(number)] for number in sorted(have - wanted)]
         names = [PurePosixPath(file).name for file in extra]
         problem = f"with {_some(names)} too many"
+    elif have < wanted:
+        problem = f"without pictures of frames {_some(sorted(wanted - have))} at an end"
     else:
         problem = "whose numbers are not those of the frames"
     return f"{counts} {problem}: give the pictures that were annotated, named by their frames."

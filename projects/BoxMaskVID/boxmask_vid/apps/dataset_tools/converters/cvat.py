@@ -13,7 +13,7 @@ from ....errors import InputError
 from .cvat_images import read_images
 from .cvat_shapes import Shape, read_shape, shapes_of
 from .cvat_tasks import PICTURES, Task, describe, read_labels, read_tasks
-from .labels import LabelledBox, Labels, VideoLabels, number, parse_xml
+from .labels import LabelledBox, Labels, VideoLabels, parse_xml, whole_number
 
 
 def read_cvat(source: Path) -> Labels:
@@ -95,7 +95,7 @@ def _track(
         raise InputError(f"{where} has no label: correct it.")
     keys: dict[int, tuple[Shape, bool, bool]] = {}  # shape, outside, occluded
     for child in shapes_of(node, left_out):
-        frame = number(child.get("frame"), int, where, "a frame") - task.first
+        frame = whole_number(child.get("frame"), where, "a frame") - task.first
         here = f"{where}, frame {frame}"
         key = read_shape(child, here), child.get("outside") == "1", child.get("occluded") == "1"
         if not key[1] and frame not in task.frames:

@@ -12,7 +12,7 @@ from ....data.datasets.numbered_frames import IMAGE_SUFFIXES, split_clips
 from ....errors import InputError
 from .cvat_shapes import read_shape, shapes_of
 from .cvat_tasks import Task, describe
-from .labels import LabelledBox, VideoLabels, number
+from .labels import LabelledBox, VideoLabels, whole_number
 
 FRAME = re.compile(r"frame_([0-9]{6,9})")  # as CVAT names frames of video files
 
@@ -74,6 +74,7 @@ def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[s
         size=task.size,
         sizes=_sizes(images, called, path),
         labelled_frames=frozenset(called.values()),
+        lists_frames=True,
     )
 
 
@@ -108,7 +109,7 @@ def _sizes(
     for name, node in images.items():
         if node.get("width") is not None or node.get("height") is not None:
             width, height = (
-                number(node.get(side), int, f"{path}, image {name}", side)
+                whole_number(node.get(side), f"{path}, image {name}", side)
                 for side in ("width", "height")
             )
             sizes[called[name]] = width, height

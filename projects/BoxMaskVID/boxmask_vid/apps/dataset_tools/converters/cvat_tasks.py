@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 from ....errors import InputError
-from .labels import number
+from .labels import whole_number
+from .media import VIDEO_SUFFIXES
 
 PICTURES = "images"  # folder in CVAT's archives
 DEFAULT_SUBSET = "default"
@@ -102,7 +103,7 @@ def _task(
     ]
     size = None
     if sides[0] is not None or sides[1] is not None:
-        width, height = (number(side, int, here, "the original size") for side in sides)
+        width, height = (whole_number(side, here, "the original size") for side in sides)
         size = width, height
     names = tuple(dict.fromkeys(filter(None, (stem, name, export))))
     if not names:
@@ -117,7 +118,7 @@ def _task(
         shared_folders=(),
         frames=frames,
         is_part=node.tag == "job" or frames[0] > 0 or frames.step > 1,
-        is_video=source is not None or size is not None,
+        is_video=size is not None or PureWindowsPath(source or "").suffix.lower() in VIDEO_SUFFIXES,
         first=first,
         size=size,
     )
@@ -139,15 +140,15 @@ def _frames(node: ElementTree.Element, where: str) -> range:
             f"{where} does not say how many frames it has (<size>): export the task as 'CVAT for "
             "video 1.1'."
         )
-    size = number(text, int, where, "the size of the task")
+    size = whole_number(text, where, "the size of the task")
     rule = _text(node, "frame_filter") or "step=1"
     found = re.fullmatch(r"step\s*=\s*([0-9]{1,6})", rule)
     step = int(found[1]) if found else 0
     if step < 1:
         raise InputError(f"{where}: frame_filter '{rule[:40]}' is not 'step=NUMBER': correct it.")
-    start = number(_text(node, "start_frame") or "0", int, where, "start_frame")
+    start = whole_number(_text(node, "start_frame") or "0", where, "start_frame")
     last = start + step * (size - 1)
-    stop = number(_text(node, "stop_frame") or str(last), int, where, "stop_frame")
+    stop = whole_number(_text(node, "stop_frame") or str(last), where, "stop_frame")
     if not (0 < size <= LONGEST_VIDEO and 0 <= start <= stop <= step * LONGEST_VIDEO):
         raise InputError(
             f"{where}: the task has {size} frames, from {start} to {stop}: correct <size>, "

@@ -32,6 +32,7 @@ JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
 OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
 OTHER_NUMBERS = "videos whose complete images do not count from the number of the first frame"
+WITHOUT_PICTURE = "frames without a picture"
 EXIF_ORIENTATION = 0x0112
 
 
@@ -89,29 +90,12 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
     folder, files, left_out = _find_pictures(root, video)
     places = None
     if video.frames is not None:
-        if video.is_sorted_by_name and files != sorted(files):
-            raise InputError(
-                f"{video.where} has numbers, not names of images, and the order of those in "
-                f"{folder} is not certain ({PurePosixPath(sorted(files)[1]).name} may be frame 1): "
-                "export it with names ('CVAT for images 1.1'), or fill the numbers with zeros."
-            )
-        clip = one_clip(files, str(folder))
-        if folder in (root / shared for shared in video.shared_folders):
-            clip = _part_of_shared(clip, video, folder)
+        clip, places = _match(files, folder, root, video)
         files = list(clip.files)
-        drawn = {box.frame for box in video.boxes if not box.interpolated}
-        numbers = {frame for frame in drawn if isinstance(frame, int)}
-        places = match_frames(
-            clip,
-            video.frames,
-            numbers,
-            where=video.where,
-            more_pictures=video.is_part,
-            counts_from=video.counts_from,
-        )
         frame, place = next(iter(places.items()))
         if clip.numbers is not None and clip.numbers[place] != frame + video.counts_from:
             left_out[OTHER_NUMBERS] += 1
+        left_out[WITHOUT_PICTURE] += len(video.frames) - len(places)
     elif video.open_count is not None:
         clip = one_clip(files, str(folder))
         files = list(clip.files)
@@ -122,7 +106,38 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
             by_place=video.open_count.by_place,
             where=video.where,
         )
+    elif video.rate is not None:  # numbers of images that are found one by one
+        files = list(one_clip(files, str(folder)).files)
     return _frames(root, files, places=places, left_out=left_out)
+
+
+def _match(
+    files: list[str], folder: Path, root: Path, video: VideoLabels
+) -> tuple[Clip, dict[int, int]]:
+    """Pictures of a video whose frames have numbers, and the position of each frame in them."""
+    assert video.frames is not None
+    if video.is_sorted_by_name and files != sorted(files):
+        raise InputError(
+            f"{video.where} has numbers, not names of images, and the order of those in {folder} "
+            f"is not certain ({PurePosixPath(sorted(files)[1]).name} may be frame 1): export it "
+            "with names ('CVAT for images 1.1'), or fill the numbers with zeros."
+        )
+    clip = one_clip(files, str(folder))
+    if folder in (root / shared for shared in video.shared_folders):
+        clip = _part_of_shared(clip, video, folder)
+    called = {box.frame for box in video.boxes if not box.interpolated}
+    if video.lists_frames and video.labelled_frames is not None:
+        called = set(video.labelled_frames)
+    places = match_frames(
+        clip,
+        video.frames,
+        {frame for frame in called if isinstance(frame, int)},
+        where=video.where,
+        more_pictures=video.is_part,
+        are_listed=video.lists_frames,
+        counts_from=video.counts_from,
+    )
+    return clip, places
 
 
 def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Counter[str]]:
