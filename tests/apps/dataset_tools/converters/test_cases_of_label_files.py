@@ -191,7 +191,7 @@ CASES_AND_RESULTS = {
         boxes=ULTRALYTICS,
         names=["train/clip_a_mp4", "train/clip_b_mp4", "val"],
         classes={"drone": 9, "bird": 0},
-        says="images/train has images of 2 clips",
+        says="train has images of 2 clips",
     ),
     "10_yolo_ultralytics, one split": Case(
         "yolo",

@@ -220,7 +220,7 @@ def test_splits_in_one_file_are_said(tmp_path, capsys):
     yolo(tmp_path / "set")
     out = capsys.readouterr().out
     assert "the splits train, val are in one file" in out
-    assert "images/train has images of 2 clips: each is a video" in out
+    assert "train has images of 2 clips: each is a video" in out
     assert "12 frames without annotations serve as reference frames only" in out
 
 

@@ -107,7 +107,7 @@ def convert_to_coco_vid(
         used.append(frames)
         parts = split_images(video, frames)
         if len(parts) > 1:
-            notes.append(f"{frames.name} has images of {len(parts)} clips: each is a video")
+            notes.append(f"{video.name} has images of {len(parts)} clips: each is a video")
         for part, of_part in parts:
             left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
     left_out += unused_media(root, used)
