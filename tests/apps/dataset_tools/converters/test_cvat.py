@@ -184,6 +184,7 @@ def test_other_shapes_are_counted_by_kind(tmp_path, read, capsys):
         '<polyline frame="0" points="1,1;2,2"/>',
         '<points frame="1" points="1,1"/>',
         '<points frame="1" outside="1" points="1,1"/>',
+        '<skeleton frame="1"><points label="head" outside="1" points="1,1"/></skeleton>',
     ]
     write(tmp_path / "a.xml", task(track([row(0), row(1)]) + track(others), 2))
     read()
@@ -479,3 +480,11 @@ def test_a_folder_of_archives(tmp_path, read, capsys):
     read(tmp_path / "x")
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last == ["1 archives in the folder of XML files left out", "1 hidden XML files left out"]
+
+
+@pytest.mark.parametrize("meta", ["", "<meta><job><id>2</id></job></meta>"])
+def test_images_of_other_programs_need_no_total(tmp_path, read, meta):
+    nodes = "".join(image(f"f_{index}.png", index) for index in range(3))
+    write(tmp_path / "street.xml", f"<annotations>{meta}{nodes}</annotations>")
+    write_pictures(tmp_path / "frames/street", range(3), name="f_{}.png")
+    assert len(labelled(read(tmp_path / "street.xml"))) == 3
