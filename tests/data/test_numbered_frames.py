@@ -7,7 +7,6 @@ from PIL import Image
 from boxmask_vid.data.datasets.frame_matching import match_frames
 from boxmask_vid.data.datasets.numbered_frames import (
     HIDDEN_FILES,
-    clip_starts,
     list_pictures,
     natural_order,
     one_clip,
@@ -120,14 +119,6 @@ def test_clips(names, expected):
     for order in (names, names[::-1]):
         assert [(clip.name, clip.numbers) for clip in split_clips(order)] == expected
     assert sorted(file for clip in split_clips(names) for file in clip.files) == sorted(names)
-
-
-def test_where_clips_start_in_a_list_of_frames():
-    assert clip_starts(["v/f9.png", "v/f10.png"]) == []
-    assert clip_starts(["v/a_1.png", "v/a_2.png", "v/b_3.png"]) == [2]
-    assert clip_starts(["v/1.png", "v/2.png", "v/1.png"]) == [2]
-    assert clip_starts(["a/1.png", "a/2.png", "b/3.png"]) == [2]
-    assert clip_starts(["v/b.png", "v/a.png"]) == []
 
 
 def test_a_picture_that_is_no_frame_is_named():

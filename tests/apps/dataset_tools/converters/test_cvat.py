@@ -184,6 +184,7 @@ def test_other_shapes_are_counted_by_kind(tmp_path, read, capsys):
         '<polyline frame="0" points="1,1;2,2"/>',
         '<points frame="1" points="1,1"/>',
         '<points frame="1" outside="1" points="1,1"/>',
+        '<skeleton frame="1"><points label="head" outside="1" points="1,1"/></skeleton>',
     ]
     write(tmp_path / "a.xml", task(track([row(0), row(1)]) + track(others), 2))
     read()
@@ -376,6 +377,8 @@ def test_an_archive(tmp_path, read):
     content = convert(tmp_path / "task 1.zip", **kwargs, extract=tmp_path / "x")
     assert misfits(content, tmp_path / "x/task 1") == []
     assert len(labelled(content)) == 6
+    content = convert(tmp_path / "task 1.zip", **kwargs, root=tmp_path / "t")
+    assert misfits(content, tmp_path / "t") == []
     (tmp_path / "task 1.zip").write_bytes(b"PK no")
     with pytest.raises(InputError, match=r"cannot be unpacked"):
         convert(tmp_path / "task 1.zip", **kwargs, extract=tmp_path / "x")
@@ -465,3 +468,23 @@ def test_turned_pictures(tmp_path, read):
     exif[0x0112] = 6
     turned.save(tmp_path / "frames/street/frame_000000.png", exif=exif)
     assert boxes_of_pictures(read(fits=False)) == {"street/frame_000000.png": [box(0)]}
+
+
+def test_a_folder_of_archives(tmp_path, read, capsys):
+    write_pictures(tmp_path / "frames/street", range(6))
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/a.zip").write_bytes(b"PK")
+    refused(read, r"x has no XML files: unpack its archives", source=tmp_path / "x")
+    write(tmp_path / "x/a.XML", full())
+    write(tmp_path / "x/._a.xml", "junk")
+    read(tmp_path / "x")
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert last == ["1 archives in the folder of XML files left out", "1 hidden XML files left out"]
+
+
+@pytest.mark.parametrize("meta", ["", "<meta><job><id>2</id></job></meta>"])
+def test_images_of_other_programs_need_no_total(tmp_path, read, meta):
+    nodes = "".join(image(f"f_{index}.png", index) for index in range(3))
+    write(tmp_path / "street.xml", f"<annotations>{meta}{nodes}</annotations>")
+    write_pictures(tmp_path / "frames/street", range(3), name="f_{}.png")
+    assert len(labelled(read(tmp_path / "street.xml"))) == 3

@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path, PurePath, PurePosixPath
 
 from ...errors import InputError
@@ -91,24 +90,6 @@ def split_clips(files: Sequence[str]) -> list[Clip]:
     for file in sorted(files, key=natural_order):
         by_folder[PurePosixPath(file).parent.as_posix()].append(file)
     return [clip for folder, names in by_folder.items() for clip in _clips_of(folder, names)]
-
-
-def clip_starts(names: Sequence[str]) -> list[int]:
-    """Positions in a list of frames at which another clip starts, the first one (0) left out.
-
-    There the folder or the name before the number changes, or the numbers start again.
-    """
-    places = {
-        file: (clip.name, 0 if clip.numbers is None else index + 1)
-        for clip in split_clips(names)
-        for index, file in enumerate(clip.files)
-    }
-    found = [places[name] for name in names]
-    return [
-        index
-        for index, (before, after) in enumerate(pairwise(found), start=1)
-        if before[0] != after[0] or 0 < after[1] <= before[1]
-    ]
 
 
 def one_clip(files: Sequence[str], where: str) -> Clip:

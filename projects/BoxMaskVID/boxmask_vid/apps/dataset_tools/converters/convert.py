@@ -11,7 +11,7 @@ from ....data.datasets.numbered_frames import SWAPPED_SIDES
 from ....errors import InputError
 from ....files import write_json
 from ....parallel import in_processes
-from .archives import is_archive, unpack
+from .archives import opened
 from .class_names import class_names, name_others
 from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
@@ -85,10 +85,10 @@ def convert_to_coco_vid(
     """
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"--output {output} is the annotation file itself: write another file.")
-    if is_archive(source):
-        source, extract = unpack(source, extract), None if not video_files else extract
-    labels, notes = _read(source, format, classes, corners_from)
-    root = root or labels.root or (source if source.is_dir() else source.parent)
+    with opened(source, extract, needs_images=root is None) as folder:
+        labels, notes = _read(folder, format, classes, corners_from)
+        root = root or labels.root or (folder if folder.is_dir() else folder.parent)
+    extract = extract if video_files else None
     videos = labels.videos
     if video_files:
         videos = [part for video in videos for part in split_label_files(root, video)]

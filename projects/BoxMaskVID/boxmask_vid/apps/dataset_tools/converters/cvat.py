@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ....data.datasets.numbered_frames import is_hidden
 from ....errors import InputError
+from .archives import is_archive
 from .cvat_images import read_images
 from .cvat_shapes import Shape, read_shape, shapes_of
 from .cvat_tasks import PICTURES, Task, describe, read_labels, read_tasks
@@ -29,13 +30,8 @@ def read_cvat(source: Path) -> Labels:
         source: an XML file of tasks, jobs or a project, or a folder of XML files, as the archives
             have it when they are unpacked.
     """
-    files = [source]
-    if source.is_dir():
-        below = (path.relative_to(source) for path in source.rglob("*.xml"))
-        files = [source / path for path in sorted(below) if not is_hidden(path)]
-    if not files:
-        raise InputError(f"{source} has no XML files: export the task as 'CVAT for video 1.1'.")
     left_out: Counter[str] = Counter()
+    files = _files(source, left_out) if source.is_dir() else [source]
     videos: list[VideoLabels] = []
     classes: list[str] = []
     in_folders = Counter(path.parent for path in files)
@@ -50,6 +46,20 @@ def read_cvat(source: Path) -> Labels:
         read = read_images if tree.find("image") is not None else _read_tracks
         videos.extend(read(tree, path, tasks, left_out))
     return Labels(videos, list(dict.fromkeys(classes)) or None, left_out)
+
+
+def _files(source: Path, left_out: Counter[str]) -> list[Path]:
+    """XML files below a folder; hidden ones and archives are left out."""
+    below = [path.relative_to(source) for path in sorted(source.rglob("*.*"))]
+    found = [path for path in below if path.suffix.lower() == ".xml"]
+    archives = sum(is_archive(path) for path in below)
+    files = [source / path for path in found if not is_hidden(path)]
+    if not files:
+        remedy = "unpack its archives" if archives else "export the task as 'CVAT for video 1.1'"
+        raise InputError(f"{source} has no XML files: {remedy}.")
+    left_out["archives in the folder of XML files"] += archives
+    left_out["hidden XML files"] += len(found) - len(files)
+    return files
 
 
 def _read_tracks(

@@ -82,8 +82,16 @@ def shapes_of(node: ElementTree.Element, left_out: Counter[str]) -> Iterator[Ele
     for child in node:
         if child.tag in SHAPES:
             yield child
-        elif child.get("outside") != "1" and child.tag != "attribute":
+        elif not _is_outside(child) and child.tag != "attribute":
             left_out[LEFT_OUT.get(child.tag, f"shapes <{child.tag}>")] += 1
+
+
+def _is_outside(node: ElementTree.Element) -> bool:
+    """Whether a shape, or each point of a skeleton, is not seen."""
+    points = node.findall("points")
+    return node.get("outside") == "1" or (
+        bool(points) and all(point.get("outside") == "1" for point in points)
+    )
 
 
 def read_shape(node: ElementTree.Element, where: str) -> Shape:

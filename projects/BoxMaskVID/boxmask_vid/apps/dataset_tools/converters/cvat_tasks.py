@@ -58,7 +58,9 @@ def read_tasks(
         export: name of the file or its folder, for a job, which has none.
         folders: where the images of CVAT's archive may be.
     """
-    meta = tree.find("meta")
+    meta, images = tree.find("meta"), len(tree.findall("image"))
+    if meta is None and images:
+        meta = ElementTree.Element("meta")
     project = None if meta is None else meta.find("project")
     if meta is None or tree.tag != "annotations":
         raise InputError(
@@ -72,7 +74,7 @@ def read_tasks(
     for node in found:
         if project is not None and _text(node, "subset") != subset:
             first, subset = 0, _text(node, "subset")
-        task = _task(node, meta, where, "" if project is not None else export, first)
+        task = _task(node, meta, where, "" if project is not None else export, first, images)
         places = [place for base in folders for place in _archive(base, subset)]
         if len(found) > 1:
             task = replace(task, shared_folders=tuple(places))
@@ -91,6 +93,7 @@ def _task(
     where: str,
     export: str,
     first: int,
+    images: int,
 ) -> Task:
     name, id_ = _text(node, "name"), _text(node, "id")
     here = where if export else f"{where}, task {name or id_}"
@@ -108,7 +111,7 @@ def _task(
     names = tuple(dict.fromkeys(filter(None, (stem, name, export))))
     if not names:
         raise InputError(f"{here} has a task without name: add its <name>.")
-    frames = _frames(node, here)
+    frames = _frames(node, here, images)
     return Task(
         id=id_,
         name=names[0],
@@ -132,9 +135,9 @@ def _archive(folder: str, subset: str | None) -> list[str]:
     return [*(f"{folder}/{name}" for name in names), folder]
 
 
-def _frames(node: ElementTree.Element, where: str) -> range:
-    """Numbers of the frames of a task."""
-    text = _text(node, "size")
+def _frames(node: ElementTree.Element, where: str, images: int) -> range:
+    """Numbers of the frames of a task; those of images need no total."""
+    text = _text(node, "size") or (str(images) if images else None)
     if text is None:
         raise InputError(
             f"{where} does not say how many frames it has (<size>): export the task as 'CVAT for "
