@@ -112,14 +112,21 @@ def convert_to_coco_vid(
             left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
     left_out += unused_media(root, used)
     write_json(output, builder.content)
-    print(f"{output}: {summary(builder.content)}")
     root = extract or root
+    _report(output, root, builder.content, left_out, notes)
+    return root
+
+
+def _report(
+    output: Path, root: Path, content: dict, left_out: Counter[str], notes: Sequence[str]
+) -> None:
+    """Print what was converted; the last lines say what was left out."""
+    print(f"{output}: {summary(content)}")
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     for what, count in sorted((+left_out).items()):
         print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
     for note in notes:
         print(note)
-    return root
 
 
 def _read(
