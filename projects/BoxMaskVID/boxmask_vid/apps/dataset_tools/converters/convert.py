@@ -97,11 +97,43 @@ def convert_to_coco_vid(
     names = enumerate(class_names(labels, classes), start=1)
     info = {"description": f"from {source.name}", "format": format}
     builder = CocoVidBuilder(info, [{"id": index, "name": name} for index, name in names])
-    left_out = Counter(labels.left_out)
     find: Callable[[VideoLabels], Frames] = partial(find_images, root)
     if video_files:
         find = partial(find_video_file, root, extract, first_number)
+    used, left_out, clips = _add_all(builder, videos, find, unlabelled)
+    left_out += Counter(labels.left_out) + unused_media(root, used)
+    write_json(output, builder.content)
+    root = extract or root
+    _report(output, root, builder.content, left_out, [*notes, *clips])
+    return root
+
+
+def _report(
+    output: Path, root: Path, content: dict, left_out: Counter[str], notes: Sequence[str]
+) -> None:
+    """Print what was converted; the last lines say what was left out."""
+    print(f"{output}: {summary(content)}")
+    print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
+    for what, count in sorted((+left_out).items()):
+        print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
+    for note in notes:
+        print(note)
+
+
+def _add_all(
+    builder: CocoVidBuilder,
+    videos: Sequence[VideoLabels],
+    find: Callable[[VideoLabels], Frames],
+    unlabelled: str,
+) -> tuple[list[Frames], Counter[str], list[str]]:
+    """Put all videos into the builder.
+
+    Returns:
+        the frames of each video, what is left out, and notes on folders of several clips.
+    """
     used: list[Frames] = []
+    left_out: Counter[str] = Counter()
+    notes = []
     all_frames = in_processes(find, videos, what="video")
     for video, frames in zip(videos, all_frames, strict=True):
         used.append(frames)
@@ -110,16 +142,7 @@ def convert_to_coco_vid(
             notes.append(f"{video.name} has images of {len(parts)} clips: each is a video")
         for part, of_part in parts:
             left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
-    left_out += unused_media(root, used)
-    write_json(output, builder.content)
-    print(f"{output}: {summary(builder.content)}")
-    root = extract or root
-    print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
-    for what, count in sorted((+left_out).items()):
-        print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
-    for note in notes:
-        print(note)
-    return root
+    return used, left_out, notes
 
 
 def _read(
