@@ -122,14 +122,16 @@ def match_open_count(
 
 
 def _offsets_of_part(numbers: Sequence[int], frames: Sequence[int]) -> list[int]:
-    """As ``_offsets``, for frames of a part and the pictures of the whole video, from 0 or 1.
+    """As ``_offsets``, for frames of a part and the pictures of the whole video, from 0.
 
-    Pictures from 1 are those of a video that counts from 1, or the first one is missing.
+    Pictures from 1 could be those of a video that counts from 1, or the first one is missing: both
+    are given if the frames fit.
     """
     first, last = numbers[0], numbers[-1]
     if first not in (0, 1) or last - first + 1 != len(numbers):
         return []
-    return [o for o in range(first + 1) if first <= frames[0] + o and frames[-1] + o <= last]
+    fits = frames[-1] + first <= last
+    return list(range(first + 1)) if fits else []
 
 
 def _offsets(
