@@ -239,6 +239,20 @@ def test_pictures_beside_the_list(tmp_path):
     assert misfits(mot(root), root) == []
 
 
+def test_rows_with_flag_0(tmp_path, capsys):
+    """They are ignored where others of their class are objects, and people are; others go."""
+    rows = (
+        "1,1,21,61,60,40,1,1,1\n1,2,90,61,60,40,0,1,1\n1,3,90,61,60,40,0,7,1\n1,4,9,9,9,9,0,3,1\n"
+    )
+    content = mot(write(tmp_path / "set", rows))
+    assert [annotation["iscrowd"] for annotation in content["annotations"]] == [0, 1, 1]
+    assert "1 car, with flag 0 left out" in capsys.readouterr().out
+    with pytest.raises(
+        InputError, match=r"no boxes \(2 boxes without a class, with flag 0 left out"
+    ):
+        mot(write(tmp_path / "none", "1,1,21,61,60,40,0\n2,1,27,61,60,40,0\n"))
+
+
 def test_corners_can_be_told(tmp_path, capsys):
     root = write(tmp_path, "1,1,20,60,60,40,1,1,1\n")
     assert misfits(mot(root), root) != []

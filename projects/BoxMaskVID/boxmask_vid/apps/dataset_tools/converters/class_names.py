@@ -55,8 +55,10 @@ def class_names(labels: Labels, classes: Sequence[str] | None) -> list[str]:
     found = {box.category for box in boxes if box.category is not None}
     names = list(classes or labels.classes or sorted(found))
     if not names:
+        left_out = [f"{count} {what}" for what, count in labels.left_out.items() if count]
+        reason = f" ({', '.join(left_out)} left out)" if left_out else ""
         raise InputError(
-            f"{labels.videos[0].where} has no boxes and no class names: add --classes."
+            f"{labels.videos[0].where} has no boxes{reason} and no class names: add --classes."
         )
     if len(set(names)) < len(names):
         raise InputError(f"A class is named twice in {', '.join(names)}: name every class once.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,18 +90,9 @@ def _sequence(
     left_out: Counter[str],
     notes: list[str],
 ) -> VideoLabels:
-    gt, path = folder / "gt/gt.txt", folder / "gt/labels.txt"
-    labels = None
-    if path.is_file():
-        labels = [name.strip() for name in read_text(path).splitlines() if name.strip()]
-    rows = read_rows(gt, labels)
-    if labels and any(row.category is None for row in rows):
-        if len(labels) > 1:
-            raise InputError(
-                f"{gt} has no classes, and {path} names {len(labels)}: write the number of its "
-                "class, from 1, into the eighth column of each row."
-            )
-        rows = [replace(row, category=labels[0]) for row in rows]
+    gt = folder / "gt/gt.txt"
+    labels = _labels(folder / "gt/labels.txt")
+    rows = _rows(gt, labels)
     if corners_from is None:
         corners_from = 1 if labels is None else 0
         notes.append(CORNERS_NOTES[corners_from])
@@ -109,19 +101,17 @@ def _sequence(
     info = _Info.read(folder)
     below = folder.relative_to(source).as_posix()
     first_frame = _first_frame(rows, labels, folder / info.images)
-    wanted = {row.category for row in rows if row.is_object}
     boxes = []
-    for row in rows:
-        ignored, category = not row.is_object, row.category
-        if ignored and labels is None and category in IGNORED_PEOPLE:
-            category = CLASSES[0]
-        elif ignored and category not in wanted:
-            left_out[f"{category or 'boxes without a class'}, with flag 0"] += 1
-            continue
+    for row, category in _counted(rows, labels is None, left_out):
         x, y, w, h = row.bbox
         bbox = (x - corners_from, y - corners_from, w, h)
-        frame, track = row.frame - first_frame, row.track
-        boxes.append(LabelledBox(frame, category, bbox, row.where, track=track, ignored=ignored))
+        boxes.append(
+            LabelledBox(
+                *(row.frame - first_frame, category, bbox, row.where),
+                track=row.track,
+                ignored=not row.is_object,
+            )
+        )
     name = folder.resolve().name if below == "." else below
     numbers = [row.frame - first_frame for row in rows]
     frames = info.frames(numbers, gt)
@@ -134,6 +124,43 @@ def _sequence(
         open_count=count,
         size=info.size,
     )
+
+
+def _labels(path: Path) -> list[str] | None:
+    """Names of the classes that CVAT writes, one a line; None without the file."""
+    if not path.is_file():
+        return None
+    names = [name.strip() for name in read_text(path).strip().splitlines()]
+    if "" in names:
+        raise InputError(f"{path} has an empty line {names.index('') + 1}: remove it.")
+    return names
+
+
+def _rows(gt: Path, labels: list[str] | None) -> list[MotRow]:
+    """Rows of a list; those without a class get the name of the only one of CVAT's."""
+    rows = read_rows(gt, labels)
+    if not labels or all(row.category is not None for row in rows):
+        return rows
+    if len(labels) > 1:
+        raise InputError(
+            f"{gt} has no classes, and gt/labels.txt names {len(labels)}: write the number of its "
+            "class, from 1, into the eighth column of each row."
+        )
+    return [replace(row, category=labels[0]) for row in rows]
+
+
+def _counted(
+    rows: list[MotRow], has_people: bool, left_out: Counter[str]
+) -> Iterator[tuple[MotRow, str | None]]:
+    """Rows that are objects or ignore regions, with their class; ``has_people``: of MOT16's."""
+    wanted = {row.category for row in rows if row.is_object}
+    for row in rows:
+        if not row.is_object and has_people and row.category in IGNORED_PEOPLE:
+            yield row, CLASSES[0]
+        elif row.is_object or row.category in wanted:
+            yield row, row.category
+        else:
+            left_out[f"{row.category or 'boxes without a class'}, with flag 0"] += 1
 
 
 @dataclass(frozen=True)
