@@ -7,6 +7,7 @@ from PIL import Image
 from boxmask_vid.data.datasets.frame_matching import match_frames
 from boxmask_vid.data.datasets.numbered_frames import (
     HIDDEN_FILES,
+    OTHER_FILES,
     list_pictures,
     natural_order,
     one_clip,
@@ -140,12 +141,14 @@ def write(folder, *names):
         Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / name)
 
 
-def test_hidden_files_are_counted(tmp_path):
+def test_files_that_are_left_out_are_counted(tmp_path):
     write(tmp_path, "f10.png", "f9.png", "._f9.png")
     (tmp_path / "Thumbs.db").write_text("x")
+    (tmp_path / "f9.txt").write_text("0 0.5 0.5 1 1")
+    (tmp_path / "folder.png").mkdir()
     found, left_out = list_pictures(tmp_path)
     assert [path.name for path in found] == ["f9.png", "f10.png"]
-    assert left_out == {HIDDEN_FILES: 1}
+    assert left_out == {HIDDEN_FILES: 1, OTHER_FILES: 1}
 
 
 @pytest.mark.parametrize("names", [("0.png", "0.jpg"), ("f1.png", "f01.png")])
