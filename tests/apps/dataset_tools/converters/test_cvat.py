@@ -488,3 +488,36 @@ def test_images_of_other_programs_need_no_total(tmp_path, read, meta):
     write(tmp_path / "street.xml", f"<annotations>{meta}{nodes}</annotations>")
     write_pictures(tmp_path / "frames/street", range(3), name="f_{}.png")
     assert len(labelled(read(tmp_path / "street.xml"))) == 3
+
+
+def test_tasks_of_one_video_file_are_called_by_their_names(tmp_path, read):
+    tasks = about(3, name="left"), about(3, name="right")
+    rows = track(map(row, range(3)), more='task_id="1"')
+    rows += track((row(frame + 3, frame) for frame in range(1, 3)), more='task_id="2"')
+    write(tmp_path / "a.xml", project(rows, *tasks))
+    for name in ("left", "right"):
+        write_pictures(tmp_path / "frames" / name, range(3))
+    content = read()
+    assert [video["name"] for video in content["videos"]] == ["left", "right"]
+    assert len(labelled(content)) == 5
+
+
+@pytest.mark.parametrize("folder", ["frames/south", "frames/images/default", "frames/images"])
+def test_images_of_the_videos_of_a_project(tmp_path, read, folder):
+    """CVAT numbers them on from task to task."""
+    nodes = "".join(
+        image(f"frame_{frame + first:06d}", frame).replace("<image", f'<image task_id="{number}"')
+        for number, first in ((1, 0), (2, 3))
+        for frame in range(3)
+    )
+    tasks = [about(3, name=name, source=f"{name}.mp4") for name in ("north", "south")]
+    write(tmp_path / "frames/a.xml", project(nodes, *tasks))
+    if folder.endswith("south"):
+        write_pictures(tmp_path / "frames/north", range(3))
+        write_pictures(tmp_path / folder, range(3))
+    else:
+        write_pictures(tmp_path / folder, range(3))
+        write_pictures(tmp_path / folder, range(3), first=3)
+    content = read(tmp_path / "frames", tmp_path / "frames")
+    assert [video["name"] for video in content["videos"]] == ["north", "south"]
+    assert len(labelled(content)) == 6

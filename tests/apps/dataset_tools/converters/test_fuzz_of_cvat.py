@@ -31,8 +31,8 @@ def random_export(kind: str, rng: random.Random) -> Export:
     step = rng.choice((1, 1, 2, 5)) if kind in ("task", "job") else 1
     start = rng.choice((0, 0, 3)) if kind in ("task", "job") else 0
     frames = range(start, start + step * rng.randrange(3, 8), step)
-    first = rng.choice((0, 0, 1)) if start == 0 and step == 1 else 0
     shown = range(frames[-1] + 3) if kind == "job" and rng.random() < 0.5 else frames
+    first = rng.choice((0, 0, 1)) if shown == frames and frames[-1] < len(frames) else 0
     name = rng.choice(("frame_{:06d}.png", "frame_{}.png", "{:04d}.png", "cam2-{}.png"))
     pictures = {name.format(index + first): index for index in shown}
     return Export(frames, [], pictures, name, first)

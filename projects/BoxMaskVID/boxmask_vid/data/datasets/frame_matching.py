@@ -26,10 +26,10 @@ def match_frames(
 ) -> dict[int, int]:
     """Find the picture of each frame of an annotation.
 
-    A picture's number is that of its frame. A complete set of pictures may count from 1 instead of
-    0 or the reverse, and from any number where the frames count from 0 or 1. Frames without boxes
-    may lack their picture between the first and the last frame; at an end the pictures could as
-    well count from another number.
+    A picture's number is that of its frame. A complete set of pictures may count from any number
+    where the frames begin with the video, at 0 or 1. Frames without boxes may lack their picture
+    between the first and the last frame; at an end the pictures could as well count from another
+    number.
 
     Args:
         clip: pictures.
@@ -39,7 +39,7 @@ def match_frames(
         more_pictures: the annotation may be of a part of the video: all its pictures, numbered
             from 0, are there.
         are_listed: ``boxes_on`` are all frames that the annotation knows, with boxes or without.
-        counts_from: what the annotation calls frame 0, for messages.
+        counts_from: what the annotation calls frame 0.
 
     Returns:
         position in ``clip.files`` for each number of a frame that has a picture.
@@ -58,7 +58,7 @@ def match_frames(
     if more_pictures and len(files) > len(frames):
         offsets = _offsets_of_part(clip.numbers, frames)
     else:
-        offsets = _offsets(clip.numbers, frames, boxes_on, are_listed)
+        offsets = _offsets(clip.numbers, frames, boxes_on, are_listed, counts_from)
     if len(offsets) == 1:
         places = {number - offsets[0]: index for index, number in enumerate(clip.numbers)}
         return {frame: places[frame] for frame in frames if frame in places}
@@ -122,27 +122,35 @@ def match_open_count(
 
 
 def _offsets_of_part(numbers: Sequence[int], frames: Sequence[int]) -> list[int]:
-    """As ``_offsets``, for frames of a part and the pictures of the whole video, from 0 or 1.
+    """As ``_offsets``, for frames of a part and the pictures of the whole video, from 0.
 
-    Pictures from 1 are those of a video that counts from 1, or the first one is missing.
+    Pictures from 1 could be those of a video that counts from 1, or the first one is missing: both
+    are given if the frames fit.
     """
     first, last = numbers[0], numbers[-1]
     if first not in (0, 1) or last - first + 1 != len(numbers):
         return []
-    return [o for o in range(first + 1) if first <= frames[0] + o and frames[-1] + o <= last]
+    fits = frames[-1] + first <= last
+    return list(range(first + 1)) if fits else []
 
 
 def _offsets(
-    numbers: Sequence[int], frames: Sequence[int], boxes_on: Collection[int], are_listed: bool
+    numbers: Sequence[int],
+    frames: Sequence[int],
+    boxes_on: Collection[int],
+    are_listed: bool,
+    counts_from: int,
 ) -> list[int]:
-    """Differences between a picture's number and its frame's with which all of them fit."""
+    """Differences between a picture's number and its frame with which all of them fit."""
     offset = numbers[0] - frames[0]
+    is_same = offset == counts_from  # pictures have the numbers that the annotation has
+    begins = frames[0] in (0, 1)  # with the video
     if len(numbers) == len(frames):
-        is_known = offset in (-1, 0, 1) or frames[0] in (0, 1)
         fits = all(n - offset == f for n, f in zip(numbers, frames, strict=True))
-        return [offset] if is_known and fits else []
-    has_ends = offset in (-1, 0, 1) and offset == numbers[-1] - frames[-1]
-    offset = offset if has_ends else 0
+        return [offset] if fits and (begins or is_same) else []
+    has_ends = offset == numbers[-1] - frames[-1]
+    has_ends = has_ends and (is_same or (begins and offset in (-1, 0, 1)))
+    offset = offset if has_ends else counts_from
     present = {number - offset for number in numbers}
     if not set(boxes_on) <= present <= set(frames):
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from ...errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+# files that may lie among pictures
+ANNOTATION_SUFFIXES = (".txt", ".xml", ".json", ".csv", ".ini", ".yaml", ".names", ".data", ".zip")
+OTHER_FILES = "files that are no pictures in folders of pictures"
 HIDDEN_FILES = "hidden files in folders of pictures"
 SWAPPED_SIDES = (
     "the sides are swapped, so the boxes are on pixels as stored, before the rotation that the "
@@ -51,10 +55,15 @@ def list_pictures(folder: Path) -> tuple[list[Path], Counter[str]]:
     Raises:
         InputError: if two files are pictures of one frame.
     """
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-    shown = sorted((p for p in paths if not is_hidden(p.name)), key=lambda p: natural_order(p.name))
-    check_doubles([path.name for path in shown], str(folder))
-    return shown, +Counter({HIDDEN_FILES: len(paths) - len(shown)})
+    with os.scandir(folder) as entries:
+        names = sorted((e.name for e in entries if not e.is_dir()), key=natural_order)
+    images = [name for name in names if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
+    shown = [name for name in images if not is_hidden(name)]
+    known = (*IMAGE_SUFFIXES, *ANNOTATION_SUFFIXES)
+    others = [n for n in names if not is_hidden(n) and PurePath(n).suffix.lower() not in known]
+    check_doubles(shown, str(folder))
+    counts = {HIDDEN_FILES: len(images) - len(shown), OTHER_FILES: len(others)}
+    return [folder / name for name in shown], +Counter(counts)
 
 
 def check_doubles(names: Iterable[str], where: str) -> None:

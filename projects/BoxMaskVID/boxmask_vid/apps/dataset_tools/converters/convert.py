@@ -87,6 +87,7 @@ def convert_to_coco_vid(
         raise InputError(f"--output {output} is the annotation file itself: write another file.")
     with opened(source, extract, needs_images=root is None) as folder:
         labels, notes = _read(folder, format, classes, corners_from)
+        is_root = root is not None or folder.is_dir()
         root = root or labels.root or (folder if folder.is_dir() else folder.parent)
     extract = extract if video_files else None
     videos = labels.videos
@@ -101,7 +102,9 @@ def convert_to_coco_vid(
     if video_files:
         find = partial(find_video_file, root, extract, first_number)
     used, left_out, clips = _add_all(builder, videos, find, unlabelled)
-    left_out += Counter(labels.left_out) + unused_media(root, used)
+    left_out += Counter(labels.left_out)
+    if is_root:  # not whatever folder a file lies in
+        left_out += unused_media(root, used)
     write_json(output, builder.content)
     root = extract or root
     _report(output, root, builder.content, left_out, [*notes, *clips])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
@@ -69,12 +70,16 @@ def read_tasks(
         )
     nodes = [*meta.iter("task")] if project is not None else [meta.find("task"), meta.find("job")]
     found = [node for node in nodes if node is not None] or [meta]
+    sources = Counter(_text(node, "source") for node in found)
     tasks: list[Task] = []
     first, subset = 0, None
     for node in found:
         if project is not None and _text(node, "subset") != subset:
             first, subset = 0, _text(node, "subset")
-        task = _task(node, meta, where, "" if project is not None else export, first, images)
+        # tasks of one video file are called by their own names
+        is_alone = sources[_text(node, "source")] == 1
+        one = "" if project is not None else export
+        task = _task(node, meta, where, one, first, images, use_source=is_alone)
         places = [place for base in folders for place in _archive(base, subset)]
         if len(found) > 1:
             task = replace(task, shared_folders=tuple(places))
@@ -82,8 +87,6 @@ def read_tasks(
             task = replace(task, folders=(*task.folders, *places))
         tasks.append(task)
         first += task.frames[0] + task.frames.step * len(task.frames)
-    if not tasks:
-        raise InputError(f"{where} has a project without tasks: export it again.")
     return tasks
 
 
@@ -94,12 +97,14 @@ def _task(
     export: str,
     first: int,
     images: int,
+    *,
+    use_source: bool,
 ) -> Task:
     name, id_ = _text(node, "name"), _text(node, "id")
     here = where if export else f"{where}, task {name or id_}"
     source = _text(node, "source") or (_text(meta, "source") if export else None)
     # Windows paths have both kinds of slashes
-    stem = PureWindowsPath(source).stem if source else None
+    stem = PureWindowsPath(source).stem if source and use_source else None
     sides = [
         _text(node, f"original_size/{side}") or _text(meta, f"original_size/{side}")
         for side in ("width", "height")
