@@ -34,7 +34,7 @@ def picture(video: str, index: int) -> np.ndarray:
 def write_images(root: Path, pattern: str = "{video}/{index:06d}.jpg") -> None:
     for video, frames in TRUTH.items():
         for index in range(len(frames)):
-            path = root / pattern.format(video=video, index=index)
+            path = root / pattern.format(video=video, index=index, number=index + 1)
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture(video, index))
 
@@ -123,7 +123,7 @@ def write_mot(root: Path) -> Path:
         )
         (root / video / "gt/labels.txt").write_text("\n".join(CLASSES) + "\n")
         rows = [
-            f"{index + 1},{track},{x + 1},{y + 1},{w},{h},1,{CLASSES.index(label) + 1},1.0"
+            f"{index + 1},{track},{x},{y},{w},{h},1,{CLASSES.index(label) + 1},1.0"
             for index, given in enumerate(frames)
             for label, track, x, y, w, h in given
         ]
@@ -205,7 +205,7 @@ def write_epic_kitchens(root: Path) -> Path:
                     for name, _, x, y, w, h in given
                     if name == label
                 ]
-                rows.append(f'{CLASSES.index(label)},{label},P01,{video},{index:06d},"{boxes}"')
+                rows.append(f'{CLASSES.index(label)},{label},P01,{video},{index + 1:06d},"{boxes}"')
     (root / "EPIC_noun_classes.csv").write_text(
         "noun_id,class_key,nouns\n0,cat,\"['cat']\"\n1,dog,\"['dog']\"\n"
     )
@@ -267,6 +267,6 @@ WRITERS = {
     "youtube-vis": write_youtube_vis,
 }
 IMAGES = {
-    "epic-kitchens": "P01/{video}/frame_{index:010d}.jpg",
+    "epic-kitchens": "P01/{video}/frame_{number:010d}.jpg",
     "mot": "{video}/img1/{index:06d}.jpg",
 }

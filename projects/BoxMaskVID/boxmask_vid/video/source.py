@@ -13,10 +13,10 @@ import av
 import cv2
 import numpy as np
 
+from ..data.datasets.numbered_frames import IMAGE_SUFFIXES
 from ..errors import InputError
 from .video_file import DEFAULT_FPS, NoTimeStamps, VideoFile, upright
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 HIGHEST_FPS = 1000  # of a stream with a known rate; others report their clock, 90,000
 LONGEST_OPENING = 10_000  # milliseconds to wait for a live stream
 

@@ -1,10 +1,12 @@
 """Label Studio's JSON: how it says where a box is, what a task is called, what is refused."""
 
 import json
-import logging
 
+import cv2
+import numpy as np
 import pytest
 
+from boxmask_vid.apps.dataset_tools.converters.convert import convert_to_coco_vid
 from boxmask_vid.apps.dataset_tools.converters.label_studio import read_label_studio
 from boxmask_vid.errors import InputError
 
@@ -56,6 +58,40 @@ def test_boxes_between_key_frames(tmp_path, sequence, expected):
     assert labels.videos[0].drawn_on == (100, 100)
 
 
+def test_rate_and_length_of_the_video(tmp_path):
+    labels = read(tmp_path, task(region(key_frame(2, 0, time=0.08), key_frame(4, 0, time=0.16))))
+    (video,) = labels.videos
+    assert (video.rate, video.rough_length) == (25, 6)
+    assert video.where.endswith("project.json, task 7, at 25 frames a second")
+    assert [box.interpolated for box in video.boxes] == [False, True, False, True, True]
+    (video,) = read(tmp_path, task()).videos
+    assert (video.rate, video.rough_length) == (None, None)
+
+
+@pytest.mark.parametrize("count", [6, 5, 12])
+def test_a_video_of_another_length(tmp_path, capsys, count):
+    """Label Studio counts frames by the duration of the file, in which sound goes on."""
+    (tmp_path / "clip").mkdir()
+    for index in range(count):
+        cv2.imwrite(str(tmp_path / f"clip/{index + 1:04d}.png"), np.zeros((60, 80, 3), np.uint8))
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps([task(region(key_frame(2, 0), key_frame(4, 0), length=7))]))
+    output = tmp_path / "out.json"
+
+    def convert() -> list:
+        convert_to_coco_vid(path, output, format="label-studio", root=tmp_path)
+        annotations = json.loads(output.read_text())["annotations"]
+        return [annotation["image_id"] - 1 for annotation in annotations]
+
+    if count == 12:
+        with pytest.raises(InputError, match=r"task 7 has 7 frames, clip has 12: give the video"):
+            convert()
+        return
+    assert convert() == list(range(1, count))
+    left_out = f"{7 - count} interpolated boxes on frames without a picture left out"
+    assert left_out in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("video", "name"),
     [
@@ -92,16 +128,14 @@ def test_what_is_left_out_is_counted(tmp_path):
     }
 
 
-def test_predictions_are_read_where_there_are_no_annotations(tmp_path, caplog):
+def test_predictions_are_read_where_there_are_no_annotations(tmp_path):
     predictions = [{"model_version": "m", "result": [region(key_frame(6, 3), score=0.5)]}]
-    with caplog.at_level(logging.WARNING):
-        corrected = task(region(key_frame(6, 4)), predictions=predictions)
-        assert places(read(tmp_path, corrected)) == [(5, 4)]
-        assert not caplog.records
-        cancelled = {"was_cancelled": True, "result": [region(key_frame(6, 5))]}
-        labels = read(tmp_path, task(annotations=[cancelled], predictions=predictions), task())
-        assert places(labels) == [(5, 3)]
-    assert "no annotations in 1 of 2 tasks, whose predictions are read" in caplog.text
+    labels = read(tmp_path, task(region(key_frame(6, 4)), predictions=predictions))
+    assert (places(labels), labels.notes) == ([(5, 4)], [])
+    cancelled = {"was_cancelled": True, "result": [region(key_frame(6, 5))]}
+    labels = read(tmp_path, task(annotations=[cancelled], predictions=predictions), task())
+    assert places(labels) == [(5, 3)]
+    assert labels.notes == ["1 of 2 tasks have no annotations: their predictions are read"]
     assert places(read(tmp_path, task(annotations=[], predictions=[12, 13]))) == []  # ids of them
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
@@ -16,8 +15,6 @@ import numpy as np
 from ....errors import InputError
 from ....files import read_json
 from .labels import LabelledBox, Labels, VideoLabels, number
-
-logger = logging.getLogger(__name__)
 
 LONGEST_VIDEO = 1_000_000  # frames; a larger number is a mistake
 UPLOAD = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
@@ -48,12 +45,12 @@ def read_label_studio(source: Path) -> Labels:
         results, is_predicted = _results(task, where)
         predicted += is_predicted
         videos.append(_video(task, results, where, left_out))
+    notes = []
     if predicted:
-        logger.warning(
-            f"{source}: no annotations in {predicted} of {len(tasks)} tasks, whose predictions are "
-            "read."
+        notes.append(
+            f"{predicted} of {len(tasks)} tasks have no annotations: their predictions are read"
         )
-    return Labels(videos, None, dict(left_out))
+    return Labels(videos, left_out=dict(left_out), notes=notes)
 
 
 def _results(task: dict, where: str) -> tuple[list[dict], bool]:
@@ -79,7 +76,7 @@ def _results(task: dict, where: str) -> tuple[list[dict], bool]:
 
 def _video(task: dict, results: list[dict], where: str, left_out: Counter[str]) -> VideoLabels:
     boxes: list[LabelledBox] = []
-    lengths = set()
+    lengths, rates = set(), set()
     for row, result in enumerate(results):
         here = f"{where}, result {result.get('id', f'number {row}')}"
         value = result.get("value")
@@ -90,20 +87,28 @@ def _video(task: dict, results: list[dict], where: str, left_out: Counter[str]) 
         if not 0 < length <= LONGEST_VIDEO:
             raise InputError(f"{here}: the video has {length} frames: correct 'framesCount'.")
         lengths.add(length)
+        key_frames = _key_frames(value.get("sequence"), length, here)
+        rates |= {round(key.frame / key.time, 3) for key in key_frames if key.time > 0}
         if (label := _label(value, here)) is None:
             left_out[NO_LABEL] += 1
             continue
-        for frame, box, is_turned in _boxes(value, length, here):
+        for box, is_turned in _boxes(key_frames, length, label, row, here):
             if is_turned:
                 left_out[TURNED] += 1
             else:
-                boxes.append(LabelledBox(frame, label, box, f"{here}, frame {frame + 1}", row))
+                boxes.append(box)
     if len(lengths) > 1:
         raise InputError(
             f"{where}: 'framesCount' is {' and '.join(map(str, sorted(lengths)))}: a video has one "
             "number of frames, correct it."
         )
-    return VideoLabels(_name(task, where), where, boxes, drawn_on=(100.0, 100.0))
+    rate = rates.pop() if len(rates) == 1 else None
+    return VideoLabels(
+        *(_name(task, where), f"{where}, at {rate:g} frames a second" if rate else where, boxes),
+        drawn_on=(100.0, 100.0),
+        rate=rate,
+        rough_length=lengths.pop() if lengths else None,
+    )
 
 
 def _name(task: dict, where: str) -> str:
@@ -135,31 +140,46 @@ def _label(value: dict, where: str) -> str | None:
     return labels[0] if labels else None
 
 
+@dataclass(frozen=True)
+class _KeyFrame:
+    frame: int  # from 1
+    shape: np.ndarray  # x, y, width, height in percent, rotation in degrees
+    enabled: bool  # whether it goes on
+    time: float  # frame divided by the rate; 0 if it is not given
+
+
 def _boxes(
-    value: dict, length: int, where: str
-) -> Iterator[tuple[int, tuple[float, float, float, float], bool]]:
-    """Frames from 0, boxes in percent, and whether they are turned."""
-    shapes = _key_frames(value.get("sequence"), length, where)
-    last = (length, np.zeros(5), False)
-    for (frame, shape, enabled), (following, goal, _) in pairwise([*shapes, last]):
-        for between in range(frame, following if enabled else frame + 1):
-            share = 0 if following == length else (between - frame) / (following - frame)
-            x, y, w, h, rotation = (shape + (goal - shape) * share).tolist()
-            yield between, (x, y, w, h), rotation % 360 != 0
+    key_frames: list[_KeyFrame], length: int, label: str, track: int, where: str
+) -> Iterator[tuple[LabelledBox, bool]]:
+    """Boxes of an object, and whether they are turned."""
+    for key, following in zip_longest(key_frames, key_frames[1:]):
+        end = key.frame + 1 if not key.enabled else following.frame if following else length + 1
+        goal = following.shape if following else key.shape
+        steps = following.frame - key.frame if following else 1
+        for frame in range(key.frame, end):
+            shape = key.shape + (goal - key.shape) * ((frame - key.frame) / steps)
+            x, y, w, h, rotation = shape.tolist()
+            box = LabelledBox(
+                *(frame - 1, label, (x, y, w, h), f"{where}, frame {frame}"),
+                track=track,
+                interpolated=frame != key.frame,
+            )
+            yield box, rotation % 360 != 0
 
 
-def _key_frames(sequence: Any, length: int, where: str) -> list[tuple[int, np.ndarray, bool]]:
-    """Frames from 0, x, y, width, height and rotation, and whether they are enabled; in order."""
+def _key_frames(sequence: object, length: int, where: str) -> list[_KeyFrame]:
+    """Key frames in order."""
     if not isinstance(sequence, list) or not all(isinstance(entry, dict) for entry in sequence):
         raise InputError(f"{where}: 'sequence' is not a list of boxes: export it again.")
-    shapes = {}
+    found: dict[int, _KeyFrame] = {}
     for entry in sequence:
         frame = number(entry.get("frame"), int, where, "a frame")
-        if not 1 <= frame <= length or frame - 1 in shapes:
-            problem = "occurs twice" if frame - 1 in shapes else f"is not one of 1 to {length}"
+        if not 1 <= frame <= length or frame in found:
+            problem = "occurs twice" if frame in found else f"is not one of 1 to {length}"
             raise InputError(f"{where}: frame {frame} {problem}: correct it.")
         here = f"{where}, frame {frame}"
         values = [number(entry.get(side), float, here, side) for side in SIDES]
         values.append(number(entry.get("rotation", 0), float, here, "the rotation"))
-        shapes[frame - 1] = np.array(values), bool(entry.get("enabled", True))
-    return [(frame, *shapes[frame]) for frame in sorted(shapes)]
+        time = number(entry.get("time", 0), float, here, "the time")
+        found[frame] = _KeyFrame(frame, np.array(values), bool(entry.get("enabled", True)), time)
+    return [found[frame] for frame in sorted(found)]
