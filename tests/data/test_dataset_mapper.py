@@ -187,4 +187,8 @@ class TestImagesThatCannotBeUsed:
 
     def test_another_size(self, cfg, moved):
         cv2.imwrite(moved["file_name"], np.zeros((20, 30, 3), np.uint8))
-        self.spoil(cfg, moved, "Mismatched image shape")
+        self.spoil(cfg, moved, r"is 30 x 20 pixels, the annotations say .*: replace it")
+
+    def test_swapped_sides(self, cfg, moved):
+        cv2.imwrite(moved["file_name"], np.zeros((moved["width"], moved["height"], 3), np.uint8))
+        self.spoil(cfg, moved, r"the sides are swapped, .* EXIF")

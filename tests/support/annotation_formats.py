@@ -34,7 +34,7 @@ def picture(video: str, index: int) -> np.ndarray:
 def write_images(root: Path, pattern: str = "{video}/{index:06d}.jpg") -> None:
     for video, frames in TRUTH.items():
         for index in range(len(frames)):
-            path = root / pattern.format(video=video, index=index)
+            path = root / pattern.format(video=video, index=index, number=index + 1)
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture(video, index))
 
@@ -123,7 +123,7 @@ def write_mot(root: Path) -> Path:
         )
         (root / video / "gt/labels.txt").write_text("\n".join(CLASSES) + "\n")
         rows = [
-            f"{index + 1},{track},{x + 1},{y + 1},{w},{h},1,{CLASSES.index(label) + 1},1.0"
+            f"{index + 1},{track},{x},{y},{w},{h},1,{CLASSES.index(label) + 1},1.0"
             for index, given in enumerate(frames)
             for label, track, x, y, w, h in given
         ]
@@ -205,7 +205,7 @@ def write_epic_kitchens(root: Path) -> Path:
                     for name, _, x, y, w, h in given
                     if name == label
                 ]
-                rows.append(f'{CLASSES.index(label)},{label},P01,{video},{index:06d},"{boxes}"')
+                rows.append(f'{CLASSES.index(label)},{label},P01,{video},{index + 1:06d},"{boxes}"')
     (root / "EPIC_noun_classes.csv").write_text(
         "noun_id,class_key,nouns\n0,cat,\"['cat']\"\n1,dog,\"['dog']\"\n"
     )
@@ -214,15 +214,59 @@ def write_epic_kitchens(root: Path) -> Path:
     return path
 
 
+def write_label_studio(root: Path) -> Path:
+    tasks = []
+    for video, frames in TRUTH.items():
+        tracks = {}
+        for index, given in enumerate(frames):
+            for label, track, *box in given:
+                tracks.setdefault((label, track), {})[index] = box
+        regions = []
+        for number, ((label, _), boxes) in enumerate(tracks.items()):
+            sequence = []
+            for index, (x, y, w, h) in boxes.items():
+                sides = {"x": x / WIDTH, "y": y / HEIGHT, "width": w / WIDTH, "height": h / HEIGHT}
+                percent = {side: share * 100 for side, share in sides.items()}
+                goes_on = index + 1 in boxes or index + 1 == len(frames)
+                key_frame = {"frame": index + 1, "enabled": goes_on, "rotation": 0, "time": 0.1}
+                sequence.append(key_frame | percent)
+            regions.append(
+                {
+                    "id": f"r{number}",
+                    "type": "videorectangle",
+                    "from_name": "box",
+                    "to_name": "video",
+                    "value": {
+                        "framesCount": len(frames),
+                        "duration": len(frames) / 10,
+                        "sequence": sequence,
+                        "labels": [label],
+                    },
+                }
+            )
+        tasks.append(
+            {
+                "id": len(tasks) + 1,
+                "data": {"video": f"/data/upload/1/0123abcd-{video}.mp4"},
+                "annotations": [{"id": 1, "was_cancelled": False, "result": regions}],
+                "predictions": [],
+            }
+        )
+    path = root / "project.json"
+    path.write_text(json.dumps(tasks))
+    return path
+
+
 WRITERS = {
     "cvat": write_cvat,
     "epic-kitchens": write_epic_kitchens,
+    "label-studio": write_label_studio,
     "mot": write_mot,
     "voc": write_voc,
     "yolo": write_yolo,
     "youtube-vis": write_youtube_vis,
 }
 IMAGES = {
-    "epic-kitchens": "P01/{video}/frame_{index:010d}.jpg",
+    "epic-kitchens": "P01/{video}/frame_{number:010d}.jpg",
     "mot": "{video}/img1/{index:06d}.jpg",
 }

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..references import BilateralUniformSampler, ReferencePolicy, build_reference_policy
 from ..structures import BoxMasks
 from .datasets import video_index
+from .datasets.numbered_frames import SWAPPED_SIDES
 from .transforms import ResizeToFit
 from .video_index import VideoIndex
 
@@ -163,7 +164,14 @@ class VIDDatasetMapper(DatasetMapper):
             raise InputError(
                 f"Image {file_name}{where} not found: check the image root."
             ) from error
-        except (OSError, SyntaxError, utils.SizeMismatchError) as error:
+        except utils.SizeMismatchError as error:
+            is_swapped = image.shape[:2] == (sample["width"], sample["height"])
+            remedy = SWAPPED_SIDES if is_swapped else "replace it, or correct its entry"
+            raise InputError(
+                f"Image {file_name}{where} is {image.shape[1]} x {image.shape[0]} pixels, the "
+                f"annotations say {sample['width']} x {sample['height']}: {remedy}."
+            ) from error
+        except (OSError, SyntaxError) as error:
             raise InputError(
                 f"Image {file_name}{where} cannot be used ({error}): replace the file, or "
                 "correct its entry in the annotations."

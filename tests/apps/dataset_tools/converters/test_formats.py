@@ -166,7 +166,7 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
     path.write_text(
         "<annotations><meta><task><size>4</size></task></meta>"
         f'<track id="0" label="cat">{boxes}</track><track id="1" label="cat">'
-        '<polygon frame="0" points="1,1;2,2;3,1"/></track></annotations>'
+        '<polyline frame="0" points="1,1;2,2;3,1"/></track></annotations>'
     )
     content = convert(path, "cvat")
     assert [annotation["bbox"] for annotation in content["annotations"]] == [
@@ -175,7 +175,7 @@ def test_a_cvat_track_is_interpolated_where_boxes_are_left_out(tmp_path, capsys)
         [20, 14, 20, 16],
     ]
     assert [annotation["occluded"] for annotation in content["annotations"]] == [1, 1, 0]
-    assert "1 shapes that are not boxes left out" in capsys.readouterr().out
+    assert "1 polylines left out" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("unlabelled", "keys"), [("reference", [0, 3]), ("empty", [0, 1, 2, 3])])
@@ -188,7 +188,7 @@ def test_frames_without_label_file(tmp_path, capsys, unlabelled, keys):
     records = load_vid_json(str(tmp_path / "out/converted.json"), str(root))
     assert [r["frame_index"] for r in records if r["video_id"] == 1] == keys
     assert len(content["images"]) == 7
-    said = "2 frames without a label file serve as reference frames only" in capsys.readouterr().out
+    said = "2 frames without annotations serve as reference frames only" in capsys.readouterr().out
     assert said == (unlabelled == "reference")
 
 
@@ -210,7 +210,7 @@ def test_labels_of_a_video_file_that_count_from_1(tmp_path):
         for index in reversed(range(len(frames))):
             (root / video / f"{index:06d}.txt").rename(root / video / f"{video}_{index + 1}.txt")
     kwargs = {"root": tmp_path / "videos", "video_files": True}
-    with pytest.raises(InputError, match=r"first frame counts as number 0 \(--first-frame\)"):
+    with pytest.raises(InputError, match=r"say it with --first-frame 0 or --first-frame 1"):
         convert(root, "yolo", **kwargs)
     content = convert(root, "yolo", first_number=1, **kwargs)
     assert boxes_of(content) == truth(content)

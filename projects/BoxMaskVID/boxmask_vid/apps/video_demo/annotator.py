@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from ...errors import InputError
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
 from ...video import Frame, FrameSource, VideoWriter, comes_live, local_path, open_frames
+from ..linking import TrackLinker
+from ..result_formats import Export
 from .annotated_video import AnnotatedVideo
+from .exported_files import ExportedFiles
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
-from .track_linker import TrackLinker
 
 Result = tuple[Frame, Instances]  # a frame and its detections
 
@@ -47,15 +49,16 @@ class VideoTask:
     jsonl: Path | None = None
     csv: Path | None = None
     coco: Path | None = None
+    exports: Sequence[Export] = field(default=(), kw_only=True)
 
     @property
     def outputs(self) -> list[Path]:
-        """All files that are written."""
+        """All files that are written, but for those of exports."""
         paths = self.video, self.jsonl, self.csv, self.coco
         return [path for path in paths if path is not None]
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.outputs))
+        return ", ".join(map(str, [*self.outputs, *self.exports]))
 
 
 class Annotator:
@@ -97,6 +100,7 @@ class Annotator:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task, source)
         if done and len(done) == source.length and task.video.exists():
+            self._export_again(task, source, done)
             print(f"{task.input}: is done")
             if source.fault:
                 raise InputError(source.fault)
@@ -111,6 +115,9 @@ class Annotator:
                 tables.append(files.enter_context(CsvFile(task.csv)))
             if task.coco:
                 tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+            exported = files.enter_context(
+                ExportedFiles(task.exports, task.input, source, self._class_names)
+            )
             lines = None
             if task.jsonl:
                 log = JsonLinesLog(task.jsonl, self._provenance(task, source), keep=len(done))
@@ -123,6 +130,7 @@ class Annotator:
                 record = frame_record(frame, time, instances, self._class_names, tracks)
                 for table in tables:
                     table.append(record)
+                exported.append(record, image)
                 if lines and frame >= start:
                     lines.append(record)
                 goes_on = video.append(Frame(frame, time, image), instances, tracks)
@@ -147,10 +155,17 @@ class Annotator:
             is_constant=bool(fps) or source.is_constant,
             pixel_aspect=source.pixel_aspect,
         )
-        has_others = len(task.outputs) > 1
+        has_others = len(task.outputs) + len(task.exports) > 1
         return AnnotatedVideo(
             writer, self._metadata, fps=fps, show=self._options.show, may_end=has_others
         )
+
+    def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
+        """Exports of a finished run, which may be others than it had."""
+        if task.exports:
+            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
+                for record, image in zip(done, source, strict=True):
+                    exported.append(record, image)
 
     def _done(self, task: VideoTask, source: FrameSource) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""

@@ -13,13 +13,20 @@ from ...video.writer import unfinished_video
 HELPERS = (".unfinished", ".provenance", ".provenance.unfinished")  # files beside an output
 
 
-def check_places(inputs: Sequence[str], outputs: Sequence[Path], others: Iterable[str]) -> None:
+def check_places(
+    inputs: Sequence[str],
+    outputs: Sequence[Path],
+    others: Iterable[str],
+    *,
+    folders: Sequence[Path] = (),
+) -> None:
     """Check that no output is an input, whatever links there are, and that it can be a file.
 
     Args:
         inputs: videos, as :func:`~boxmask_vid.video.open_frames` takes them.
         outputs: files to write.
         others: files that are read besides.
+        folders: folders to write, which replace those that are there.
 
     Raises:
         InputError: if an output is an input or another output, a folder, or below a file.
@@ -40,6 +47,14 @@ def check_places(inputs: Sequence[str], outputs: Sequence[Path], others: Iterabl
             if other is not output:
                 raise InputError(
                     f"The outputs {other} and {output} are the same file: choose two places."
+                )
+
+    for folder in folders:
+        for path in _files(inputs, others):
+            if os.path.realpath(folder) in map(str, Path(os.path.realpath(path)).parents):
+                raise InputError(
+                    f"The output {folder} would replace the folder of the input {path}: choose "
+                    "another place."
                 )
 
 

@@ -9,10 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, VideoLabels, number, read_text
+from .labels import LabelledBox, Labels, VideoLabels, read_text, whole_number
 
+PLACES = ("{0}/{1}", "{0}/rgb_frames/{1}", "{0}/videos/{1}", "{1}")  # of a participant's video
+RATE = 60.0  # frames a second of the JPEGs whose numbers the annotations have
 DRAWN_ON = (1920, 1080)  # the boxes are in pixels of the original videos
-BOX = re.compile(r"\(\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*\)")
+SIDE = r"\s*([0-9]{1,6}(?:\.[0-9]{0,6})?)\s*"
+BOX = re.compile(rf"\({SIDE},{SIDE},{SIDE},{SIDE}\)")
 COLUMNS = ("noun_class", "participant_id", "video_id", "frame", "bounding_boxes")
 NOUNS = "EPIC_noun_classes.csv"
 
@@ -21,7 +24,9 @@ def read_epic_kitchens(source: Path) -> Labels:
     """Read boxes ``(top, left, height, width)`` of active objects, on two frames a second.
 
     The images of ``P01_01`` lie in ``P01/P01_01`` below the image root, with the frame's number in
-    their names; those between the annotated ones serve as reference frames. There are no tracks.
+    their names; those between the annotated ones serve as reference frames. The numbers are those
+    of the JPEGs that were extracted at 60 frames a second, from 1; in a video file of almost that
+    rate (59.94) the frame of the same time is found. There are no tracks.
 
     Args:
         source: ``EPIC_train_object_labels.csv``; ``EPIC_noun_classes.csv`` names the classes and
@@ -29,14 +34,14 @@ def read_epic_kitchens(source: Path) -> Labels:
     """
     rows = _rows(source, COLUMNS)
     classes = {
-        number(row["noun_id"], int, where, "noun_id"): row["class_key"]
+        whole_number(row["noun_id"], where, "noun_id"): row["class_key"]
         for where, row in _rows(source.with_name(NOUNS), ("noun_id", "class_key"))
     }
     boxes: dict[tuple[str, str], list[LabelledBox]] = defaultdict(list)
     labelled: dict[tuple[str, str], set[str]] = defaultdict(set)
     for where, row in rows:
-        frame = str(number(row["frame"], int, where, "the frame"))
-        noun = number(row["noun_class"], int, where, "noun_class")
+        frame = str(whole_number(row["frame"], where, "the frame"))
+        noun = whole_number(row["noun_class"], where, "noun_class")
         if noun not in classes:
             raise InputError(f"{where}: noun_class {noun} is not in {NOUNS}: correct it.")
         text = row["bounding_boxes"].strip()
@@ -47,14 +52,17 @@ def read_epic_kitchens(source: Path) -> Labels:
             )
         video = row["participant_id"].strip(), row["video_id"].strip()
         labelled[video].add(frame)
-        for top, left, height, width in (map(int, numbers) for numbers in found):
+        for top, left, height, width in (map(float, numbers) for numbers in found):
             bbox = (left, top, width, height)
             boxes[video].append(LabelledBox(frame, classes[noun], bbox, where))
     videos = [
         VideoLabels(
-            *(name, str(source), boxes[participant, name], f"{participant}/{name}"),
+            *(name, str(source), boxes[participant, name]),
+            folders=tuple(place.format(participant, name) for place in PLACES),
             drawn_on=DRAWN_ON,
             labelled_frames=frozenset(frames),
+            first_number=1,
+            rate=RATE,
         )
         for (participant, name), frames in labelled.items()
     ]

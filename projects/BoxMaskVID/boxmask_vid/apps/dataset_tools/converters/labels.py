@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import TypeVar
 
 from ....errors import InputError
 
+XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,80}encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+# encodings that have all characters of those that files declare instead
+LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
 Number = TypeVar("Number", int, float)
 
 
@@ -19,13 +24,14 @@ Number = TypeVar("Number", int, float)
 class LabelledBox:
     """A box on a frame."""
 
-    frame: int | str  # position in the video, from 0; or stem or number in the name of its image
-    category: str  # name of its class
+    frame: int | str  # number of the frame, or stem or number in the name of its image
+    category: str | None  # name of its class; None if the annotations have no classes
     bbox: tuple[float, float, float, float]  # x, y, width, height
     where: str  # file and line, for error messages
     track: Hashable | None = None  # identifies the object in its video; None if not known
     ignored: bool = False  # left out in training and ignored in scoring
     occluded: bool | None = None  # None if the annotation does not say
+    interpolated: bool = False  # between two frames that have boxes; its frame may be missing
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, self.bbox)) or min(self.bbox[2:]) < 0:
@@ -36,17 +42,44 @@ class LabelledBox:
 
 
 @dataclass(frozen=True)
+class OpenCount:
+    """Numbers of frames in a list that does not tell how many frames there are."""
+
+    by_place: bool  # whether the list has places in the sorted folder, as CVAT writes them
+
+
+@dataclass(frozen=True)
 class VideoLabels:
     """Annotations of a video."""
 
     name: str
     where: str  # file or folder that they come from
     boxes: list[LabelledBox]
-    folder: str | None = None  # folder of its images below the image root; None for name
+    # where its images may be below the image root: the first folder that has some; none for name
+    folders: tuple[str, ...] = ()
+    # folders of several videos, in which its frame 0 has the number shared_number
+    shared_folders: tuple[str, ...] = ()
+    shared_number: int = 0
+    shares_folders: bool = False  # folders may have other clips, which differ in the names
     images: Sequence[str] | None = None  # image files below the root, if the annotations list them
+    # numbers of its frames, growing, if the annotations tell; positions of images otherwise
+    frames: Sequence[int] | None = None
+    counts_from: int = 0  # what its list calls frame 0
+    open_count: OpenCount | None = None  # for numbers of frames whose last one is not known
+    is_part: bool = False  # annotations of a part: the video may have more frames
+    is_sorted_by_name: bool = False  # its frames were numbered in the order of their names
     size: tuple[int, int] | None = None  # width and height of its frames, if they are given
+    # of single frames, as frames are called in boxes
+    sizes: Mapping[int | str, tuple[int, int]] = field(default_factory=dict)
     drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
     labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
+    lists_frames: bool = False  # labelled frames are all that the annotations know
+    # whether its folder may have several clips, which the names of the images tell apart
+    may_have_clips: bool = False
+    first_number: int = 0  # of the first frame of a video file in the names of frames
+    rate: float | None = None  # frames a second at which images were numbered; None for all frames
+    # number of its frames by the duration of a video file, where sound may go on
+    rough_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +89,10 @@ class Labels:
     videos: list[VideoLabels]
     classes: list[str] | None = None
     left_out: dict[str, int] = field(default_factory=dict)  # what was not used: count
+    notes: list[str] = field(default_factory=list)  # decisions about what numbers mean
+    class_of_others: str | None = None  # the name for boxes without a class
+    class_remedy: str = "add it to --classes, or correct the annotation"
+    root: Path | None = None  # folder of the images, if it is known; None for the source
 
 
 def read_text(path: Path) -> str:
@@ -75,9 +112,23 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
 
 
 def parse_xml(path: Path, remedy: str) -> ElementTree.Element:
-    """Read the root of an XML file."""
+    """Read the root of an XML file, in the encoding that it declares."""
+    if not path.is_file():
+        raise FileNotFoundError(f"File {path} not found: check the path.")
+    content = path.read_bytes()
+    declared = XML_ENCODING.match(content)
+    encoding = declared[1].decode("ascii").lower() if declared else "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif content.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
     try:
-        return ElementTree.fromstring(read_text(path))
+        return ElementTree.fromstring(content.decode(LARGER.get(encoding, encoding)))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not in the encoding {encoding} that its first line declares or leaves out "
+            f"({error.reason} at byte {error.start}): {remedy}, or correct the declaration."
+        ) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path} is not XML ({error}): {remedy}.") from error
 
@@ -93,29 +144,12 @@ def number(text: str | float | None, kind: type[Number], where: str, what: str) 
     raise InputError(f"{where}: {what} is {shown} and must be a number: correct it.")
 
 
-def subfolders(source: Path, pattern: str) -> list[Path]:
-    """Find the folders directly below ``source`` that have files of a pattern, sorted."""
-    if not source.is_dir():
-        raise FileNotFoundError(f"Folder {source} not found: give the folder with the videos.")
-    folders = (path for path in source.iterdir() if path.is_dir())
-    found = sorted(folder for folder in folders if any(folder.glob(pattern)))
-    if not found:
-        raise InputError(
-            f"{source} has no folder with {pattern}: there must be one per video, with the name of "
-            "the video."
-        )
-    return found
-
-
-def read_folder(
-    folder: Path,
-    pattern: str,
-    read_boxes: Callable[[Path], list[LabelledBox]],
-    *,
-    drawn_on: tuple[float, float] | None = None,
-) -> VideoLabels:
-    """Read the label files of a video, which are named after its images."""
-    files = sorted(folder.glob(pattern))
-    boxes = [box for file in files for box in read_boxes(file)]
-    labelled = frozenset(file.stem for file in files)
-    return VideoLabels(folder.name, str(folder), boxes, drawn_on=drawn_on, labelled_frames=labelled)
+def whole_number(text: str | float | None, where: str, what: str) -> int:
+    """Convert ``text`` to an ``int``; ``1.0`` is one."""
+    if isinstance(text, str):
+        with suppress(ValueError):
+            return int(text)  # exact, where a float would be rounded
+    value = number(text, float, where, what)
+    if value != int(value):
+        raise InputError(f"{where}: {what} is {text} and must be a whole number: correct it.")
+    return int(value)

@@ -1,65 +1,139 @@
-"""Reader of YOLO text files, a folder per video."""
+"""Reader of YOLO text files, as Darknet, LabelImg, Ultralytics, Roboflow and CVAT write them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import yaml
 
 from ....errors import InputError
-from .labels import LabelledBox, Labels, number, read_folder, read_lines, read_text, subfolders
+from .label_files import LabelFolder, image_root, label_folders
+from .labels import LabelledBox, Labels, read_lines, read_text, whole_number
+from .yolo_rows import BOX_COLUMNS, POLYGONS, YoloRow, meaning, read_rows
+
+LISTS = ("classes.txt", "obj.names", "_darknet.labels")  # names of classes, one a line
+YAML = ("data.yaml", "data.yml", "dataset.yaml")
+NO_LABELS = {"classes", "train", "val", "valid", "test", "labels", "notes"}
+SPLITS = {"train", "val", "valid", "test"}
+ABOVE = 2  # folders above the source in which the names of the classes may be
 
 
 def read_yolo(source: Path) -> Labels:
     """Read lines ``class x_centre y_centre width height [track]``, relative to the image.
 
+    Of polygons and turned boxes, which have more columns, the box around them is read.
+
     Args:
-        source: folder with ``<video>/<image>.txt`` and the names of the classes: ``classes.txt`` or
-            ``obj.names``, one per line, or ``data.yaml`` with ``names``.
+        source: ``data.yaml``, or a folder with ``<image>.txt`` at any depth, and the names of the
+            classes: ``classes.txt`` or ``obj.names``, one per line, or ``data.yaml`` with
+            ``names``.
     """
-    folders = subfolders(source, "*.txt")
-    classes = _classes(source)
+    if source.name in YAML:
+        source = source.parent
+    folders = label_folders(source, ".txt", _is_label)
+    rows = {file: read_rows(file) for folder in folders for file in folder.files}
+    found = {folder: _ClassList.find(folder.path, source) for folder in folders}
+    lists = list(dict.fromkeys(found.values()))
+    every = [row for of_file in rows.values() for row in of_file]
+    keypoints = lists[0].keypoints
+    if any(classes.keypoints != keypoints for classes in lists):
+        raise InputError(f"{source}: data.yaml files differ in kpt_shape: convert them one by one.")
+    read = meaning(every, keypoints)
+    videos = []
+    for folder in folders:
+        names = found[folder].names
+        boxes = []
+        for row in (row for file in folder.files for row in rows[file]):
+            index = whole_number(row.fields[0], row.where, "the class")
+            if not 0 <= index < len(names):
+                raise InputError(
+                    f"{row.where}: class {index} is not one of the {len(names)} of "
+                    f"{found[folder].path}, which count from 0: correct it."
+                )
+            bbox, track = read(row)
+            boxes.append(LabelledBox(row.path.stem, names[index], bbox, row.where, track=track))
+        videos.append(folder.video(boxes, drawn_on=(1.0, 1.0)))
+    classes = list(dict.fromkeys(name for of_list in lists for name in of_list.names))
+    left_out = {"sets of keypoints": len(every)} if keypoints else {}
+    notes = [*_polygons(every, keypoints), *_splits(folders, source)]
+    return Labels(videos, classes, left_out, notes=notes, root=image_root(source))
 
-    def boxes(path: Path) -> list[LabelledBox]:
-        return [_box(line, path.stem, where, classes) for where, line in read_lines(path)]
 
-    videos = [read_folder(folder, "*.txt", boxes, drawn_on=(1.0, 1.0)) for folder in folders]
-    return Labels(videos, classes)
+def _is_label(path: Path) -> bool:
+    """Whether a text file has labels; names such as train.txt are those of lists as well."""
+    stem = path.stem.lower()
+    if stem not in NO_LABELS and not stem.startswith("readme"):
+        return True
+    lines = read_lines(path)
+    fields = lines[0][1].split() if lines else []
+    return len(fields) >= BOX_COLUMNS and fields[0].replace(".", "", 1).isdigit()
 
 
-def _classes(source: Path) -> list[str]:
-    for name in ("classes.txt", "obj.names"):
-        if (source / name).is_file():
-            return [line.strip() for _, line in read_lines(source / name)]
-    path = source / "data.yaml"
-    if not path.is_file():
+@dataclass(frozen=True)
+class _ClassList:
+    """Names of classes in the order of their numbers, from a file."""
+
+    path: Path
+    names: tuple[str, ...]
+    keypoints: int | None = None  # columns of keypoints in a row
+
+    @classmethod
+    def find(cls, folder: Path, source: Path) -> _ClassList:
+        """Find the list for a folder of labels: in it, or in the nearest folder above it."""
+        inside = len(folder.relative_to(source).parts)
+        places = [folder.resolve(), *folder.resolve().parents][: inside + 1 + ABOVE]
+        for place in places:
+            files = [place / name for name in (*LISTS, *YAML) if (place / name).is_file()]
+            lists = [cls._read(path) for path in files]
+            for other in lists[1:]:
+                if other.names != lists[0].names:
+                    raise InputError(
+                        f"{other.path} and {lists[0].path} name different classes: keep the right "
+                        "one."
+                    )
+            if lists:
+                return max(lists, key=lambda found: found.keypoints or 0)
         raise InputError(
             f"{source} does not name its classes: add classes.txt, one name per line, or data.yaml."
         )
-    try:
-        names = yaml.safe_load(read_text(path))["names"]
-        return [str(names[index]) for index in range(len(names))]
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} has no list 'names' of the classes ({error!r}): add it."
-        ) from error
+
+    @classmethod
+    def _read(cls, path: Path) -> _ClassList:
+        if path.name in LISTS:
+            names = tuple(line.strip() for line in read_text(path).strip().splitlines())
+            if "" in names:
+                raise InputError(f"{path} has an empty line {names.index('') + 1}: remove it.")
+            return cls(path, names)
+        try:
+            content = yaml.safe_load(read_text(path))
+            names = content["names"]
+            listed = tuple(str(names[index]) for index in range(len(names)))
+            shape = content.get("kpt_shape")
+            keypoints = None if shape is None else prod(int(side) for side in shape)
+        except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise InputError(
+                f"{path} has no list 'names' of the classes ({error!r}): add it."
+            ) from error
+        count = content.get("nc", len(listed))
+        if count != len(listed):
+            raise InputError(f"{path} has {len(listed)} names and nc {count}: correct it.")
+        return cls(path, listed, keypoints)
 
 
-def _box(line: str, frame: str, where: str, classes: list[str]) -> LabelledBox:
-    fields = line.split()
-    if len(fields) not in (5, 6):
-        raise InputError(
-            f"{where}: '{line[:60]}' is not 'class x_centre y_centre width height [track]': "
-            "correct it."
-        )
-    index = number(fields[0], int, where, "the class")
-    if not 0 <= index < len(classes):
-        raise InputError(f"{where}: class {index} is not one of the {len(classes)}: correct it.")
-    x, y, w, h = (number(field, float, where, "a side of the box") for field in fields[1:5])
-    if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= w <= 1 and 0 <= h <= 1):
-        raise InputError(
-            f"{where}: '{line[:60]}' has numbers outside 0 .. 1: they must be relative to the "
-            "image."
-        )
-    track = number(fields[5], int, where, "the track") if len(fields) == 6 else None
-    return LabelledBox(frame, classes[index], (x - w / 2, y - h / 2, w, h), where, track=track)
+def _polygons(rows: Sequence[YoloRow], keypoints: int | None) -> list[str]:
+    count = sum(len(row.fields) > BOX_COLUMNS + 1 for row in rows)
+    return [f"{count} {POLYGONS}"] if count and keypoints is None else []
+
+
+def _splits(folders: Sequence[LabelFolder], source: Path) -> list[str]:
+    names = {part for folder in folders for part in folder.path.relative_to(source).parts}
+    splits = sorted(names & SPLITS)
+    if len(splits) < 2:
+        return []
+    return [
+        f"the splits {', '.join(splits)} are in one file (give the folder of one of them as the "
+        "source for a file of its own)"
+    ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from pycocotools import mask as masks
 
 from ....errors import InputError
 from ....files import read_json
-from .labels import LabelledBox, Labels, VideoLabels, number
+from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
+
+NOT_SEEN: tuple = (None, [])  # entries for frames on which an object is not seen
+NEVER_SEEN = "objects without any box or mask"
+NO_AREA = "boxes and masks without area"
 
 
 def read_youtube_vis(source: Path) -> Labels:
@@ -20,6 +25,7 @@ def read_youtube_vis(source: Path) -> Labels:
             have an entry per frame, null where the object is not visible.
     """
     content = read_json(source)
+    _check_kind(content, source)
     sections = {}
     for name in ("videos", "categories", "annotations"):
         section = content.get(name) if isinstance(content, dict) else None
@@ -34,8 +40,8 @@ def read_youtube_vis(source: Path) -> Labels:
     videos = {}
     for record in sections["videos"]:
         labels = _video(record, source)
-        videos[record["id"]] = labels
-    left_out = 0
+        videos[_get_id(record, "id", source.name)] = labels
+    left_out: Counter[str] = Counter()
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
         video = videos.get(_get_id(record, "video_id", where))
@@ -45,14 +51,37 @@ def read_youtube_vis(source: Path) -> Labels:
             raise InputError(
                 f"{where}: {missing} {record[missing]} is not in the file: correct it."
             )
-        boxes, empty = _track(record, row, video, category, where)
+        boxes, without_area = _track(record, row, video, category, where)
         video.boxes.extend(boxes)
-        left_out += empty
-    return Labels(list(videos.values()), list(names.values()), {"empty masks": left_out})
+        left_out += without_area
+    return Labels(list(videos.values()), list(names.values()), left_out)
+
+
+def _check_kind(content: object, source: Path) -> None:
+    """Raise ``InputError`` for JSON of other kinds that people have, with a way out."""
+    if not isinstance(content, dict):
+        return
+    if isinstance(content.get("images"), list):
+        if any(isinstance(image, dict) and "video_id" in image for image in content["images"]):
+            raise InputError(
+                f"{source} is COCO-VID JSON already: check it with check_vid_json.py and train "
+                "with --dataset NAME JSON ROOT."
+            )
+        raise InputError(
+            f"{source} is COCO JSON of still images, which have no videos: register it with "
+            "detectron2's register_coco_instances(NAME, {}, JSON, ROOT)."
+        )
+    if isinstance(content.get("videos"), list) and content.get("annotations") is None:
+        raise InputError(
+            f"{source} is a split without annotations, as YouTube-VIS publishes valid and test: "
+            "give its train split; demo.py detects in the images of this one, a folder a video."
+        )
 
 
 def _get_id(record: dict, field: str, where: str) -> int | str:
     value = record.get(field)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if not isinstance(value, (int, str)) or isinstance(value, bool):
         raise InputError(f"{where}: '{field}' is {str(value)[:40]!r}: correct it.")
     return value
@@ -63,7 +92,14 @@ def _video(record: dict, source: Path) -> VideoLabels:
     files = record.get("file_names")
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
-    width, height = (number(record.get(side), int, where, side) for side in ("width", "height"))
+    files = [file.replace("\\", "/") for file in files]
+    length = record.get("length", len(files))
+    if length != len(files):
+        raise InputError(
+            f"{where}: 'length' is {length}, but it has {len(files)} file_names: correct one of "
+            "them."
+        )
+    width, height = (whole_number(record.get(side), where, side) for side in ("width", "height"))
     if min(width, height) <= 0:
         raise InputError(f"{where}: its size is {width} x {height} pixels: correct it.")
     folder = PurePosixPath(files[0]).parent.as_posix()
@@ -73,8 +109,8 @@ def _video(record: dict, source: Path) -> VideoLabels:
 
 def _track(
     record: dict, row: int, video: VideoLabels, category: str, where: str
-) -> tuple[list[LabelledBox], int]:
-    """Read the boxes of an object; the second result is the number of its empty masks."""
+) -> tuple[list[LabelledBox], Counter[str]]:
+    """Read the boxes of an object, and count what is left out of it."""
     assert video.images is not None
     assert video.size is not None
     length = len(video.images)
@@ -85,12 +121,14 @@ def _track(
             raise InputError(
                 f"{where}: '{field}' must have {length} entries, one per frame: correct it."
             )
-    boxes, empty = [], 0
+    ignored = 1 in (record.get("iscrowd"), record.get("ignore"))
+    boxes: list[LabelledBox] = []
+    left_out: Counter[str] = Counter()
     for frame, (box, segment) in enumerate(zip(given, segments, strict=True)):
         here = f"{where}, frame {frame}"
-        if box is None and segment is not None:
+        if box in NOT_SEEN and segment not in NOT_SEEN:
             box = _box_around(segment, video.size, here)
-        if box is None:
+        if box in NOT_SEEN:
             continue
         if not isinstance(box, list) or len(box) != 4:
             raise InputError(
@@ -98,11 +136,12 @@ def _track(
             )
         x, y, w, h = (number(side, float, here, "a side of its box") for side in box)
         if min(w, h) <= 0:
-            empty += 1
+            left_out[NO_AREA] += 1
             continue
-        ignored = record.get("iscrowd", 0) == 1
         boxes.append(LabelledBox(frame, category, (x, y, w, h), here, track=row, ignored=ignored))
-    return boxes, empty
+    if not boxes and not left_out:
+        left_out[NEVER_SEEN] += 1
+    return boxes, left_out
 
 
 def _box_around(segment: dict | list, size: tuple[int, int], where: str) -> list[float]:

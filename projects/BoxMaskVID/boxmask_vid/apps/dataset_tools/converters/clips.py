@@ -1,0 +1,131 @@
+"""Videos whose label files or images lie in one folder, told apart by their names."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ....data.datasets.numbered_frames import Clip, one_clip, split_clips
+from ....errors import InputError
+from .labels import VideoLabels
+from .media import Frames, find_file, last_number
+
+
+def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, Frames]]:
+    """Sort the images of a folder, and their labels, into videos.
+
+    The labels of an image that is not there stay with the first of them.
+
+    Raises:
+        InputError: if label files have other names than the images, and count otherwise.
+    """
+    if not video.may_have_clips or frames.files is None or frames.first_number is not None:
+        return [(video, frames)]
+    _check_names(video, frames.files)
+    clips = split_clips(frames.files)
+    if len(clips) == 1:
+        return [(video, frames)]
+    clip_of_file = {file: clip for clip in clips for file in clip.files}
+    clip_of = {}
+    for frame in {*(box.frame for box in video.boxes), *(video.labelled_frames or ())}:
+        place = frames.position(frame)
+        clip_of[frame] = clips[0] if place is None else clip_of_file[frames.files[place]]
+    names = {clip: f"{video.name}/{PurePosixPath(clip.name).name}" for clip in clips}
+    sizes = dict(zip(frames.files, frames.sizes, strict=True))
+    return [
+        (
+            of_clip,
+            Frames(
+                [sizes[file] for file in clip.files],
+                clip.files,
+                left_out=frames.left_out if clip is clips[0] else Counter(),
+            ),
+        )
+        for clip, of_clip in zip(clips, _split(video, clips, clip_of, names), strict=True)
+    ]
+
+
+def split_label_files(root: Path, video: VideoLabels) -> list[VideoLabels]:
+    """Sort label files of several video files into videos: clip_a_1.txt is of clip_a.mp4.
+
+    Raises:
+        InputError: if label files of several clips are in the folder of one video file.
+    """
+    if not video.may_have_clips or not video.labelled_frames:
+        return [video]
+    files = {f"{frame}.txt": frame for frame in video.labelled_frames}
+    if find_file(root, video) is not None:
+        one_clip(list(files), video.where)
+        return [video]
+    clips = split_clips(list(files))
+    clip_of = {files[file]: clip for clip in clips for file in clip.files}
+    names = {clip: clip.name for clip in clips}
+    split = _split(video, clips, clip_of, names)
+    return split if any(find_file(root, of_clip) for of_clip in split) else [video]
+
+
+def first_number_of(videos: Sequence[VideoLabels], given: int | None) -> int:
+    """Number of the first frame of video files in the names of their label files.
+
+    Args:
+        videos: labels of all video files.
+        given: what the user says; None to find it.
+
+    Raises:
+        InputError: if it is not given and no label file has the number 0.
+    """
+    if given is not None:
+        return given
+    stems = [str(frame) for video in videos for frame in video.labelled_frames or ()]
+    numbers = [number for stem in stems if (number := last_number(stem)) is not None]
+    if not numbers or 0 in numbers:
+        return 0
+    raise InputError(
+        f"{videos[0].where} has label files with numbers from {min(numbers)} on, and no number 0, "
+        "so the first frame of a video can be number 0 or 1: say it with --first-frame 0 or "
+        "--first-frame 1."
+    )
+
+
+def _check_names(video: VideoLabels, files: Sequence[str]) -> None:
+    """Label files that are not named after images, but by numbers, count from the same one."""
+    stems = {PurePosixPath(file).stem for file in files}
+    others = [str(frame) for frame in video.labelled_frames or () if frame not in stems]
+    numbers = [number for stem in others if (number := last_number(stem)) is not None]
+    images = [number for stem in stems if (number := last_number(stem)) is not None]
+    are_others = len(others) == len(video.labelled_frames or ())
+    if are_others and numbers and images and min(numbers) != min(images):
+        raise InputError(
+            f"{video.where} has label files with other names than the images, with numbers from "
+            f"{min(numbers)} on, the images have numbers from {min(images)} on: name each label "
+            "file after its image."
+        )
+
+
+def _split(
+    video: VideoLabels,
+    clips: Sequence[Clip],
+    clip_of: Mapping[int | str, Clip],
+    names: Mapping[Clip, str],
+) -> list[VideoLabels]:
+    boxes, labelled = defaultdict(list), defaultdict(set)
+    sizes: dict[Clip, dict] = defaultdict(dict)
+    for box in video.boxes:
+        boxes[clip_of[box.frame]].append(box)
+    for frame in video.labelled_frames or ():
+        labelled[clip_of[frame]].add(frame)
+    for frame, size in video.sizes.items():
+        sizes[clip_of[frame]][frame] = size
+    return [
+        replace(
+            video,
+            name=names[clip],
+            folders=(),
+            boxes=boxes[clip],
+            labelled_frames=frozenset(labelled[clip]),
+            sizes=sizes[clip],
+        )
+        for clip in clips
+    ]

@@ -1,0 +1,188 @@
+"""Pictures of videos: those of a folder, in the order of the numbers in their names, by clip."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from ...errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+# files that may lie among pictures
+ANNOTATION_SUFFIXES = (".txt", ".xml", ".json", ".csv", ".ini", ".yaml", ".names", ".data", ".zip")
+OTHER_FILES = "files that are no pictures in folders of pictures"
+HIDDEN_FILES = "hidden files in folders of pictures"
+SWAPPED_SIDES = (
+    "the sides are swapped, so the boxes are on pixels as stored, before the rotation that the "
+    "camera recorded (EXIF): rotate the pixels and remove the EXIF orientation, or draw the boxes "
+    "on the upright image"
+)
+# what Roboflow appends to the name of a picture
+EXPORT_SUFFIX = re.compile(r"(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
+SEPARATORS = "_-. "
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Pictures of one video, in the order of their frames."""
+
+    name: str  # folder, or folder and what the names of the pictures have in common
+    files: tuple[str, ...]
+    numbers: tuple[int, ...] | None  # in the names of the pictures; None without numbers
+
+
+def natural_order(path: PurePath | str) -> list:
+    """Sort key of names with which frame 10 comes after frame 9."""
+    parts = re.split(r"([0-9]+)", str(path))
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def is_hidden(name: PurePath | str) -> bool:
+    """Whether a file or a folder above it is hidden, or of the kind that archives of a Mac have."""
+    return any(part[:1] == "." or part == "__MACOSX" for part in PurePath(name).parts)
+
+
+def list_pictures(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Find the pictures of a folder.
+
+    Returns:
+        files in natural order, and the number of those left out by reason.
+
+    Raises:
+        InputError: if two files are pictures of one frame.
+    """
+    with os.scandir(folder) as entries:
+        names = sorted((e.name for e in entries if not e.is_dir()), key=natural_order)
+    images = [name for name in names if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
+    shown = [name for name in images if not is_hidden(name)]
+    known = (*IMAGE_SUFFIXES, *ANNOTATION_SUFFIXES)
+    others = [n for n in names if not is_hidden(n) and PurePath(n).suffix.lower() not in known]
+    check_doubles(shown, str(folder))
+    counts = {HIDDEN_FILES: len(images) - len(shown), OTHER_FILES: len(others)}
+    return [folder / name for name in shown], +Counter(counts)
+
+
+def check_doubles(names: Iterable[str], where: str) -> None:
+    """Raise ``InputError`` if two pictures are of one frame: 1.png and 1.jpg, or 1.png and 01.png.
+
+    ``names`` are files with their folders; ``where`` is the place that the message names.
+    """
+    found: dict[tuple, str] = {}
+    for name in names:
+        key = PurePosixPath(name).parent, *natural_order(plain_stem(name))
+        if key in found:
+            raise InputError(
+                f"{where} has two pictures of one frame, {found[key]} and {name}: keep one of them."
+            )
+        found[key] = name
+
+
+def plain_stem(name: str) -> str:
+    """Name of a picture without its folder, its suffix and what Roboflow appends."""
+    return EXPORT_SUFFIX.sub("", PurePosixPath(name).stem)
+
+
+def split_clips(files: Sequence[str]) -> list[Clip]:
+    """Sort pictures into clips, which differ in their folder or in the name before the number.
+
+    Args:
+        files: names with their folders, ``/`` between them.
+
+    Returns:
+        clips in natural order. A clip that has a folder of its own is called after it.
+    """
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(files, key=natural_order):
+        by_folder[PurePosixPath(file).parent.as_posix()].append(file)
+    return [clip for folder, names in by_folder.items() for clip in _clips_of(folder, names)]
+
+
+def one_clip(files: Sequence[str], where: str) -> Clip:
+    """Pictures of a folder that has one video.
+
+    Raises:
+        InputError: if there are several clips in it; ``where`` is the name of the folder.
+    """
+    clips = split_clips(files)
+    if len(clips) > 1:
+        clips.sort(key=lambda clip: -len(clip.files))
+        first, other = (PurePosixPath(clip.files[0]).name for clip in clips[:2])
+        raise InputError(
+            f"{where} has pictures of {len(clips)} clips, such as {first} and {other}: give each "
+            "clip a folder of its own, and take out what is not a frame."
+        )
+    _check_alike(clips[0], where)
+    return clips[0]
+
+
+def _check_alike(clip: Clip, where: str) -> None:
+    """Raise ``InputError`` if one picture is called otherwise than the rest: 1, 2 and 003."""
+    suffixes = Counter(PurePosixPath(file).suffix.lower() for file in clip.files)
+    usual = suffixes.most_common(1)[0][0]
+    odd = [file for file in clip.files if PurePosixPath(file).suffix.lower() != usual]
+    if clip.numbers is not None and not odd:
+        numbers = [re.findall(r"[0-9]+", plain_stem(file)) for file in clip.files]
+        widths = [min(map(len, column)) for column in zip(*numbers, strict=True)]
+        odd = [
+            file
+            for file, texts in zip(clip.files, numbers, strict=True)
+            if any(f"{int(t):0{width}d}" != t for t, width in zip(texts, widths, strict=True))
+        ]
+    if odd:
+        name = PurePosixPath(next(file for file in clip.files if file not in odd)).name
+        raise InputError(
+            f"{where} has {PurePosixPath(odd[0]).name} among pictures that are called like {name}: "
+            "take it out if it is not a frame, or call all of them alike."
+        )
+
+
+def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
+    """Clips of one folder; its pictures without numbers are one clip."""
+    shapes: dict[tuple, list[tuple[str, list]]] = defaultdict(list)
+    for file in files:
+        parts = natural_order(plain_stem(file))
+        shapes[tuple(parts[::2]) if len(parts) > 1 else ()].append((file, parts))
+    groups: dict[tuple, list[tuple[int, str]]] = defaultdict(list)
+    for shape, named in shapes.items():
+        column = _number_column([parts[1::2] for _, parts in named])
+        for file, parts in named:
+            if column is None:
+                groups[()].append((0, file))
+                continue
+            place = 2 * column + 1
+            groups[shape, tuple(parts[:place])].append((parts[place], file))
+    names = Counter(_common(key) for key in groups)
+    for key, pictures in groups.items():
+        pictures.sort(key=lambda picture: picture[0])
+        name = _common(key)
+        if names[name] > 1 or not name:
+            name = plain_stem(pictures[0][1])
+        if folder != ".":
+            name = folder if len(groups) == 1 else f"{folder}/{name}"
+        numbers = tuple(number for number, _ in pictures) if key else None
+        yield Clip(name, tuple(file for _, file in pictures), numbers)
+
+
+def _common(key: tuple) -> str:
+    """What the names of a group have before their number."""
+    return "".join(map(str, key[1])).rstrip(SEPARATORS) if key else ""
+
+
+def _number_column(rows: Sequence[Sequence[int]]) -> int | None:
+    """Find the number that counts frames, among the numbers of names of one shape.
+
+    It is the last one that varies; or the first one with which all differ, where the last one
+    would make a clip of every picture (frame_0001_12.345s).
+    """
+    columns = list(zip(*rows, strict=True))
+    varying = [index for index, column in enumerate(columns) if len(set(column)) > 1]
+    if not varying:
+        return len(columns) - 1 if columns else None
+    last = varying[-1]
+    if len({tuple(row[:last]) for row in rows}) == len(rows):
+        return next((index for index in varying if len(set(columns[index])) == len(rows)), last)
+    return last

@@ -1,0 +1,128 @@
+"""YouTube-VIS JSON: objects that are not seen, splits without annotations, other JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from boxmask_vid.errors import InputError
+from support.red_boxes import box, boxes_of_pictures, convert, misfits, write_pictures
+
+
+def write(root: Path, annotations: object, **more: object) -> Path:
+    write_pictures(root / "street", range(4), "{:05d}.png")
+    video = {
+        "id": 1,
+        "width": 320,
+        "height": 240,
+        "file_names": [f"street/{index:05d}.png" for index in range(4)],
+        **more,
+    }
+    content = {"videos": [video], "categories": [{"id": 1, "name": "car"}]}
+    if annotations is not ...:
+        content["annotations"] = annotations
+    (root / "train.json").write_text(json.dumps(content))
+    return root / "train.json"
+
+
+def track(bboxes: object = None, segmentations: object = None, **more: object) -> dict:
+    return {
+        "video_id": 1,
+        "category_id": 1,
+        "bboxes": bboxes,
+        "segmentations": segmentations,
+        **more,
+    }
+
+
+def vis(path: Path) -> dict:
+    return convert(path, path.with_name("x.json"), format="youtube-vis")
+
+
+def around(index: int) -> list:
+    x, y, w, h = box(index)
+    return [[x, y, x + w, y, x + w, y + h, x, y + h]]
+
+
+NOWHERE = [None] * 4
+TRACKS = {
+    "null": (track([box(0), None, box(2), None]), (0, 2), ""),
+    "empty lists": (track([box(0), [], box(2), []]), (0, 2), ""),
+    "no area": (track([box(0), [0, 0, 0, 0], box(2), None]), (0, 2), "1 boxes and masks without"),
+    "masks": (track(None, [around(0), None, [], around(3)]), (0, 3), ""),
+    "masks where there are no boxes": (
+        track([box(0), None, [], None], [None, around(1), around(2), None]),
+        (0, 1, 2),
+        "",
+    ),
+    "nothing": (track(NOWHERE, NOWHERE), (), "1 objects without any box or mask left out"),
+    "no lists": (track(None, None), (), "1 objects without any box or mask left out"),
+    "ids with decimals": (
+        {**track([box(0), None, None, None]), "video_id": 1.0, "category_id": 1.0},
+        (0,),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRACKS)
+def test_frames_on_which_an_object_is_not_seen(tmp_path, capsys, case):
+    annotation, frames, says = TRACKS[case]
+    content = vis(write(tmp_path, [annotation]))
+    found = boxes_of_pictures(content)
+    assert [index for index, boxes in enumerate(found.values()) if boxes] == list(frames)
+    assert misfits(content, tmp_path) == []
+    assert len({annotation["instance_id"] for annotation in content["annotations"]}) <= 1
+    assert says in capsys.readouterr().out
+
+
+def test_ignored_objects(tmp_path):
+    tracks = [track([box(0), *NOWHERE[1:]], **more) for more in ({"ignore": 1}, {"iscrowd": 1}, {})]
+    assert [a["iscrowd"] for a in vis(write(tmp_path, tracks))["annotations"]] == [1, 1, 0]
+
+
+SIDES = {"width": 320.0, "height": "240", "length": 4}
+
+
+def test_numbers_with_decimals_and_windows_paths(tmp_path):
+    names = [f"street\\{index:05d}.png" for index in range(4)]
+    content = vis(write(tmp_path, [track([box(0), *NOWHERE[1:]])], file_names=names, **SIDES))
+    assert misfits(content, tmp_path) == []
+    assert content["videos"][0]["name"] == "street"
+
+
+REFUSED = {
+    "no annotations": (..., {}, "is a split without annotations, as YouTube-VIS publishes"),
+    "null": (None, {}, "is a split without annotations, .*demo.py detects in the images"),
+    "half a pixel": ([], {"width": 320.5}, "width is 320.5 and must be a whole number"),
+    "another length": ([], {"length": 5}, "'length' is 5, but it has 4 file_names"),
+    "another size": ([], {"width": 240, "height": 320}, "sides are swapped.*EXIF"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_files_with_a_fault_get_a_sentence(tmp_path, case):
+    annotations, more, sentence = REFUSED[case]
+    with pytest.raises(InputError, match=sentence):
+        vis(write(tmp_path, annotations, **more))
+
+
+OTHER_JSON = {
+    "still images": (
+        {"id": 1, "file_name": "a.jpg"},
+        "COCO JSON of still images.*register_coco_inst",
+    ),
+    "COCO-VID": (
+        {"id": 1, "video_id": 1, "frame_id": 0},
+        "is COCO-VID JSON already: check it with",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_JSON)
+def test_json_of_other_kinds_is_told_where_it_goes(tmp_path, case):
+    image, sentence = OTHER_JSON[case]
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"images": [image], "categories": [], "annotations": []}))
+    with pytest.raises(InputError, match=sentence):
+        vis(path)
