@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from ...files import read_json, write_json
-from .checks import FORM, check_content, fix_content
+from ...data.datasets.vid_form import FORM
+from ...data.datasets.vid_json import vid_table
+from ...errors import InputError
+from ...files import read_json, refuse_overwriting, write_json
+from .checks import CheckReport, check_content, fix_content
 
 
 def check_vid_json(
@@ -20,6 +23,8 @@ def check_vid_json(
     fixed: Path | None = None,
 ) -> bool:
     """Print what is wrong with a JSON, and fix what has one possible answer.
+
+    A fixed JSON is written only if it can be loaded.
 
     Args:
         json_file: COCO-VID JSON.
@@ -34,20 +39,58 @@ def check_vid_json(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        InputError: if it is not JSON.
+        InputError: if it is not JSON, or an output is one of the inputs.
     """
+    refuse_overwriting({"--fix": fixed, "--json": report}, [json_file, *others])
     content = read_json(json_file)
     splits = [(str(path), read_json(path)) for path in others]
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
     print(f"{json_file}: {found}")
-    if fixed is not None and isinstance(content, dict) and not found.findings[FORM].count:
-        content, done = fix_content(content, found)
-        write_json(fixed, content)
-        print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
-        found = check(content)
-        print(f"{fixed}: {found}")
+    all_missing = _all_missing(content, found, images)
+    if all_missing:
+        print(f"{all_missing}.")
+    is_valid = not found.count("error")
+    if fixed is not None:
+        found, is_written = _fix(content, found, fixed, check, all_missing)
+        is_valid = is_written and not found.count("error")
     if report is not None:
         write_json(report, found.as_json())
         print(f"wrote {report}")
-    return not found.count("error")
+    return is_valid
+
+
+def _fix(
+    content: dict,
+    found: CheckReport,
+    path: Path,
+    check: Callable[[dict], CheckReport],
+    reason: str,
+) -> tuple[CheckReport, bool]:
+    """Write a fixed JSON, unless there is a reason not to; return its findings, and whether."""
+    done = []
+    if found.cannot_be_loaded:
+        reason = f"correct first what the check '{FORM}' found"
+    if not reason:
+        content, done = fix_content(content, found)
+        try:
+            vid_table(content, "what is fixed")
+        except InputError as error:
+            reason = str(error).rstrip(".")
+    if reason:
+        print(f"--fix has written nothing to {path}: {reason}.")
+        return found, False
+    write_json(path, content)
+    print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
+    found = check(content)
+    print(f"{path}: {found}")
+    return found, True
+
+
+def _all_missing(content: object, found: CheckReport, images: Path | None) -> str:
+    """Sentence about images that are all missing or unreadable; "" if there are others."""
+    count = len(found.bad_images)
+    if not count or not isinstance(content, dict) or count < len(content["images"]):
+        return ""
+    problem = "is" if found.findings["missing images"].count else "can be read"
+    return f"none of the {count} images {problem} below {images}: check --images"
