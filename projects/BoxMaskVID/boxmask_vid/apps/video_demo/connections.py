@@ -10,6 +10,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
 MOST_OF_A_CLIENT = 8  # connections of an address; browsers open six
+YOUNG = 1.0  # seconds in which a connection is rather not closed for a newer one
 PATIENCE = 60.0  # seconds that a request, or a response, may take besides its bytes
 SLOWEST = 16 * 1024  # bytes per second of a request or a response
 
@@ -42,10 +43,12 @@ class BoundedChannel(HTTPChannel):
 
     def uselessness(self) -> tuple[int, float]:
         """What is closed first: no request or half a header, then the slowest in a body."""
+        waited, overdue = time.monotonic() - self._started, self._overdue()
         if self.requests and not self.total_outbufs_len:
-            return 0, self._overdue()  # it waits for us
-        is_under_way = self.total_outbufs_len or (self.request and self.request.headers_finished)
-        return 1 if is_under_way else 2, self._overdue()
+            return 0, waited  # it waits for us
+        if self.total_outbufs_len or (self.request and self.request.headers_finished):
+            return 2 if overdue > YOUNG else 0, overdue
+        return 3 if waited > YOUNG else 1, waited
 
     def readable(self) -> bool:
         """Whether to read more; called at least once a second."""
