@@ -68,7 +68,7 @@ def _fix(
     reason: str,
 ) -> tuple[CheckReport, bool]:
     """Write a fixed JSON, unless there is a reason not to; return its findings, and whether."""
-    done = []
+    done: list[str] = []
     if found.cannot_be_loaded:
         reason = f"correct first what the check '{FORM}' found"
     if not reason:

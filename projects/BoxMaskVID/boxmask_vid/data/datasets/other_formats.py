@@ -32,7 +32,7 @@ def _has_records(value: object, *fields: str) -> bool:
 def _label_studio_shapes(content: object) -> set[str]:
     """Types of the shapes of all tasks."""
     tasks = content if isinstance(content, list) else []
-    shapes = set()
+    shapes: set[str] = set()
     for annotation in _records_of(tasks, "annotations"):
         shapes.update(str(shape.get("type")) for shape in _records_of([annotation], "result"))
     return shapes

@@ -32,8 +32,10 @@ MISSING_LISTS = {
     "videos": f"a COCO-VID file lists them; {STILL_IMAGES}",
     "images": "a COCO-VID file has categories, videos, images and annotations",
 }
-KINDS = ((bool, "true or false"), (int, "a number"), (float, "a fraction"), (str, "a text"))
-KINDS = (*KINDS, (list, "a list"), (dict, "a record"))
+KINDS: dict[type, str] = {  # bool first: it is an int, too
+    **{bool: "true or false", int: "a number", float: "a fraction", str: "a text"},
+    **{list: "a list", dict: "a record"},
+}
 
 
 @dataclass(frozen=True)
@@ -144,4 +146,4 @@ def _fields(
 
 def kind_of(value: object) -> str:
     """Kind of a JSON value, as messages call it."""
-    return next((kind for form, kind in KINDS if isinstance(value, form)), "null")
+    return next((kind for form, kind in KINDS.items() if isinstance(value, form)), "null")

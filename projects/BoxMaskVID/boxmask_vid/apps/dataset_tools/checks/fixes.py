@@ -74,7 +74,8 @@ def _drop_images(content: dict, bad: set[int]) -> dict[str, int]:
 
 def _drop_annotations(content: dict, unsettled: set[int]) -> dict[str, int]:
     """Leave out what cannot be loaded; ``unsettled`` are images whose size is not known."""
-    annotations, bad, reasons = content["annotations"], set(), Counter()
+    annotations, bad = content["annotations"], set()
+    reasons: Counter[str] = Counter()
     for violations in content_violations(VIDColumns(content)):
         if violations.rule not in UNUSABLE or violations.sentence is None:
             continue

@@ -111,4 +111,4 @@ def _whole_number(value: object) -> int | None:
             value = float(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return int(value) if is_whole_number(value) else None
+    return int(value) if isinstance(value, int) and is_whole_number(value) else None
