@@ -23,7 +23,7 @@ def read_json(path: str | Path) -> Any:
         InputError: if it is not JSON.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors write a byte order mark
             return json.load(file)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"File {path} not found: check the path.") from error

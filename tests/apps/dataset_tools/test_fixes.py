@@ -183,6 +183,24 @@ def test_tracks_with_names_are_numbered_and_track_id_stays_track_id():
     assert done == ["3 tracks that were no whole numbers numbered"]
 
 
+def test_ids_and_sizes_as_text_or_fraction_become_numbers(root, tmp_path, capsys):
+    content = healthy()
+    for image in content["images"]:
+        image.update(id=str(image["id"]), width=64.0, frame_id=f"{image['frame_id']}.0")
+    for annotation in content["annotations"]:
+        annotation["image_id"] = float(annotation["image_id"])
+    assert run(tmp_path, content, root) == (True, healthy())
+    assert "fixed: 24 ids and sizes written as text or fraction" in capsys.readouterr().out
+    assert run(tmp_path, content, tmp_path) == (False, None)
+    assert "none of the 6 images is below" in capsys.readouterr().out
+
+
+def test_a_byte_order_mark_is_no_fault(root, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(healthy()), encoding="utf-8-sig")
+    assert check_vid_json(path, images=root)
+
+
 def test_a_video_that_is_not_listed_is_added():
     content = healthy()
     content["videos"].pop()
@@ -199,7 +217,8 @@ OPEN = {  # several answers, or none: nothing is written
         lambda c: [item.update(category_id=9) for item in c["annotations"]],
         "category_id 9, which is not in 'categories'",
     ),
-    "text as id": (lambda c: c["images"][0].update(id="1"), "correct first"),
+    "text as id": (lambda c: c["images"][0].update(id="first"), "correct first"),
+    "ids that become equal": (lambda c: c["images"][1].update(id="01"), "more than once"),
     "no list": (lambda c: c.pop("videos"), "correct first"),
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import os
+import random
 import re
 import select
 import signal
@@ -320,3 +321,31 @@ def test_files_of_the_package_are_served(uploads):
     assert client.get("/page/page.js").status_code == 200
     assert client.get("/page/../serve.py").status_code == 404
     assert not Path("serve.py").exists()
+
+
+def test_no_request_is_a_fault_of_the_server(port, uploads):
+    key = uploads.add("a.mp4", io.BytesIO(b"no video"))
+    chance = random.Random(0)
+    paths = ["/", "/videos", f"/videos/{key}", f"/videos/{key}/detections.jsonl", "/page/page.js"]
+    paths += [
+        "/videos/%00",
+        "/videos/%ff",
+        "/page/%2e%2e/serve.py",
+        "/videos?name=%ff%00",
+        "//",
+        "*",
+    ]
+    heads = ["Range: bytes=5-1", "Range: bytes=999-", "Content-Length: 3", "Content-Length: -1"]
+    heads += ["Transfer-Encoding: chunked", "If-Range: x", "Cookie: \xff", "Host: [", "Accept: \0"]
+    for _ in range(150):
+        method = chance.choice(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "X"])
+        lines = [
+            f"{method} {chance.choice(paths)} HTTP/1.1",
+            "Host: localhost",
+            "Connection: close",
+        ]
+        request = "\r\n".join([*lines, *chance.sample(heads, chance.randrange(3))])
+        with connect(port) as connection:
+            connection.sendall(f"{request}\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode("latin-1"))
+            answer = connection.recv(12)
+        assert not answer.startswith(b"HTTP/1.1 5"), request

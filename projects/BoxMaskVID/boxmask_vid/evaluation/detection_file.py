@@ -114,6 +114,6 @@ def _records(path: Path) -> Iterator[dict]:
 
 def _blocks(path: Path) -> Iterator[str]:
     size = path.stat().st_size
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         parts = iter(lambda: file.read(BLOCK), "")
         yield from progress(parts, total=-(-size // BLOCK), what="megabyte")

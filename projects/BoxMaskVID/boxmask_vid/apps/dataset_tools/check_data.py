@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from ...data.datasets.vid_form import FORM
 from ...data.datasets.vid_json import vid_table
 from ...errors import InputError
 from ...files import read_json, refuse_overwriting, write_json
-from .checks import CheckReport, check_content, fix_content
+from .checks import CheckReport, check_content, fix_content, fix_ids
 
 
 def check_vid_json(
@@ -47,12 +48,11 @@ def check_vid_json(
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
     print(f"{json_file}: {found}")
-    all_missing = _all_missing(content, found, images)
-    if all_missing:
-        print(f"{all_missing}.")
+    if sentence := _all_missing(content, found, images):
+        print(f"{sentence}.")
     is_valid = not found.count("error")
     if fixed is not None:
-        found, is_written = _fix(content, found, fixed, check, all_missing)
+        found, is_written = _fix(content, found, fixed, images, check)
         is_valid = is_written and not found.count("error")
     if report is not None:
         write_json(report, found.as_json())
@@ -61,18 +61,26 @@ def check_vid_json(
 
 
 def _fix(
-    content: dict,
+    content: object,
     found: CheckReport,
     path: Path,
-    check: Callable[[dict], CheckReport],
-    reason: str,
+    images: Path | None,
+    check: Callable[[object], CheckReport],
 ) -> tuple[CheckReport, bool]:
-    """Write a fixed JSON, unless there is a reason not to; return its findings, and whether."""
+    """Write a fixed JSON, if it can be loaded; return its findings, and whether it is written."""
     done: list[str] = []
-    if found.cannot_be_loaded:
+    if found.cannot_be_loaded and isinstance(content, dict):
+        content = copy.deepcopy(content)
+        if count := fix_ids(content):
+            done.append(f"{count} ids and sizes written as text or fraction turned into numbers")
+            found = check(content)
+    if found.cannot_be_loaded or not isinstance(content, dict):
         reason = f"correct first what the check '{FORM}' found"
+    else:
+        reason = _all_missing(content, found, images)
     if not reason:
-        content, done = fix_content(content, found)
+        content, sentences = fix_content(content, found)
+        done += sentences
         try:
             vid_table(content, "what is fixed")
         except InputError as error:

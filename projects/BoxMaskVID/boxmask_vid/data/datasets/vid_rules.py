@@ -102,7 +102,8 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[tuple]:
         *("frame_id gaps", "images"),
         np.sort(np.minimum.reduceat(order, starts)[has_gap]),
         "video {video_id}: no frame {missing}",
-        f"video {{video_id}} {{problem}}: {remedy}.",
+        f"video {{video_id}} {{problem}}: {remedy}; "
+        "'datasets/check_vid_json.py JSON --fix OUT.json' does that.",
         gap,
     )
 

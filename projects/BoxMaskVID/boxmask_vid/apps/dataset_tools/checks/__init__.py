@@ -3,5 +3,6 @@
 from .checks import check_content
 from .fixes import fix_content
 from .report import CHECKS, CheckReport
+from .values import fix_ids
 
-__all__ = ["CHECKS", "CheckReport", "check_content", "fix_content"]
+__all__ = ["CHECKS", "CheckReport", "check_content", "fix_content", "fix_ids"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+import re
 
 from ....data.datasets.vid_columns import OTHER_NAMES, VIDColumns, is_whole_number
+from ....data.datasets.vid_form import NUMBERS
 
 FLAGS = {"images": ("is_vid_train_frame",), "annotations": ("iscrowd", "ignore", "occluded")}
 NO_TRACK = -1
+WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0*)?")  # a whole number as text
 
 
 def fix_values(content: dict) -> dict[str, int]:
@@ -22,6 +24,24 @@ def fix_values(content: dict) -> dict[str, int]:
         "{} tracks that were no whole numbers numbered": numbered,
         "{} instance_id or track_id that name no track left out": left_out,
     }
+
+
+def fix_ids(content: dict) -> int:
+    """Turn ids, numbers of frames and sizes that are whole into such numbers, in place; count them.
+
+    The content need not have the form of COCO-VID.
+    """
+    count = 0
+    for section, names in NUMBERS.items():
+        records = content.get(section)
+        for record in records if isinstance(records, list) else ():
+            for name in names if isinstance(record, dict) else ():
+                value = record.get(name)
+                number = _whole_number(value)
+                if number is not None and not is_whole_number(value):
+                    record[name] = number
+                    count += 1
+    return count
 
 
 def _name_categories(categories: list[dict]) -> int:
@@ -104,11 +124,8 @@ def _track_name(value: object) -> int | float | str | None:
 
 def _whole_number(value: object) -> int | None:
     """A value as whole number where it is one, also as a fraction such as 1.0 or as a text."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = int(value)
-        with suppress(ValueError):
-            value = float(value)
+    if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
+        value = int(value.partition(".")[0])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return int(value) if isinstance(value, int) and is_whole_number(value) else None
