@@ -129,7 +129,7 @@ def _fields(
         elif value is None:
             shown = "null"
         else:
-            shown = f"{str(value)[:40]!r}, {kind_of(value)}"
+            shown = f"{repr(value)[:40]}, {kind_of(value)}"
         if value is not None or rule != FORM:
             problem = f"'{found}' {shown}: it must be a whole number"
         elif name == "video_id":

@@ -88,12 +88,12 @@ def _check_boxes(columns: VIDColumns, unusable: set[int], report: CheckReport) -
     is_key = columns.numbers("images", "is_vid_train_frame") != 0
     is_key |= not is_key.any()
     small = ~(columns.boxes[:, 2:] >= 1).all(axis=1)
-    counts = {"": len(rows), "ignored": ignored.sum(), "unusable": len(unusable)}
+    counts = {"in all": len(rows), "ignored": ignored.sum(), "unusable": len(unusable)}
     counts |= {"below a pixel": small.sum(), "not on key frames": (~is_key[rows]).sum()}
     is_unusable = np.isin(np.arange(len(rows)), list(unusable))
     if not (~ignored & ~small & ~is_unusable & is_key[rows]).any():
-        why = [f"{count} {what}".strip() for what, count in counts.items() if count or not what]
-        report.add("no boxes", f"nothing to train on or to score: boxes: {', '.join(why)}")
+        why = [f"{count} {what}" for what, count in counts.items() if count or what == "in all"]
+        report.add("no boxes", f"none to train on or to score: {', '.join(why)}")
 
 
 def _check_balance(records: Records, report: CheckReport) -> None:
