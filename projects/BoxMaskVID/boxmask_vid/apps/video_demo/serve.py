@@ -86,15 +86,7 @@ def build_app(uploads: Uploads, *, local_url: str | None = None) -> Flask:
             request comes from a foreign web page. None if it is for all.
     """
     app = Flask(__name__, static_folder="page", static_url_path="/page", template_folder="page")
-
-    @app.before_request
-    def check_host() -> Response | None:
-        return None if local_url is None or is_loopback(request.host) else refuse_host()
-
-    @app.errorhandler(SecurityError)
-    def refuse_host(error: SecurityError | None = None) -> Response:
-        name = request.headers.get("Host", "")[:100]
-        return Response(f"{_about_host(name, local_url)}\n", 400, mimetype="text/plain")
+    _refuse_other_hosts(app, local_url)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -144,6 +136,19 @@ def build_app(uploads: Uploads, *, local_url: str | None = None) -> Flask:
             abort(404)
 
     return app
+
+
+def _refuse_other_hosts(app: Flask, local_url: str | None) -> None:
+    """Answer requests for other hosts with a sentence, if the page is for this machine only."""
+
+    @app.before_request
+    def check_host() -> Response | None:
+        return None if local_url is None or is_loopback(request.host) else refuse_host()
+
+    @app.errorhandler(SecurityError)
+    def refuse_host(error: SecurityError | None = None) -> Response:
+        name = request.headers.get("Host", "")[:100]
+        return Response(f"{_about_host(name, local_url)}\n", 400, mimetype="text/plain")
 
 
 def is_loopback(host: str) -> bool:
