@@ -130,7 +130,7 @@ def test_results_that_cannot_be_written_name_no_path(annotator, video, tmp_path)
     upload.lines.mkdir()  # a folder where the result is to be written
     upload.annotate(annotator)
     progress = upload.progress()
-    assert progress["sentence"].startswith("detections.jsonl cannot be written")
+    assert "detections.jsonl" in progress["sentence"]
     assert str(tmp_path) not in progress["sentence"]
 
 
