@@ -23,9 +23,10 @@ from werkzeug.http import parse_options_header
 
 from boxmask_vid.apps.video_demo import connections
 from boxmask_vid.apps.video_demo.annotator import AnnotationOptions, Annotator
-from boxmask_vid.apps.video_demo.serve import build_app, build_server, is_loopback
+from boxmask_vid.apps.video_demo.serve import build_app, build_server, is_loopback, serve
 from boxmask_vid.apps.video_demo.uploads import Upload, Uploads, shown_name
 from boxmask_vid.engine import build_cfg
+from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoWriter
 from support.paths import PROJECT
 from support.small import CONFIG, SMALLEST, small_model
@@ -152,6 +153,16 @@ HOSTS = {
 @pytest.mark.parametrize("host", HOSTS)
 def test_hosts_of_this_machine(host):
     assert is_loopback(host) == HOSTS[host]
+
+
+WRONG_PLACES = [("127.0.0.1", 70000), ("127.0.0.1", -1), ("a b", 0), ("ü" * 80, 0), ("8.8.8.8", 0)]
+
+
+@pytest.mark.parametrize(("host", "port"), WRONG_PLACES)
+def test_a_place_that_cannot_be_served(host, port):
+    options = AnnotationOptions()
+    with pytest.raises(InputError, match=rf"--host {host} --port {port} .*: choose others"):
+        serve(build_cfg(CONFIG), options, host=host, port=port)
 
 
 def test_another_host_is_told_what_to_do(uploads):

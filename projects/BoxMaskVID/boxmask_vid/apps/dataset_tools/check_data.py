@@ -68,6 +68,7 @@ def _fix(
     check: Callable[[object], CheckReport],
 ) -> tuple[CheckReport, bool]:
     """Write a fixed JSON, if it can be loaded; return its findings, and whether it is written."""
+    nothing = f"--fix has written nothing to {path}"
     done: list[str] = []
     if found.cannot_be_loaded and isinstance(content, dict):
         content = copy.deepcopy(content)
@@ -75,22 +76,21 @@ def _fix(
             done.append(f"{count} ids and sizes written as text or fraction turned into numbers")
             found = check(content)
     if found.cannot_be_loaded or not isinstance(content, dict):
-        reason = f"correct first what the check '{FORM}' found"
-    else:
-        reason = _all_missing(content, found, images)
-    if not reason:
-        content, sentences = fix_content(content, found)
-        done += sentences
-        try:
-            vid_table(content, "what is fixed")
-        except InputError as error:
-            reason = str(error).rstrip(".")
-    if reason:
-        print(f"--fix has written nothing to {path}: {reason}.")
+        print(f"{nothing}: correct first what the check '{FORM}' found.")
         return found, False
-    write_json(path, content)
+    if sentence := _all_missing(content, found, images):
+        print(f"{nothing}: {sentence}.")
+        return found, False
+    fixed, sentences = fix_content(content, found)
+    try:
+        vid_table(fixed, "what is fixed")
+    except InputError as error:
+        print(f"{nothing}: {error}")
+        return found, False
+    write_json(path, fixed)
+    done += sentences
     print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
-    found = check(content)
+    found = check(fixed)
     print(f"{path}: {found}")
     return found, True
 

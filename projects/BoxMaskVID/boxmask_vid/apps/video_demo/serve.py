@@ -173,10 +173,10 @@ def _about_host(name: str, local_url: str | None) -> str:
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        family, *_, (address, _, *more) = socket.getaddrinfo(
+            host.strip("[]"), None, type=socket.SOCK_STREAM
         )[0]
-        listening = socket.create_server(address, family=family)
+        listening = socket.create_server((address, port, *more), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
         raise InputError(
             f"The page cannot be served at --host {host} --port {port} ({error}): choose others."
