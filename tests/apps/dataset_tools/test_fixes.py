@@ -195,6 +195,21 @@ def test_ids_and_sizes_as_text_or_fraction_become_numbers(root, tmp_path, capsys
     assert "none of the 6 images is below" in capsys.readouterr().out
 
 
+def test_annotations_of_no_form_do_not_keep_the_others_from_being_fixed(root, tmp_path, capsys):
+    content, expected = healthy(), healthy()
+    content["annotations"][1:2] = ["a text", {"id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}]
+    del content["annotations"][-1]["id"]
+    expected["annotations"].pop(1)
+    assert run(tmp_path, content, root) == (True, expected)
+    said = capsys.readouterr().out
+    assert "fixed: 2 annotations that name no image or no category removed" in said
+    assert "fixed: 1 annotations without an id numbered" in said
+    for annotation in content["annotations"][2:]:
+        annotation.pop("image_id", None)
+    del content["annotations"][0]["category_id"]
+    assert run(tmp_path, content, root) == (False, None)
+
+
 def test_a_byte_order_mark_is_no_fault(root, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(healthy()), encoding="utf-8-sig")

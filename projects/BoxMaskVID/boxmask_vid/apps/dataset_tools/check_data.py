@@ -11,7 +11,7 @@ from ...data.datasets.vid_form import FORM
 from ...data.datasets.vid_json import vid_table
 from ...errors import InputError
 from ...files import read_json, refuse_overwriting, write_json
-from .checks import CheckReport, check_content, fix_content, fix_ids
+from .checks import CheckReport, check_content, fix_content, fix_form
 
 
 def check_vid_json(
@@ -72,9 +72,9 @@ def _fix(
     done: list[str] = []
     if found.cannot_be_loaded and isinstance(content, dict):
         content = copy.deepcopy(content)
-        if count := fix_ids(content):
-            done.append(f"{count} ids and sizes written as text or fraction turned into numbers")
-            found = check(content)
+        counts = fix_form(content)
+        done += [sentence.format(count) for sentence, count in counts.items() if count]
+        found = check(content)
     if found.cannot_be_loaded or not isinstance(content, dict):
         print(f"{nothing}: correct first what the check '{FORM}' found.")
         return found, False

@@ -2,7 +2,7 @@
 
 from .checks import check_content
 from .fixes import fix_content
+from .form import fix_form
 from .report import CHECKS, CheckReport
-from .values import fix_ids
 
-__all__ = ["CHECKS", "CheckReport", "check_content", "fix_content", "fix_ids"]
+__all__ = ["CHECKS", "CheckReport", "check_content", "fix_content", "fix_form"]

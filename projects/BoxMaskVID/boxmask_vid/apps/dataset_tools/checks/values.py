@@ -6,7 +6,6 @@ import math
 import re
 
 from ....data.datasets.vid_columns import OTHER_NAMES, VIDColumns, is_whole_number
-from ....data.datasets.vid_form import NUMBERS
 
 FLAGS = {"images": ("is_vid_train_frame",), "annotations": ("iscrowd", "ignore", "occluded")}
 NO_TRACK = -1
@@ -24,24 +23,6 @@ def fix_values(content: dict) -> dict[str, int]:
         "{} tracks that were no whole numbers numbered": numbered,
         "{} instance_id or track_id that name no track left out": left_out,
     }
-
-
-def fix_ids(content: dict) -> int:
-    """Turn ids, numbers of frames and sizes that are whole into such numbers, in place; count them.
-
-    The content need not have the form of COCO-VID.
-    """
-    count = 0
-    for section, names in NUMBERS.items():
-        records = content.get(section)
-        for record in records if isinstance(records, list) else ():
-            for name in names if isinstance(record, dict) else ():
-                value = record.get(name)
-                number = _whole_number(value)
-                if number is not None and not is_whole_number(value):
-                    record[name] = number
-                    count += 1
-    return count
 
 
 def _name_categories(categories: list[dict]) -> int:
@@ -75,7 +56,7 @@ def _read_flags(content: dict) -> int:
         for record in content[section]:
             for name in names:
                 value = record.get(name, 0)
-                number = 0 if value is None else _whole_number(value)
+                number = 0 if value is None else whole_number(value)
                 if number is not None and not is_whole_number(value):
                     record[name] = number
                     count += 1
@@ -114,7 +95,7 @@ def track_field(annotation: dict) -> str:
 
 def _track_name(value: object) -> int | float | str | None:
     """The name of a track: a whole number where it can be one; None if it names nothing."""
-    number = _whole_number(value)
+    number = whole_number(value)
     if number is not None:
         return number
     if isinstance(value, float):
@@ -122,7 +103,7 @@ def _track_name(value: object) -> int | float | str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _whole_number(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """A value as whole number where it is one, also as a fraction such as 1.0 or as a text."""
     if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
         value = int(value.partition(".")[0])
