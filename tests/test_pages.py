@@ -99,7 +99,7 @@ OUTSIDE = {
 # pages and words in blocks of Python that another test runs
 PYTHON_ELSEWHERE = {
     "docs/EXTENDING.md": "tests/test_extending.py",
-    "import json, cv2, numpy as np, onnxruntime": "tests/apps/export/test_export.py",
+    "import json, av, cv2, numpy as np, onnxruntime": "tests/apps/export/test_onnx_example.py",
     "VideoPredictor.from_name(": "tests/test_model_zoo.py",
 }
 

@@ -42,7 +42,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     except AssertionError as error:
         raise InputError(
             f"No frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): give key frames "
-            "with boxes."
+            "with boxes of a pixel or more that are neither iscrowd nor ignore."
         ) from error
     batch_size = per_rank_batch_size(cfg)
     wide = np.array([record["width"] > record["height"] for record in records])

@@ -92,7 +92,10 @@ def setup(args: argparse.Namespace) -> CfgNode:
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
     cfg.freeze()
     default_setup(cfg, args)
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="boxmask_vid")
+    ours = setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="boxmask_vid")
+    for handler in ours.handlers:  # tracebacks of bad input are for the log file only
+        if getattr(handler, "stream", None) is sys.stdout:
+            handler.setLevel(logging.INFO)
     return cfg
 
 
