@@ -94,6 +94,16 @@ def _add_model_keys(cfg: CN) -> None:
     # Channels of the 3x3 convolution behind the DC5 backbone.
     cfg.MODEL.VID.NECK.OUT_CHANNELS = 512
 
+    # Classification model of torchvision for the backbone build_torchvision_backbone.
+    cfg.MODEL.VID.TORCHVISION = CN()
+    # Its name there, e.g. "convnext_tiny"; weights are torchvision://NAME.
+    cfg.MODEL.VID.TORCHVISION.NAME = "resnet50"
+    # Node that it is cut behind, a name of torchvision.models.feature_extraction; empty for the
+    # last stage of stride 16.
+    cfg.MODEL.VID.TORCHVISION.NODE = ""
+    # Dilate the convolutions of the stages behind stride 16 instead of giving them a stride (DC5).
+    cfg.MODEL.VID.TORCHVISION.DILATE = False
+
     cfg.MODEL.VID.SELSA = CN()
     # Attention heads of SelsaBoxHead; one aggregation follows each of ROI_BOX_HEAD.NUM_FC layers.
     cfg.MODEL.VID.SELSA.NUM_HEADS = 16

@@ -14,9 +14,9 @@ from detectron2.modeling import build_model
 
 from . import config
 from .checkpoint import VIDCheckpointer
-from .checkpoint.zoo import CHECKPOINTS, SUFFIX, suggestion
+from .checkpoint.zoo import CHECKPOINTS, SUFFIX
 from .engine import build_cfg
-from .errors import InputError
+from .errors import InputError, suggestion
 
 __all__ = ["get", "get_config", "get_config_file", "names"]
 
