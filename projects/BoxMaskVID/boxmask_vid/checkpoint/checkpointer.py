@@ -105,7 +105,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         name = split_backbone(path.removeprefix(BACKBONE_PREFIX))[0]
         if isinstance(bottom_up, TorchvisionBackbone) and bottom_up.model_name != name:
             raise InputError(
-                f"Checkpoint {path} does not fit the model, which is {bottom_up.model_name}: change "
+                f"Checkpoint {path} does not fit the backbone {bottom_up.model_name}: change "
                 "MODEL.WEIGHTS or MODEL.VID.TORCHVISION.NAME."
             )
 

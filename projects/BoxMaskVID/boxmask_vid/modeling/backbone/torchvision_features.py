@@ -20,6 +20,7 @@ CONTAINERS = "features", "trunk_output", "layers"
 # Odd multiples of 16, so that a stride of 32 shows, and different, so that the order of axes does.
 PROBED_SIZE = 80, 112
 KEY = "MODEL.VID.TORCHVISION"
+_TRANSFORMING = "googlenet", "inception_v3"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def build_classifier(name: str) -> nn.Module:
             f"{KEY}.NAME is '{name}', torchvision has no such classification model: "
             f"{suggestion(name, names)}"
         )
-    options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    # as with torchvision's weights: images are normalised as for all other models
+    options = {"init_weights": True, "transform_input": True} if name in _TRANSFORMING else {}
     return torchvision.models.get_model(name, weights=None, **options)
 
 
