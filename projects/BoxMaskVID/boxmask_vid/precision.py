@@ -10,6 +10,7 @@ from .errors import InputError
 
 # Names in configs, and the type that autocast computes in.
 PRECISIONS = {"full": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+HALVES = tuple(name for name, dtype in PRECISIONS.items() if dtype)
 
 
 def without_autocast(tensor: torch.Tensor) -> torch.autocast:

@@ -5,7 +5,6 @@ import re
 import pytest
 import torch
 
-from boxmask_vid.apps.export.agreement import Case, difference
 from boxmask_vid.apps.export.formats import FORMATS
 from boxmask_vid.apps.export.graphs import build_graphs
 from boxmask_vid.errors import InputError
@@ -44,19 +43,21 @@ def test_the_table_says_where_a_model_is_cut_and_what_can_be_dilated(name: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx(name: str):
-    model = with_statistics(small_model("faster_rcnn", *options(name))).eval()
-    cfg = small_cfg("faster_rcnn", *options(name))
+    """The map of a frame, of which random weights make detections of almost equal scores."""
+    model = with_statistics(small_model("troi", *options(name))).eval()
+    cfg = small_cfg("troi", *options(name))
     if ROWS[name][3] == "no":
         with pytest.raises(InputError, match=f"NAME is {name}: Swin Transformers are not exported"):
             build_graphs(cfg, model)
         return
-    (graph,) = build_graphs(cfg, model)
+    encode, _ = build_graphs(cfg, model)
     onnx = FORMATS["onnx"]
-    functions = {graph.name: onnx.load(onnx.save(graph))}
-    for size in SIZES:
-        picture = image(*size)
+    run = onnx.load(onnx.save(encode))
+    for height, width in SIZES:
+        picture = image(height, width)
         with torch.no_grad():
-            (found,) = model.inference([{"image": picture}], do_postprocess=False)
-        assert len(found) > 2
-        other = difference(functions, Case(picture, [], found))
-        assert max(other.pixels, other.score) < 1e-3, (size, other)
+            tensor = model.preprocess_image([{"image": picture}]).tensor
+            expected = model.backbone(tensor)["c5"][:, :, : -(-height // 16), : -(-width // 16)]
+        found = run([picture])[-1]
+        scale = expected.abs().max()
+        torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=1e-4)
