@@ -134,15 +134,16 @@ def compare_models(options: ModelSpeedOptions) -> dict:
     for name, pipe in pipes.items():
         pipe.send(None)
         sides[name] = {**_summary(laps[name], options.warm_up), **pipe.recv()}
-    return {**_report(sides, options), "video": _videos(options) if options.video else None}
-
-
-def _videos(options: ModelSpeedOptions) -> dict[str, dict[str, float]]:
-    configs = {
-        name: _config(name, options) for name in ("ours", "single_frame", *options.precision)
-    }
-    seconds, threads = options.video, options.threads
-    return time_videos(configs, options.beside, seconds=seconds, threads=threads)
+    report = _report(sides, options)
+    report["video"] = None
+    if options.video:
+        report["video"] = time_videos(
+            _config("ours", options),
+            options.beside,
+            seconds=options.video,
+            threads=options.threads,
+        )
+    return report
 
 
 def _summary(laps: Sequence[dict[str, float]], warm_up: int) -> dict:

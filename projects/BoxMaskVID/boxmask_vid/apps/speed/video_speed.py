@@ -6,6 +6,7 @@ other frames take, without the start of the program.
 
 from __future__ import annotations
 
+import functools
 import math
 import multiprocessing
 import os
@@ -32,20 +33,20 @@ BOXES = 5  # in each frame, with random weights
 
 
 def time_videos(
-    sides: dict[str, CfgNode], beside: Sequence[str], *, seconds: float, threads: int
+    cfg: CfgNode, beside: Sequence[str], *, seconds: float, threads: int
 ) -> dict[str, dict[str, float]]:
-    """Time models and detectors of torchvision on a clip.
+    """Time a model and detectors of torchvision on a clip.
 
     Args:
-        sides: configs by name; without ``MODEL.WEIGHTS`` weights are random, and every frame has
+        cfg: config of the model; without ``MODEL.WEIGHTS`` weights are random, and every frame has
             ``BOXES`` detections.
         beside: names of detectors of torchvision.
         seconds: length of the clip.
         threads: CPU threads.
 
     Returns:
-        for each name ``seconds`` of the program, ``frames_per_second`` without its start, and
-        ``real_time``: seconds of the clip for a second of the program.
+        for "ours" and each other name ``seconds`` of the program, ``frames_per_second`` without its
+        start, and ``real_time``: seconds of the clip for a second of the program.
 
     Raises:
         InputError: if ``boxmask-vid detect`` fails.
@@ -57,12 +58,10 @@ def time_videos(
         count = max(round(seconds * FPS), 2)
         for clip, frames in zip(clips, (1, count), strict=True):
             _write_clip(clip, frames)
-        runs: dict[str, Callable[[Path], None]] = {}
-        for name, cfg in sides.items():
-            config = _prepared(cfg, root / name)
-            runs[name] = lambda clip, config=config: _detect(config, clip, root, threads)
+        detect = functools.partial(_detect, _prepared(cfg, root / "ours"), root, threads)
+        runs: dict[str, Callable[[Path], None]] = {"ours": detect}
         for name in beside:
-            runs[name] = lambda clip, name=name: _beside(name, clip, root, threads)
+            runs[name] = functools.partial(_beside, name, root, threads)
         for name, run in runs.items():
             start, whole = (_seconds(run, clip) for clip in clips)
             results[name] = {
@@ -97,7 +96,7 @@ def _prepared(cfg: CfgNode, folder: Path) -> Path:
     return folder / "config.yaml"
 
 
-def _detect(config: Path, clip: Path, folder: Path, threads: int) -> None:
+def _detect(config: Path, folder: Path, threads: int, clip: Path) -> None:
     words = [sys.executable, "-m", "boxmask_vid.cli", "detect", str(clip)]
     words += ["--config-file", str(config), "--tracks", "--output", str(folder / "out.mp4")]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -106,7 +105,7 @@ def _detect(config: Path, clip: Path, folder: Path, threads: int) -> None:
         raise InputError(f"boxmask-vid detect failed: {done.stderr.strip()[-500:]}")
 
 
-def _beside(name: str, clip: Path, folder: Path, threads: int) -> None:
+def _beside(name: str, folder: Path, threads: int, clip: Path) -> None:
     context = multiprocessing.get_context("spawn")
     arguments = (name, threads, str(clip), folder / "out.mp4")
     process = context.Process(target=annotate_beside, args=arguments)

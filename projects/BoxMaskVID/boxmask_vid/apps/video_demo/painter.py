@@ -12,7 +12,7 @@ from detectron2.utils.colormap import colormap
 from detectron2.utils.video_visualizer import VideoVisualizer
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-COLORS = [tuple(map(int, color)) for color in colormap(rgb=False, maximum=255)]
+COLORS = [(int(b), int(g), int(r)) for r, g, b in colormap(rgb=True, maximum=255)]
 
 
 class Painter:

@@ -23,7 +23,8 @@ class TorchvisionBackboneFast(TorchvisionBackbone):
     changed, and no memory.
     """
 
-    _folded: nn.Module | None = None
+    body: Any  # a GraphModule
+    _folded: Any = None  # the same with other nodes
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         if self.training or torch.is_grad_enabled() or torch.jit.is_tracing():
@@ -40,7 +41,10 @@ class TorchvisionBackboneFast(TorchvisionBackbone):
 
 
 class _ConvAndNorm(nn.Module):
-    def __init__(self, conv: nn.Conv2d, norm: nn.Module) -> None:
+    conv: Any  # nn.Conv2d
+    norm: Any  # a batch norm
+
+    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
         super().__init__()
         self.conv, self.norm = conv, norm
 
