@@ -202,3 +202,25 @@ def test_a_node_inside_a_block():
     cfg = small_cfg("selsa", *options("mobilenet_v3_large"))
     cfg.MODEL.VID.TORCHVISION.NODE = "features.13.block.0"  # what SSDLite takes
     assert build_backbone(cfg).bottom_up.output_shape()["map"].channels == 672
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "swin_v2_t"])
+def test_a_fast_one_follows_its_weights_and_its_type(name: str):
+    backbone = with_statistics(TorchvisionBackbone(name=name)).eval()
+    fast = accelerate(nn.ModuleList([copy.deepcopy(backbone)]))[0].eval()
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        first = fast(image)["map"]
+        state = {key: tensor.clone() for key, tensor in backbone.state_dict().items()}
+        for tensor in state.values():
+            if tensor.is_floating_point():
+                tensor *= 1.1
+        backbone.load_state_dict(state)
+        for assign in (False, True):
+            fast.load_state_dict(state, assign=assign)
+            expected, found = backbone(image)["map"], fast(image)["map"]
+            assert not torch.allclose(first, expected)
+            scale = expected.abs().max()
+            torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=1e-5)
+        expected, found = backbone.double()(image.double()), fast.double()(image.double())
+    torch.testing.assert_close(found["map"], expected["map"], rtol=1e-9, atol=1e-9)

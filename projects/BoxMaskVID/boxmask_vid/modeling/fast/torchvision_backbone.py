@@ -5,6 +5,7 @@ Halves the time of MobileNetV3 on a CPU, whose convolutions have few operations 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,10 +35,20 @@ class TorchvisionBackboneFast(TorchvisionBackbone):
             self.__dict__["_folded"] = _folded(self.body)
         return self.of_body(self._folded(images))
 
+    # what may exchange modules, parameters or buffers:
+
     def train(self, mode: bool = True) -> TorchvisionBackboneFast:
-        self.__dict__["_folded"] = None  # modules may be exchanged between training and test
+        self.__dict__["_folded"] = None
         super().train(mode)
         return self
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> TorchvisionBackboneFast:
+        self.__dict__["_folded"] = None
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.__dict__["_folded"] = None
+        super()._load_from_state_dict(*args)
 
 
 class _ConvAndNorm(nn.Module):
