@@ -74,6 +74,7 @@ ELSEWHERE = {
     "boxmask-vid detect video.mp4 --model": "tests/test_packaging.py",
     f"{PROGRAMS}/train_net.py --model": "tests/test_model_zoo.py",
     f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
+    "boxmask-vid speed --config-file configs/Fast/": "tests/apps/speed/test_model_speed.py",
     f"{PROGRAMS}/tools/benchmark_decoding.py": "tests/apps/speed/test_decoding_speed.py",
     f"{PROGRAMS}/tools/benchmark_loading.py": "tests/apps/speed/test_loading_speed.py",
     f"{PROGRAMS}/tools/convert_checkpoint.py IN.pth": "tests/checkpoint/test_mmtracking.py",

@@ -26,6 +26,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_input_keys(cfg)
     _add_model_keys(cfg)
     _add_reference_keys(cfg)
+    _add_solver_keys(cfg)
     _add_test_keys(cfg)
 
 
@@ -94,6 +95,16 @@ def _add_model_keys(cfg: CN) -> None:
     # Channels of the 3x3 convolution behind the DC5 backbone.
     cfg.MODEL.VID.NECK.OUT_CHANNELS = 512
 
+    # Classification model of torchvision for the backbone build_torchvision_backbone.
+    cfg.MODEL.VID.TORCHVISION = CN()
+    # Its name there, e.g. "convnext_tiny"; weights are torchvision://NAME.
+    cfg.MODEL.VID.TORCHVISION.NAME = "resnet50"
+    # Node that it is cut behind, a name of torchvision.models.feature_extraction; empty for the
+    # last stage of stride 16.
+    cfg.MODEL.VID.TORCHVISION.NODE = ""
+    # Dilate the convolutions of the stages behind stride 16 instead of giving them a stride (DC5).
+    cfg.MODEL.VID.TORCHVISION.DILATE = False
+
     cfg.MODEL.VID.SELSA = CN()
     # Attention heads of SelsaBoxHead; one aggregation follows each of ROI_BOX_HEAD.NUM_FC layers.
     cfg.MODEL.VID.SELSA.NUM_HEADS = 16
@@ -128,6 +139,10 @@ def _add_reference_keys(cfg: CN) -> None:
     # With ACCELERATE False all of them are.
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
 
+    # Precision of the network at test: "full" (of its weights), "bfloat16" or "float16" (autocast,
+    # on GPUs and on CPUs that have it). Similarity, softmax and boxes are float32 all the same.
+    cfg.MODEL.VID.TEST.PRECISION = "full"
+
     cfg.MODEL.VID.TEST.ONLINE = CN()
     # Frames of the past that are kept: "reservoir" (a uniform sample of all of it) or "sliding"
     # (the newest frames, every STRIDE-th one).
@@ -142,6 +157,14 @@ def _add_reference_keys(cfg: CN) -> None:
     # MiB for the references of a video. Where they would take more, projections of their maps are
     # computed again at every key frame instead of kept. -1 for no limit.
     cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
+
+
+def _add_solver_keys(cfg: CN) -> None:
+    # "SGD" (Detectron2's) or "AdamW", with betas of 0.9 and 0.999.
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Factor of the learning rate from a layer of build_torchvision_backbone to the one before it;
+    # the last one has this factor, the heads have 1. 1 for the same rate everywhere.
+    cfg.SOLVER.LAYER_DECAY = 1.0
 
 
 def _add_test_keys(cfg: CN) -> None:

@@ -11,8 +11,16 @@ from fvcore.common.checkpoint import _IncompatibleKeys
 
 from ..errors import InputError
 from ..files import written_whole
+from ..modeling.backbone import TorchvisionBackbone
 from .saving import save_whole
-from .zoo import CHECKPOINT_PREFIX, PREFIXES, find_checkpoint, local_file
+from .zoo import (
+    BACKBONE_PREFIX,
+    CHECKPOINT_PREFIX,
+    PREFIXES,
+    find_checkpoint,
+    local_file,
+    split_backbone,
+)
 
 
 class VIDCheckpointer(DetectionCheckpointer):
@@ -56,6 +64,8 @@ class VIDCheckpointer(DetectionCheckpointer):
         self._needs_all = self.require_all or checkpointables is None  # None: to resume a training
         if path and "://" not in path and not os.path.isfile(path):
             raise FileNotFoundError(f"Checkpoint {path} not found: check MODEL.WEIGHTS.")
+        if path.startswith(BACKBONE_PREFIX):
+            self._check_name(path)
         if path.startswith(PREFIXES):  # the parent would cut off what follows a question mark
             path = str(local_file(path))
         return super().load(path, checkpointables)
@@ -80,12 +90,24 @@ class VIDCheckpointer(DetectionCheckpointer):
             )
         # published weights have all that their model has, and nothing else
         foreign = [n for n in incompatible.unexpected_keys if not n.endswith("batches_tracked")]
+        if self._path.startswith(BACKBONE_PREFIX):  # names for other builders, and the classifier
+            incompatible.unexpected_keys.clear()
         if foreign and self._needs_all and self._path.startswith(CHECKPOINT_PREFIX):
             raise InputError(
                 f"Checkpoint {self._path} does not fit the model: the model lacks {len(foreign)} "
                 f"tensors ({_shown(foreign)}). {self._remedy()}"
             )
         super()._log_incompatible_keys(incompatible)
+
+    def _check_name(self, path: str) -> None:
+        """A smaller model of a family may have the names and shapes of a part of a larger one."""
+        bottom_up = getattr(getattr(self.model, "backbone", None), "bottom_up", None)
+        name = split_backbone(path.removeprefix(BACKBONE_PREFIX))[0]
+        if isinstance(bottom_up, TorchvisionBackbone) and bottom_up.model_name != name:
+            raise InputError(
+                f"Checkpoint {path} does not fit the backbone {bottom_up.model_name}: change "
+                "MODEL.WEIGHTS or MODEL.VID.TORCHVISION.NAME."
+            )
 
     def _remedy(self) -> str:
         if self._path.startswith(CHECKPOINT_PREFIX):

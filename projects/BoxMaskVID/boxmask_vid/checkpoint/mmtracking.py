@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..modeling.backbone import TorchvisionBackbone
 from .saving import save_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
@@ -85,7 +86,8 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
     """Convert a file for a model; return the number of tensors.
 
     Nothing in ``source``, a checkpoint that ``torch.save`` wrote, is executed; ``target`` is
-    replaced in one step. A backbone alone must fit the backbone of the model.
+    replaced in one step. A backbone alone must fit the backbone of the model, one of torchvision
+    the whole of torchvision's model.
 
     Raises:
         InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
@@ -93,33 +95,60 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             written.
         FileNotFoundError: if the source does not exist.
     """
+    bottom_up = getattr(getattr(model, "backbone", None), "bottom_up", None)
+    if isinstance(bottom_up, TorchvisionBackbone):
+        from .torchvision import convert_torchvision_file
+
+        return convert_torchvision_file(source, target, bottom_up.model_name)
     try:
-        converted = convert_mmtracking(_read(source))
+        converted = convert_mmtracking(read_state_dict(source))
     except InputError as error:
         raise InputError(f"Checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
         expected = {name: t for name, t in expected.items() if name.startswith(BACKBONE)}
-    problems = {
-        "it lacks": [name for name in expected if name not in converted],
-        "the model lacks": [name for name in converted if name not in expected],
-        "of another shape are": [
-            f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
-            for name, tensor in expected.items()
-            if name in converted and converted[name].shape != tensor.shape
-        ],
-    }
-    found = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
-    if found:
+    try:
+        check_tensors(converted, expected, "the model")
+    except InputError as error:
         raise InputError(
-            f"Checkpoint {source} does not fit this config: {'; '.join(found)}; use the config "
-            "that it was trained with."
-        )
+            f"Checkpoint {source} does not fit this config: {error}; use the config that it was "
+            "trained with."
+        ) from error
     save_whole({"model": converted}, target)
     return len(converted)
 
 
-def _read(source: Path) -> dict[str, torch.Tensor]:
+def check_tensors(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], model: str
+) -> None:
+    """Raise InputError, with a list, if these are not the tensors of a model.
+
+    Args:
+        found: tensors of a checkpoint.
+        expected: those of the model.
+        model: words for the model.
+    """
+    problems = {
+        "it lacks": [name for name in expected if name not in found],
+        f"{model} lacks": [name for name in found if name not in expected],
+        "of another shape are": [
+            f"{name} (checkpoint {tuple(found[name].shape)}, model {tuple(tensor.shape)})"
+            for name, tensor in expected.items()
+            if name in found and found[name].shape != tensor.shape
+        ],
+    }
+    listed = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
+    if listed:
+        raise InputError("; ".join(listed))
+
+
+def read_state_dict(source: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a file that ``torch.save`` wrote; nothing in it is executed.
+
+    Raises:
+        InputError: if it is no file of plain tensors.
+        FileNotFoundError: if it does not exist.
+    """
     if not source.is_file():
         raise FileNotFoundError(f"Checkpoint {source} not found: check the path.")
     try:

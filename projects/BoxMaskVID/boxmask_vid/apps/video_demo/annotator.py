@@ -11,10 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import Metadata
 from detectron2.structures import Instances
-from detectron2.utils.colormap import colormap
-from detectron2.utils.video_visualizer import VideoVisualizer
 
 from ...checkpoint.provenance import model_provenance
 from ...config import names_of_classes
@@ -26,6 +23,7 @@ from ...video import FrameSource, VideoWriter, open_frames
 from ..linking import TrackLinker
 from ..result_formats import Export
 from .exported_files import ExportedFiles
+from .painter import Painter
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 
 WINDOW = "BoxMaskVID"
@@ -70,7 +68,6 @@ class Annotator:
         self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
-        self._metadata = Metadata(thing_classes=self._class_names)
         self._model_provenance = model_provenance(cfg)
         policy = build_reference_policy(cfg)
         self._online = options.online or not policy.needs_whole_video
@@ -102,7 +99,7 @@ class Annotator:
             print(f"{task.input}: is done")
             return
         linker = TrackLinker() if options.tracks else None
-        visualizer = VideoVisualizer(self._metadata)
+        painter = Painter(self._class_names)
         count = 0
         with ExitStack() as files:
             video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
@@ -129,7 +126,7 @@ class Annotator:
                 exported.append(record, image)
                 if lines and frame >= len(done):
                     lines.append(record)
-                drawn = _drawn(visualizer, image, instances, tracks)
+                drawn = painter.draw(image, instances, tracks)
                 video.write(drawn)
                 count += 1
                 if options.show:
@@ -179,17 +176,3 @@ class Annotator:
             instances = result["instances"].to("cpu")
             good = instances[instances.scores >= self._options.threshold]
             yield result["frame"], result["image"], good
-
-
-def _drawn(
-    visualizer: VideoVisualizer, image: np.ndarray, instances: Instances, tracks: list[int] | None
-) -> np.ndarray:
-    """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
-    if tracks is not None:
-        colors = colormap(rgb=True, maximum=1)
-        instances.set("COLOR", [colors[track % len(colors)] for track in tracks])
-    if instances.has("pred_masks"):
-        instances.pred_masks = instances.pred_masks.numpy()
-    frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
-    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
