@@ -151,7 +151,7 @@ class Trap:
 def test_untrusted_files_are_not_executed(tmp_path, capsys):
     path = tmp_path / "in.pth"
     torch.save({"state_dict": {"x": torch.zeros(1)}, "trap": Trap()}, path)
-    with pytest.raises(InputError, match=r"contains .*, which would have to be executed"):
+    with pytest.raises(InputError, match="which would have to be executed"):
         convert_checkpoint(path, tmp_path / "out.pth", small_model("selsa"))
     assert "must not be executed" not in capsys.readouterr().out
 

@@ -27,6 +27,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_model_keys(cfg)
     _add_reference_keys(cfg)
     _add_test_keys(cfg)
+    _add_checkpoint_keys(cfg)
 
 
 def names_of_classes(cfg: CN) -> list[str]:
@@ -150,3 +151,12 @@ def _add_test_keys(cfg: CN) -> None:
     cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")
     # Draws of videos for the 95 % intervals; 0 for none.
     cfg.TEST.VID.BOOTSTRAP_DRAWS = 1000
+
+
+def _add_checkpoint_keys(cfg: CN) -> None:
+    # Checkpoints of SOLVER.CHECKPOINT_PERIOD that are kept, the newest ones; 0 for all of them.
+    # model_final.pth and model_best.pth are always kept.
+    cfg.SOLVER.CHECKPOINT_KEEP = 0
+    # Metric whose best evaluation is kept as model_best.pth, e.g. "bbox/AP50" (with several test
+    # sets "NAME/bbox/AP50"); "" for none.
+    cfg.TEST.BEST_METRIC = ""

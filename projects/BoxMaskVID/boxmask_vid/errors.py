@@ -23,6 +23,12 @@ class InputError(ValueError):
         super().__init__(" ".join(short))
 
 
+def quoted(value: object, length: int = 80) -> str:
+    """A value for a message, cut short."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Raise ``InputError`` where a file cannot be written: a full disk or no permission."""

@@ -116,8 +116,8 @@ class VIDCheckpointer(DetectionCheckpointer):
             raise InputError(f"Checkpoint {self._path} has no tensors by name: use one that has.")
         if "state_dict" in content and "model" not in content:
             raise InputError(
-                f"Checkpoint {self._path} has its tensors under 'state_dict', as those of mmtracking "
-                f"and mmdetection: convert it with {CONVERTER}."
+                f"Checkpoint {self._path} has its tensors under 'state_dict', as mmtracking and "
+                f"mmdetection write them: convert it with {CONVERTER}."
             )
         return content
 
@@ -130,8 +130,8 @@ class VIDCheckpointer(DetectionCheckpointer):
         ]
         if strange:
             raise InputError(
-                f"Checkpoint {self._path} has entries in place of tensors: {shown(strange, 5)}; use "
-                f"one of Detectron2, or convert one of mmtracking with {CONVERTER}."
+                f"Checkpoint {self._path} has entries in place of tensors: {shown(strange, 5)}; "
+                f"use one of Detectron2, or convert one of mmtracking with {CONVERTER}."
             )
         self._shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         return super()._load_model(checkpoint)
@@ -180,7 +180,7 @@ class VIDCheckpointer(DetectionCheckpointer):
         expected = {name: tuple(t.shape) for name, t in self.model.state_dict().items()}
         if not expected.keys() & self._shapes.keys():
             return (
-                f"Its {len(self._shapes)} tensors ({shown(list(self._shapes), 3)}) have the names of "
+                f"Its {len(self._shapes)} tensors ({shown(list(self._shapes), 3)}) have names of "
                 f"another project; {CONVERTER} converts those of mmtracking and torchvision."
             )
         differences = config_differences(self._shapes, expected)

@@ -96,7 +96,8 @@ def _check_start(path: Path, start: bytes) -> None:
         raise InputError(f"Checkpoint {path} {what}: copy or download it again.")
     if start.startswith(POINTER):
         raise InputError(
-            f"Checkpoint {path} is a pointer of git-lfs in place of the weights: run 'git lfs pull'."
+            f"Checkpoint {path} is a pointer of git-lfs in place of the weights: run 'git lfs "
+            "pull'."
         )
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")):
@@ -113,7 +114,8 @@ def _check_start(path: Path, start: bytes) -> None:
 
 def _cut_off(path: Path) -> InputError:
     return InputError(
-        f"Checkpoint {path} is cut off after {path.stat().st_size} bytes: copy or download it again."
+        f"Checkpoint {path} is cut off after {path.stat().st_size} bytes: copy or download it "
+        "again."
     )
 
 
@@ -122,8 +124,8 @@ def _explained(path: Path, error: BaseException) -> InputError:
     foreign = _foreign_name(reason)
     if foreign:
         return InputError(
-            f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing in "
-            "a checkpoint is: save its tensors alone (torch.save of a state dict)."
+            f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing "
+            "in a checkpoint is: save its tensors alone (torch.save of a state dict)."
         )
     ends = ("truncated", "unexpected EOF", "Ran out of input", "central directory")
     if isinstance(error, EOFError) or any(end in reason for end in ends):
