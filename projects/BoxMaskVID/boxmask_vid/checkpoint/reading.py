@@ -76,6 +76,11 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Bytes of an empty array, likewise."""
+    return b""
+
+
 _RECONSTRUCT = np.zeros(0).__reduce__()[0]
 _SCALAR = np.float64(0).__reduce__()[0]
 _FROM_BUFFER = np.zeros(1).__reduce_ex__(5)[0]
@@ -87,6 +92,8 @@ _KNOWN = {
     ("numpy", "dtype"): np.dtype,
     ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _latin1,
+    ("builtins", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): _no_bytes,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import logging
 import os
@@ -147,11 +148,17 @@ def errors_in_one_line() -> Iterator[None]:
             raise
         # without the traceback that a worker process puts before the sentence
         sys.exit(f"error: {_RAISED.split(str(error))[-1].strip()}")
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        what = error.filename or "A log or another file of this run"
+        sys.exit(f"error: {what} cannot be written ({error.strerror}): free disk space.")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
 
 
+_NO_SPACE = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 _RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
 
 
