@@ -210,7 +210,11 @@ MISTAKES = {
         (),
         r"Non-existent key: MODEL.VID.TORI \(did you mean",
     ),
-    "odd options": (("MODEL.WEIGHTS",), (), r"the last one is MODEL.WEIGHTS: write a value after each key"),
+    "odd options": (
+        ("MODEL.WEIGHTS",),
+        (),
+        r"the last one is MODEL.WEIGHTS: write a value after each key",
+    ),
     "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
     "no such data set": (
         ("DATASETS.TRAIN", "('nothing',)"),

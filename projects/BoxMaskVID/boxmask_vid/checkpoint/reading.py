@@ -22,7 +22,6 @@ ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch's own, before 1.6
 PICKLES = b"\x80", b"(", b"}", b"c"  # of all protocols
 POINTER = b"version https://git-lfs.github.com/spec/"
-_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 def read_weights(path: str | Path, *, mapped: bool = False) -> Any:
@@ -54,7 +53,7 @@ def read_weights(path: str | Path, *, mapped: bool = False) -> Any:
             return ArrayUnpickler(file, encoding="latin1").load()
     except InputError:
         raise
-    except (pickle.UnpicklingError, *_DAMAGE, RecursionError, MemoryError) as error:
+    except Exception as error:  # whatever damaged bytes make a decoder do
         raise _explained(path, error) from error
 
 
@@ -134,7 +133,13 @@ def _explained(path: Path, error: BaseException) -> InputError:
             f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing "
             "in a checkpoint is: save its tensors alone (torch.save of a state dict)."
         )
-    ends = ("truncated", "unexpected EOF", "Ran out of input", "central directory")
+    ends = (
+        "truncated",
+        "unexpected EOF",
+        "Ran out of input",
+        "central directory",
+        "requires a buffer",
+    )
     if isinstance(error, EOFError) or any(end in reason for end in ends):
         return _cut_off(path)
     first_line = (reason.splitlines() or [type(error).__name__])[0]
