@@ -213,7 +213,7 @@ MISTAKES = {
     "odd options": (
         ("MODEL.WEIGHTS",),
         (),
-        r"the last one is MODEL.WEIGHTS: write a value after each key",
+        r"MODEL.WEIGHTS: write a value after",
     ),
     "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
     "no such data set": (

@@ -128,7 +128,10 @@ def _cut_off(path: Path) -> InputError:
 def _explained(path: Path, error: BaseException) -> InputError:
     reason = str(error)
     foreign = _foreign_name(reason)
-    if foreign:
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - 100))
+        is_torn = foreign and file.read().endswith(foreign.rpartition(".")[-1].encode())
+    if foreign and not is_torn:  # the file does not end in the middle of the name
         return InputError(
             f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing "
             "in a checkpoint is: save its tensors alone (torch.save of a state dict)."
