@@ -136,14 +136,8 @@ def _explained(path: Path, error: BaseException) -> InputError:
             f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing "
             "in a checkpoint is: save its tensors alone (torch.save of a state dict)."
         )
-    ends = (
-        "truncated",
-        "unexpected EOF",
-        "Ran out of input",
-        "central directory",
-        "requires a buffer",
-    )
-    if isinstance(error, EOFError) or any(end in reason for end in ends):
+    ends = "truncated", "unexpected EOF", "Ran out", "central directory", "requires a buffer"
+    if is_torn or isinstance(error, EOFError) or any(end in reason for end in ends):
         return _cut_off(path)
     first_line = (reason.splitlines() or [type(error).__name__])[0]
     return InputError(
