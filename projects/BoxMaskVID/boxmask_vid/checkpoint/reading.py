@@ -130,7 +130,10 @@ def _explained(path: Path, error: BaseException) -> InputError:
     foreign = _foreign_name(reason)
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - 100))
-        is_torn = foreign and file.read().endswith(foreign.rpartition(".")[-1].encode())
+        end = file.read()
+    # PyTorch takes the last character of a line away
+    word = foreign.rpartition(".")[-1].encode()
+    is_torn = bool(foreign) and (end.endswith(word) or end[:-1].endswith(word))
     if foreign and not is_torn:  # the file does not end in the middle of the name
         return InputError(
             f"Checkpoint {path} contains {foreign}, which would have to be executed, and nothing "
