@@ -45,13 +45,19 @@ class Training:
         flags: tuple[str, ...] = (),
         config: str = CONFIG,
         first: Preparation | None = None,
+        within: float | None = None,
     ) -> Done:
-        """Run it to its end, or to the end that ``first`` has prepared."""
+        """Run it to its end, to the end that ``first`` has prepared, or for some seconds."""
         words = ["--config-file", config, *flags, "OUTPUT_DIR", str(output), *self._opts]
-        return in_fork(lambda: _command([*words, *map(str, opts)]), output, first)
+        return in_fork(lambda: _command([*words, *map(str, opts)]), output, first, within)
 
 
-def in_fork(command: Callable[[], None], output: Path, first: Preparation | None = None) -> Done:
+def in_fork(
+    command: Callable[[], None],
+    output: Path,
+    first: Preparation | None = None,
+    within: float | None = None,
+) -> Done:
     """Run a command in a copy of this process."""
     screen = output.parent / f"{output.name}.screen"
 
@@ -79,6 +85,8 @@ def in_fork(command: Callable[[], None], output: Path, first: Preparation | None
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
+    process.join(within)
+    process.kill()  # nothing where it has ended
     process.join()
     code = process.exitcode
     assert code is not None
@@ -113,16 +121,6 @@ def killed_at_byte(size: int) -> Preparation:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return prepare
-
-
-def killed_after_cpu(seconds: float) -> Preparation:
-    """End the process, wherever it is, when it has computed for a time."""
-
-    def prepare(output: Path) -> None:
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, seconds)
 
     return prepare
 
