@@ -166,9 +166,7 @@ def test_a_changed_number_of_processes_is_said(training, copy, two_processes):
     assert "Starting training from iteration 4" in done.screen
 
 
-def test_a_schedule_that_scales_with_the_processes_is_refused(
-    training, tmp_path, two_processes
-):
+def test_a_schedule_that_scales_with_the_processes_is_refused(training, tmp_path, two_processes):
     output = tmp_path / "scaled"
     opts = "SOLVER.REFERENCE_WORLD_SIZE", 1
     assert training.run(output, *opts).code == 0

@@ -28,6 +28,7 @@ from ..data.datasets import class_names
 from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
+from ..imports import ignore_library_warnings
 from .config_file import merge_file, merge_options
 from .process import prepare_process
 from .trainer import check_datasets
@@ -40,9 +41,16 @@ MODEL_HELP = (
 )
 
 
-def argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
-    """Detectron2's options, and one to register data sets."""
-    parser = default_argument_parser(epilog)
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config-file`` and ``--model``, one of which must be given, for ``build_cfg``."""
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--config-file", metavar="FILE", help="config file of the model")
+    models.add_argument("--model", metavar="NAME", help=MODEL_HELP)
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Detectron2's options, and those for data sets, models by name and files of detections."""
+    parser = default_argument_parser()
     parser.add_argument("--model", metavar="NAME", help=MODEL_HELP)
     parser.add_argument(
         "--dataset",
@@ -70,6 +78,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
     Raises InputError if a config key does not exist or a value is not allowed, FileNotFoundError
     if a file does not exist.
     """
+    ignore_library_warnings()  # in each process of several
     if args.detections is not None and not args.eval_only:
         raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
@@ -139,7 +148,11 @@ def build_cfg(
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End a script with one sentence instead of a traceback after bad input or Ctrl-C."""
+    """End a script with one sentence instead of a traceback after bad input or Ctrl-C.
+
+    Warnings that libraries give about each other are not shown.
+    """
+    ignore_library_warnings()
     try:
         yield
     except (InputError, FileNotFoundError, ProcessRaisedException) as error:

@@ -23,8 +23,9 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from tabulate import tabulate
 
-from ...engine.setup import build_cfg
+from ...engine import add_model_options, build_cfg
 from ...files import write_json
+from ...imports import ignore_library_warnings
 from ...modeling.fast import restore
 from ...progress import progress
 from ...structures import BoxMasks
@@ -36,7 +37,8 @@ from .stopwatch import Stopwatch
 class ModelSpeedOptions:
     """Options of a comparison; :func:`argument_parser` explains them."""
 
-    config_file: str
+    config_file: str | None
+    model: str | None = None
     opts: Sequence[str] = ()
     paper: bool = True
     training: bool = False
@@ -50,8 +52,8 @@ class ModelSpeedOptions:
 
 def argument_parser() -> argparse.ArgumentParser:
     """Options of ``tools/benchmark.py``."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--config-file", required=True, metavar="CFG", help="config of the model")
+    parser = argparse.ArgumentParser()
+    add_model_options(parser)
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="file for all numbers")
     parser.add_argument(
         "--paper",
@@ -77,8 +79,13 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_benchmark(args: argparse.Namespace) -> dict:
-    """Measure, print a table and write ``args.output``; return the report."""
+def run(args: argparse.Namespace) -> None:
+    """Measure, print a table and write ``args.output``.
+
+    Raises:
+        FileNotFoundError: if the config file does not exist.
+        InputError: if the model does not exist, or the output cannot be written.
+    """
     fields = vars(args).copy()
     output = fields.pop("output")
     report = compare_models(ModelSpeedOptions(**fields))
@@ -86,7 +93,6 @@ def run_benchmark(args: argparse.Namespace) -> dict:
     if output:
         write_json(output, report)
         print(f"{output}: written")
-    return report
 
 
 def compare_models(options: ModelSpeedOptions) -> dict:
@@ -134,7 +140,7 @@ def _report(sides: dict[str, dict], options: ModelSpeedOptions) -> dict:
     ours, paper = sides["ours"], sides.get("paper")
     with_first = None if options.training else paper
     return {
-        "config": options.config_file,
+        "config": options.config_file or options.model,
         "opts": options.opts,
         "training": options.training,
         "size": list(options.size),
@@ -162,6 +168,7 @@ def _table(report: dict) -> str:
 
 def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
     """Process a frame for every message, until None; then send the cost of a frame."""
+    ignore_library_warnings()
     torch.set_num_threads(options.threads)
     cfg = _config(name, options)
     model = _model(name, cfg, options)
@@ -185,7 +192,7 @@ def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
 
 
 def _config(name: str, options: ModelSpeedOptions) -> CfgNode:
-    cfg = build_cfg(options.config_file, list(options.opts))
+    cfg = build_cfg(options.config_file, list(options.opts), options.model)
     if name == "paper":
         cfg.MODEL.VID.ACCELERATE = False
     elif name == "single_frame":
