@@ -7,7 +7,6 @@ import difflib
 import functools
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_argument_parser, default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
-from torch.multiprocessing import ProcessRaisedException
 
 from ..checkpoint.provenance import flattened
 from ..checkpoint.zoo import CHECKPOINT_PREFIX, find_checkpoint
@@ -137,23 +135,20 @@ def build_cfg(
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """End a script with one sentence instead of a traceback after bad input or Ctrl-C."""
+def errors_in_one_line(*, quiet: bool = False) -> Iterator[None]:
+    """End a script with one sentence instead of a traceback after bad input or Ctrl-C.
+
+    ``quiet``: another process says that the work was interrupted.
+    """
     try:
         yield
-    except (InputError, FileNotFoundError, ProcessRaisedException) as error:
-        # launch() raises the last one if one of its processes has failed
-        if isinstance(error, ProcessRaisedException) and not _RAISED.search(str(error)):
-            raise
+    except (InputError, FileNotFoundError) as error:
         logger.debug("bad input", exc_info=True)
-        # without the traceback that a worker process puts before the sentence
-        sys.exit(f"error: {_RAISED.split(str(error))[-1].strip()}")
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if not quiet:
+            print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
-
-
-_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
 
 
 def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
