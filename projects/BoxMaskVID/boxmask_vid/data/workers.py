@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -64,12 +67,24 @@ class WorkerStart:
         if hasattr(signal, "sigwaitinfo"):  # a handler would not learn who sends the signal
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             threading.Thread(target=_end_for_loader, daemon=True).start()
+        sys.excepthook = _show_unless_orphaned
 
 
 def _end_for_loader() -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)
+
+
+def _show_unless_orphaned(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show an error of a thread, but not that its batch finds no reader: that one was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join(1)
+    if parent is None or parent.is_alive():
+        sys.__excepthook__(kind, error, trace)
 
 
 class SharedMemoryCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -30,6 +31,8 @@ from ..progress import said_while_waiting
 from .interrupts import stop_request
 from .setup import errors_in_one_line
 from .watch import END_SECONDS, ProcessEnded, Watch, own_address
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130  # exit code, as a shell reports Ctrl-C
 
@@ -184,6 +187,8 @@ def _start(
 
 def _join(place: Place, function: Callable[..., object], args: tuple) -> None:
     """Run the function as one of several processes."""
+    # what ends a training is explained here, and may be that another process has died
+    logging.getLogger("detectron2.engine.train_loop").addFilter(lambda r: not r.exc_info)
     with _process_group(place):
         local = place.local_size == place.world_size
         watch = Watch("127.0.0.1" if local else place.master, on_stop=stop_request.make)
@@ -220,7 +225,9 @@ def _explain(error: BaseException, watch: Watch, place: Place) -> None:
     if not first:
         sys.exit(1)
     if not expected:
-        traceback.print_exception(error)
+        logger.error(sentence, exc_info=error)
+        if place.rank:  # whose log is only in a file
+            traceback.print_exception(error)
         raise ProcessEnded(sentence) from None
     raise error
 

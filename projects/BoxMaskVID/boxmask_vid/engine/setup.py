@@ -143,7 +143,6 @@ def errors_in_one_line(*, quiet: bool = False) -> Iterator[None]:
     try:
         yield
     except (InputError, FileNotFoundError) as error:
-        logger.debug("bad input", exc_info=True)
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         if not quiet:
