@@ -172,7 +172,9 @@ def test_a_schedule_that_scales_with_the_processes_is_refused(training, tmp_path
     assert training.run(output, *opts).code == 0
     done = training.run(output, *opts, *TWO, flags=two_processes)
     assert done.code == 1
-    assert "was trained by 1 processes, now there are 2" in done.sentence
+    assert (
+        "was trained with 1 processes (times batches of a step), now there are 2" in done.sentence
+    )
 
 
 def test_another_optimizer_is_refused_in_a_sentence(training, copy):

@@ -26,6 +26,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_input_keys(cfg)
     _add_model_keys(cfg)
     _add_reference_keys(cfg)
+    _add_solver_keys(cfg)
     _add_test_keys(cfg)
     _add_checkpoint_keys(cfg)
 
@@ -143,6 +144,16 @@ def _add_reference_keys(cfg: CN) -> None:
     # MiB for the references of a video. Where they would take more, projections of their maps are
     # computed again at every key frame instead of kept. -1 for no limit.
     cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
+
+
+def _add_solver_keys(cfg: CN) -> None:
+    # Batches of a step: their gradients are averaged, as those of as many processes are. Iterations
+    # (MAX_ITER, STEPS, ...) are steps. With REFERENCE_WORLD_SIZE, learning rate and schedule are
+    # scaled by the size of the step.
+    cfg.SOLVER.ACCUMULATE = 1
+    # What SOLVER.AMP.ENABLED computes in: "float16" (with a scaled loss; needs a GPU), "bfloat16",
+    # or "auto": float16 on a GPU, bfloat16 on a CPU.
+    cfg.SOLVER.AMP.PRECISION = "auto"
 
 
 def _add_test_keys(cfg: CN) -> None:

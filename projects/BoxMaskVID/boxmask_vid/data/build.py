@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..references import build_reference_policy
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
+from .workers import prepare_workers
 
 
 def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None) -> DataLoader:
@@ -52,7 +53,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         batch_size=batch_size,
         groups=wide if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
     )
-    return build_detection_train_loader(
+    loader = build_detection_train_loader(
         SeededDataset(records, cfg.SEED),
         mapper=mapper or VIDDatasetMapper(cfg, True),
         sampler=sampler,
@@ -61,6 +62,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         seed=max(cfg.SEED, 0),  # a generator of its own: it takes no number from the training's
     )
+    return prepare_workers(loader)
 
 
 def build_vid_test_loader(
@@ -91,7 +93,7 @@ def build_vid_test_loader(
         mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
     if build_reference_policy(cfg).needs_every_frame:
         _check_complete(records, mapper, dataset_name, cfg.MODEL.VID.TEST.REFERENCES)
-    return build_detection_test_loader(
+    loader = build_detection_test_loader(
         records,
         mapper=mapper,
         sampler=VideoInferenceSampler(
@@ -100,6 +102,7 @@ def build_vid_test_loader(
         ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
+    return prepare_workers(loader)
 
 
 def per_rank_batch_size(cfg: CfgNode) -> int:

@@ -49,13 +49,13 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
     """
     earlier = state.settings
     changed = [key for key in earlier if key in settings and earlier[key] != settings[key]]
-    if PROCESSES in changed and settings["SOLVER.REFERENCE_WORLD_SIZE"]:
+    scale = "SOLVER.REFERENCE_WORLD_SIZE"  # after scaling: processes times batches of a step
+    if settings[scale] and scale in changed:
         raise InputError(
-            f"{state.path} was trained by {earlier[PROCESSES]} processes, now there are "
-            f"{settings[PROCESSES]}, and SOLVER.REFERENCE_WORLD_SIZE scales the schedule with "
-            f"them, so that its {state.iteration + 1} iterations would be another part of it: use "
-            f"--num-gpus {earlier[PROCESSES]}, or set SOLVER.REFERENCE_WORLD_SIZE 0 and the "
-            "schedule in iterations of now."
+            f"{state.path} was trained with {earlier[scale]} processes (times batches of a step), "
+            f"now there are {settings[scale]}, and {scale} scales the schedule with them, so that "
+            f"its {state.iteration + 1} iterations would be another part of it: use as many as "
+            f"before, or set {scale} 0 and the schedule in iterations of now."
         )
     for key in changed:
         logger.warning(

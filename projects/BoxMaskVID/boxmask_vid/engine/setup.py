@@ -7,7 +7,6 @@ import errno
 import functools
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_argument_parser
 from detectron2.utils import comm
-from torch.multiprocessing import ProcessRaisedException
 
 from ..checkpoint.provenance import flattened
 from ..checkpoint.resuming import recorded_seed
@@ -30,7 +28,7 @@ from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
 from .config_file import merge_file, merge_options
-from .process import prepare_process
+from .preparation import prepare_process
 from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
@@ -147,32 +145,29 @@ def build_cfg(
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line(*, quiet: bool = False) -> Iterator[None]:
     """End a script with one sentence instead of a traceback after bad input or Ctrl-C.
 
-    Warnings that libraries give about each other are not shown.
+    Warnings that libraries give about each other are not shown. ``quiet``: another process says
+    that the work was interrupted.
     """
     ignore_library_warnings()
     try:
         yield
-    except (InputError, FileNotFoundError, ProcessRaisedException) as error:
-        # launch() raises the last one if one of its processes has failed
-        if isinstance(error, ProcessRaisedException) and not _RAISED.search(str(error)):
-            raise
-        # without the traceback that a worker process puts before the sentence
-        sys.exit(f"error: {_RAISED.split(str(error))[-1].strip()}")
+    except (InputError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
         what = error.filename or "A log or another file of this run"
         sys.exit(f"error: {what} cannot be written ({error.strerror}): free disk space.")
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if not quiet:
+            print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
 
 
 _NO_SPACE = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
-_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
 
 
 def _seed_of_run(output_dir: str, resume: bool) -> int:

@@ -11,14 +11,12 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import (
-    AMPTrainer,
     DefaultTrainer,
     HookBase,
-    SimpleTrainer,
     TrainerBase,
     create_ddp_model,
 )
-from detectron2.engine.hooks import PeriodicCheckpointer
+from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
@@ -31,7 +29,8 @@ from ..data.datasets import class_names, is_of_videos
 from ..errors import InputError
 from ..evaluation import DetectionLog, VIDEvaluator
 from .checkpoint_hooks import KeepNewest, SaveBest, WarnOfDivergence
-from .hooks import SaveOnInterrupt, SeedEachIteration
+from .hooks import SeedEachIteration
+from .interrupts import SaveOnInterrupt, StoppableLoader
 from .optimizer import build_vid_optimizer
 from .resume import (
     check_settings,
@@ -40,6 +39,7 @@ from .resume import (
     settings_of,
     without_parameters,
 )
+from .training_loop import TrainingLoop, amp_precision, scaled_to_processes
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +58,20 @@ class Trainer(DefaultTrainer):
         TrainerBase.__init__(self)
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
             setup_logger()
-        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        cfg, precision = scaled_to_processes(cfg), amp_precision(cfg)
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         loader = self.build_train_loader(cfg)
         # on the CPU, DistributedDataParallel refuses device ids
-        devices = {"device_ids": None} if cfg.MODEL.DEVICE == "cpu" else {}
+        on_cpu = cfg.MODEL.DEVICE == "cpu"
+        devices = {"device_ids": None if on_cpu else [torch.cuda.current_device()]}
         model = create_ddp_model(model, broadcast_buffers=False, **devices)
-        loop = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
-        # gradients of the last step take no memory during the next forward pass
-        self._trainer = loop(model, loader, optimizer, zero_grad_before_forward=True)
+        self._trainer = TrainingLoop(
+            *(model, loader, optimizer),
+            batches=cfg.SOLVER.ACCUMULATE,
+            precision=precision,
+            device="cpu" if on_cpu else "cuda",
+        )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = VIDCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
@@ -86,8 +90,9 @@ class Trainer(DefaultTrainer):
             hooks.insert(-1, WarnOfDivergence())
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
-        if comm.get_world_size() == 1:
-            hooks.append(SaveOnInterrupt())
+        # when the step of an iteration is complete, but before its evaluation
+        evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
 
     def resume_or_load(self, resume: bool = True) -> None:
@@ -118,7 +123,7 @@ class Trainer(DefaultTrainer):
                 )
         if resume and comm.is_main_process():
             forget_iterations(folder, self.start_iter)
-        self.data_loader.dataset.sampler.first_batch = self.start_iter
+        self.data_loader.dataset.sampler.first_batch = self.start_iter * self.cfg.SOLVER.ACCUMULATE
 
     def state_dict(self) -> dict:
         state = super().state_dict()
@@ -135,7 +140,7 @@ class Trainer(DefaultTrainer):
         except (ValueError, KeyError) as error:
             raise InputError(
                 f"The optimizer of the checkpoint is not that of this config ({error}): undo what "
-                "changed (MODEL.BACKBONE.FREEZE_AT, SOLVER.AMP, rates or decay of some layers), or "
+                "changed (MODEL.BACKBONE.FREEZE_AT, rates or decay of some layers), or "
                 "start from its weights (MODEL.WEIGHTS, another OUTPUT_DIR)."
             ) from error
         restart_schedule(self.optimizer, self.scheduler, fresh)
@@ -159,8 +164,8 @@ class Trainer(DefaultTrainer):
         return build_vid_train_loader(cfg)
 
     @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> TimedLoader:
-        return TimedLoader(build_vid_test_loader(cfg, dataset_name))
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> StoppableLoader:
+        return StoppableLoader(TimedLoader(build_vid_test_loader(cfg, dataset_name)))
 
     @classmethod
     def build_evaluator(

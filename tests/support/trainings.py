@@ -1,0 +1,134 @@
+"""Trainings in processes of their own, for tests that kill them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from support.paths import PROJECT
+from support.small import CONFIG, KINDS, SMALLEST
+
+SCRIPT = str(PROJECT / "train_net.py")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+TWO_PROCESSES = ("--num-gpus", "2", "--dist-url", "auto")
+ENDLESS = ("SOLVER.MAX_ITER", 100_000, "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 2)
+
+
+class Training:
+    """A running ``train_net.py`` with its processes, in a process group of its own."""
+
+    def __init__(
+        self,
+        datasets: Path,
+        output: Path,
+        *opts: object,
+        flags: Sequence[str] = (),
+        before: Sequence[str] = (sys.executable,),
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            datasets: ``$DETECTRON2_DATASETS``.
+            output: ``OUTPUT_DIR``; what it prints is beside it.
+            opts: keys and values.
+            flags: options of ``train_net.py``.
+            before: the command line before the script.
+            variables: environment variables.
+        """
+        output.parent.mkdir(parents=True, exist_ok=True)
+        self.output, self._screen = output, output.with_name(f"{output.name}.screen")
+        small = (*SMALLEST, *KINDS["selsa"], "SOLVER.IMS_PER_BATCH", 2, "SOLVER.BASE_LR", 0.005)
+        command = [*before, SCRIPT, "--config-file", CONFIG, *flags, "OUTPUT_DIR", output]
+        with self._screen.open("w") as screen:
+            self.process = subprocess.Popen(
+                [*map(str, (*command, *small, *opts))],
+                env={**os.environ, "DETECTRON2_DATASETS": str(datasets), **(variables or {})},
+                stdout=screen,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def screen(self) -> str:
+        return self._screen.read_text()
+
+    @property
+    def log(self) -> str:
+        path = self.output / "log.txt"
+        return path.read_text() if path.is_file() else ""
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 240
+        while not condition():
+            assert self.process.poll() is None, self.screen[-4000:]
+            assert time.monotonic() < deadline, self.screen[-4000:]
+            os.sched_yield()
+
+    def wait_for_checkpoint(self) -> None:
+        self.wait_until((self.output / "last_checkpoint").is_file)
+
+    def wait_for_metrics(self) -> None:
+        rows = self.output / "metrics.json"
+        self.wait_until(lambda: rows.is_file() and rows.stat().st_size)
+
+    def pid_of_rank(self, rank: int) -> int:
+        """PID of a rank of two that this computer runs, from what its children were given."""
+        pids = [pid for pid in descendants(self.process.pid) if is_rank(pid)]
+        return sorted(pids)[rank]
+
+    def signal_group(self, number: signal.Signals) -> None:
+        os.killpg(self.process.pid, number)
+
+    def end(self, seconds: float = 60) -> int:
+        """Wait for the end; return the exit code. No process is left."""
+        family = descendants(self.process.pid)
+        try:
+            code = self.process.wait(seconds)
+            deadline = time.monotonic() + seconds
+            while left := [pid for pid in family if alive(pid)]:
+                assert time.monotonic() < deadline, left
+                os.sched_yield()
+        except BaseException:
+            for pid in [self.process.pid, *family]:
+                if alive(pid):
+                    os.kill(pid, signal.SIGKILL)
+            raise
+        return code
+
+
+def descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        children.setdefault(int(words[1]), []).append(int(path.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        waiting += (new := children.get(waiting.pop(), []))
+        found += new
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def is_rank(pid: int) -> bool:
+    """Whether a process is one of a training, and not a loader worker or a helper of Python."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        of_parent = Path(f"/proc/{parent}/cmdline").read_text()
+    except OSError:
+        return False
+    return command != of_parent and ("spawn_main" in command or SCRIPT in command)
