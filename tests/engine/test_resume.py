@@ -196,8 +196,10 @@ def test_a_resume_with_nothing_to_do_says_so(training, copy):
 
 def test_an_earlier_training_in_the_folder_is_not_taken_for_this_one(training, copy):
     metrics = (copy / "metrics.json").read_bytes()
-    done = training.run(copy, "SEED", 8, "SOLVER.CHECKPOINT_PERIOD", 100, first=killed_after(40))
-    assert done.code == -9
+    done = training.run(
+        copy, "SEED", 8, "SOLVER.CHECKPOINT_PERIOD", 100, first=killed_at_byte(100_000)
+    )
+    assert done.code == -25  # in its first checkpoint, the final one
     done = training.run(copy, "SEED", 8, flags=RESUME)
     assert done.code == 0, done.screen
     assert "are of an earlier training in this folder and are left out" in done.screen
@@ -259,9 +261,8 @@ def test_a_metric_that_does_not_exist_names_those_that_do(training, tmp_path):
     test = "DATASETS.TEST", "('small_vid_val',)", "TEST.EVAL_PERIOD", 2
     done = training.run(tmp_path / "run", "TEST.BEST_METRIC", "bbox/AP5", *test)
     assert done.code == 1
-    assert "TEST.BEST_METRIC is 'bbox/AP5', which the evaluation has not: use one of bbox/AP" in (
-        done.sentence
-    )
+    assert "TEST.BEST_METRIC is 'bbox/AP5', which the evaluation has not" in done.sentence
+    assert "like bbox/AP" in done.sentence
     assert "Traceback" not in done.screen
 
 
@@ -271,7 +272,6 @@ def test_a_training_that_diverges_leaves_no_checkpoint_of_it(training, tmp_path)
     done = training.run(output, *wild, "SOLVER.CLIP_GRADIENTS.ENABLED", False)
     assert done.code == 1
     assert done.sentence.startswith("error: The training diverged")
-    assert "the training diverges; lower SOLVER.BASE_LR" in done.screen
     assert "Traceback" not in done.screen
     for path in output.glob("*.pth"):
         for name, tensor in torch.load(path)["model"].items():

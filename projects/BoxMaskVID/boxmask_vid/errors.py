@@ -24,8 +24,13 @@ class InputError(ValueError):
 
 
 def quoted(value: object, length: int = 80) -> str:
-    """A value for a message, cut short."""
-    text = value if isinstance(value, str) else repr(value)
+    """A value as Python writes it, cut short for a message."""
+    return shortened(repr(value), length)
+
+
+def shortened(value: object, length: int = 80) -> str:
+    """The text of a value, cut short for a message."""
+    text = str(value)
     return text if len(text) <= length else f"{text[:length]}..."
 
 

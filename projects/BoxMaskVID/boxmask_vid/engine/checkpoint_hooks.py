@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
 from pathlib import Path
@@ -93,10 +94,10 @@ class SaveBest(HookBase):
     def _compare(self) -> None:
         latest = self.trainer.storage.latest()
         if self._metric not in latest:
-            names = [name for name in latest if "/" in name and "-" not in name]
+            close = difflib.get_close_matches(self._metric, latest, n=5, cutoff=0.3)
             raise InputError(
                 f"TEST.BEST_METRIC is '{self._metric}', which the evaluation has not: use one of "
-                f"{', '.join(names) or 'its metrics (TEST.EVAL_PERIOD, DATASETS.TEST)'}."
+                f"its metrics, like {', '.join(close) or 'bbox/AP50 (needs DATASETS.TEST)'}."
             )
         value = float(latest[self._metric][0])
         if value > self._best:  # not if it is NaN

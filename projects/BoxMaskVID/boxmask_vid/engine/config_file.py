@@ -12,7 +12,7 @@ from detectron2.utils.file_io import PathManager
 
 from ..checkpoint.provenance import flattened
 from ..config import RENAMED_KEYS
-from ..errors import InputError, quoted
+from ..errors import InputError, shortened
 
 FIRST_KEY, LAST_KEY = "CUDNN_BENCHMARK", "VIS_PERIOD"  # of a config that a run has written
 
@@ -55,13 +55,13 @@ def merge_options(cfg: CfgNode, opts: Sequence[object]) -> None:
     for word in opts:
         if isinstance(word, str) and word.startswith("--"):
             raise InputError(
-                f"{word} stands behind the first KEY VALUE pair ({quoted(opts[0])} ...), where it "
-                "would be a key: write options before the pairs."
+                f"{word} stands behind the first KEY VALUE pair ({shortened(opts[0])} ...), where "
+                "it would be a key: write options before the pairs."
             )
     if len(opts) % 2:
         raise InputError(
             f"The command line has {len(opts)} words of KEY VALUE pairs, the last one is "
-            f"{quoted(opts[-1])}: write a value after each key."
+            f"{shortened(opts[-1])}: write a value after each key."
         )
     try:
         cfg.merge_from_list(list(opts))
@@ -75,12 +75,12 @@ def _check_whole(path: str, text: str) -> None:
         raise InputError(f"Config file {path} is empty: write it again.")
     if not isinstance(content, dict):
         raise InputError(
-            f"Config file {path} has no keys, but {quoted(content)}: write KEY: VALUE."
+            f"Config file {path} has no keys, but {shortened(content)}: write KEY: VALUE."
         )
     if FIRST_KEY in content and text.startswith(FIRST_KEY) and LAST_KEY not in content:
         raise InputError(
-            f"Config file {path} is cut off, its last line is {quoted(text.splitlines()[-1])}: use "
-            "the one that the run was started with."
+            f"Config file {path} is cut off, its last line is {shortened(text.splitlines()[-1])}: "
+            "use the one that the run was started with."
         )
 
 
@@ -111,6 +111,6 @@ def _mismatch(source: str, expected: str, found: str, value: str, key: str) -> I
     examples = {"bool": "True or False", "int": "a whole number", "float": "a number like 0.5"}
     write = remedy or examples.get(expected, f"a {expected}")
     return InputError(
-        f"In {source}: {key} is {quoted(value)}, of the type {found} in place of {expected} (Type "
-        f"mismatch): write {write}."
+        f"In {source}: {key} is {shortened(value)}, of the type {found} in place of {expected} "
+        f"(Type mismatch): write {write}."
     )

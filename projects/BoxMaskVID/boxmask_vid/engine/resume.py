@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..checkpoint.provenance import flattened
 from ..checkpoint.resuming import METRICS, TrainingState, last_training
-from ..errors import InputError, quoted
+from ..errors import InputError, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
         )
     for key in changed:
         logger.warning(
-            f"Resuming with {key} {quoted(settings[key])}; it was {quoted(earlier[key])} up to "
-            f"iteration {state.iteration}."
+            f"Resuming with {key} {shortened(settings[key])}; it was {shortened(earlier[key])} up "
+            f"to iteration {state.iteration}."
         )
 
 
