@@ -25,5 +25,5 @@ def test_a_loss_far_above_any_gets_a_word_each_time_it_grew_tenfold(caplog):
 
 
 def test_a_negative_number_of_checkpoints_is_refused():
-    with pytest.raises(InputError, match="SOLVER.CHECKPOINT_KEEP is -1"):
+    with pytest.raises(InputError, match=r"SOLVER\.CHECKPOINT_KEEP is -1"):
         KeepNewest(None, 5, keep=-1)

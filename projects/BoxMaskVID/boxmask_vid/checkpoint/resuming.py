@@ -27,6 +27,7 @@ TAG = "last_checkpoint"
 METRICS = "metrics.json"
 TRAINING = "training.json"  # id of the last training in the folder
 BEST = "model_best"  # name of the checkpoint with the best metric
+FINAL = "model_final"  # that of a training at its end, as in Detectron2
 
 
 class TrainingState(NamedTuple):

@@ -23,7 +23,7 @@ from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
 
 from ..checkpoint import VIDCheckpointer, fetch_once
-from ..checkpoint.resuming import begin_training, newest_checkpoint
+from ..checkpoint.resuming import FINAL, begin_training, newest_checkpoint
 from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
 from ..errors import InputError
@@ -121,6 +121,8 @@ class Trainer(DefaultTrainer):
                     f"Nothing to train: {state.path} is of {self.start_iter} iterations, and "
                     f"SOLVER.MAX_ITER is {self.max_iter}; raise it to continue."
                 )
+            if self.start_iter == self.max_iter and state.path.stem != FINAL:
+                self.checkpointer.save(FINAL)  # what it was stopped before
         if resume and comm.is_main_process():
             forget_iterations(folder, self.start_iter)
         self.data_loader.dataset.sampler.first_batch = self.start_iter * self.cfg.SOLVER.ACCUMULATE
