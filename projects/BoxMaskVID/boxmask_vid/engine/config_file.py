@@ -12,7 +12,7 @@ from detectron2.utils.file_io import PathManager
 
 from ..checkpoint.provenance import flattened
 from ..config import RENAMED_KEYS
-from ..errors import InputError, shortened
+from ..errors import InputError, quoted, shortened
 
 FIRST_KEY, LAST_KEY = "CUDNN_BENCHMARK", "VIS_PERIOD"  # of a config that a run has written
 
@@ -34,6 +34,8 @@ def merge_file(cfg: CfgNode, path: str) -> None:
             text = file.read()
         _check_whole(path, text)
         cfg.merge_from_file(path, allow_unsafe=False)
+    except InputError:
+        raise
     except yaml.constructor.ConstructorError as error:
         raise InputError(
             f"Config file {path} (or its _BASE_) has a value that would have to be executed "
@@ -75,7 +77,7 @@ def _check_whole(path: str, text: str) -> None:
         raise InputError(f"Config file {path} is empty: write it again.")
     if not isinstance(content, dict):
         raise InputError(
-            f"Config file {path} has no keys, but {shortened(content)}: write KEY: VALUE."
+            f"Config file {path} has no keys, but {quoted(content)}: write KEY: VALUE."
         )
     if FIRST_KEY in content and text.startswith(FIRST_KEY) and LAST_KEY not in content:
         raise InputError(
