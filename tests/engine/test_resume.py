@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from support.forked_training import Training, killed_after, killed_at_byte
+from support.forked_training import Training, killed_after, killed_at_byte, room_for
 
 pytestmark = pytest.mark.slow
 
@@ -276,6 +276,34 @@ def test_a_training_that_diverges_leaves_no_checkpoint_of_it(training, tmp_path)
     for path in output.glob("*.pth"):
         for name, tensor in torch.load(path)["model"].items():
             assert not tensor.is_floating_point() or tensor.isfinite().all(), (path, name)
+
+
+def test_a_full_disk_in_a_save_is_a_sentence_and_loses_nothing(training, trained, tmp_path):
+    output = tmp_path / "run"
+    done = training.run(output, first=room_for(300_000))
+    assert done.code == 1
+    assert re.search(r"error: \S+/model_0000001.pth cannot be written \(File too", done.sentence)
+    assert "Traceback" not in done.screen
+    assert not list(output.glob("*.unfinished"))
+    assert training.run(output, flags=RESUME).code == 0
+    assert_equal(output, trained)
+    iterations = [row["iteration"] for row in rows(output)]
+    assert iterations == sorted(set(iterations))
+
+
+def test_swapped_classes_of_a_test_set_are_refused_before_the_training(
+    training, synthetic_root, tmp_path
+):
+    tree = synthetic_root / "synthetic_vid"
+    content = json.loads((tree / "coco_vid/imagenet_vid_val.json").read_text())
+    first, second, *_ = content["categories"]
+    first["name"], second["name"] = second["name"], first["name"]
+    (tmp_path / "swapped.json").write_text(json.dumps(content))
+    flags = ("--dataset", "swapped", str(tmp_path / "swapped.json"), str(tree / "Data/VID"))
+    done = training.run(tmp_path / "run", "DATASETS.TEST", "('swapped',)", flags=flags)
+    assert done.code == 1
+    assert "Data set 'swapped' has the classes" in done.sentence
+    assert "Starting training" not in done.screen
 
 
 def test_the_config_that_a_run_left_is_whole(trained, training, tmp_path):

@@ -53,7 +53,7 @@ def sentence(environment: dict, *args, **kwargs) -> str:
     """Last line on the screen of a command that must fail."""
     done = run(environment, *args, check=False, **kwargs)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     return done.stderr.strip().splitlines()[-1]
 
 

@@ -114,6 +114,11 @@ def killed_after(events: int) -> Preparation:
     return prepare
 
 
+def room_for(size: int) -> Preparation:
+    """Let no file become larger, as a full disk does."""
+    return lambda output: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
 def killed_at_byte(size: int) -> Preparation:
     """End the process when it writes beyond a size in any file; Linux kills it."""
 

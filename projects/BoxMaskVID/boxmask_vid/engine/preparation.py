@@ -39,6 +39,7 @@ def prepare_process(cfg: CfgNode, args: argparse.Namespace) -> None:
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="fvcore")
     logger = setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="boxmask_vid")
+    logging.raiseExceptions = False  # on a full disk: a traceback for each line of the log
     logging.getLogger("detectron2.engine.train_loop").addFilter(without_expected_tracebacks)
     logger.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
     logger.info(f"Environment info:\n{collect_env_info()}")
