@@ -19,7 +19,6 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.modeling.meta_arch import GeneralizedRCNN
-from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from tabulate import tabulate
 
@@ -28,8 +27,8 @@ from ...files import write_json
 from ...imports import ignore_library_warnings
 from ...modeling.fast import restore
 from ...progress import progress
-from ...structures import BoxMasks
 from .cost import GIB, CostCounter, peak_bytes
+from .samples import random_image, random_truth
 from .stopwatch import Stopwatch
 
 
@@ -224,12 +223,12 @@ def _frame_step(
 
     def step(index: int) -> None:
         height, width = options.size
-        sample = {"image": _image(height, width, index), "height": height, "width": width}
+        sample = {"image": random_image(height, width, index), "height": height, "width": width}
         if name != "single_frame":
             sample |= {"video_id": 0, "frame_index": index}
             if index == 0:
                 sample["reference_images"] = [
-                    _image(height, width, 1000 + number) for number in range(num_references)
+                    random_image(height, width, 1000 + number) for number in range(num_references)
                 ]
         with torch.inference_mode():
             model([sample])
@@ -250,8 +249,8 @@ def _training_step(
         batch = []
         for clip in range(options.clips):
             first = 3 * (index * options.clips + clip)
-            key, *references = (_image(height, width, first + number) for number in range(3))
-            batch.append({"image": key, "instances": _truth(height, width)})
+            key, *references = (random_image(height, width, first + number) for number in range(3))
+            batch.append({"image": key, "instances": random_truth(height, width)})
             if name != "single_frame":
                 batch[-1]["reference_images"] = references
         optimizer.zero_grad()
@@ -261,23 +260,6 @@ def _training_step(
         optimizer.step()
 
     return step
-
-
-def _image(height: int, width: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
-
-
-def _truth(height: int, width: int) -> Instances:
-    boxes = torch.tensor(
-        [[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.9], [0.6, 0.1, 0.8, 0.4], [0.05, 0.5, 0.3, 0.95]]
-    ) * torch.tensor([width, height, width, height])
-    return Instances(
-        (height, width),
-        gt_boxes=Boxes(boxes),
-        gt_classes=torch.arange(4),
-        gt_masks=BoxMasks(boxes.round(), (height, width)),
-    )
 
 
 def _peak_gib(device: torch.device) -> float:

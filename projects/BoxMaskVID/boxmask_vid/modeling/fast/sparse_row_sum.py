@@ -33,7 +33,7 @@ class SparseRowSum:
         return cls(index.flatten(), weight.flatten(), starts)
 
     def without_zeros(self) -> SparseRowSum:
-        """The same sums, on a CPU without entries of weight 0; a GPU would have to be waited for."""
+        """The same sums, on a CPU without entries of weight 0, which a GPU would wait for."""
         if self.weight.device.type != "cpu":
             return self
         used = self.weight != 0
