@@ -30,6 +30,7 @@ class Training:
         flags: Sequence[str] = (),
         before: Sequence[str] = (sys.executable,),
         variables: dict[str, str] | None = None,
+        screen: str = "screen",
     ) -> None:
         """
         Args:
@@ -39,16 +40,17 @@ class Training:
             flags: options of ``train_net.py``.
             before: the command line before the script.
             variables: environment variables.
+            screen: name of the file beside ``output`` for what it prints.
         """
         output.parent.mkdir(parents=True, exist_ok=True)
-        self.output, self._screen = output, output.with_name(f"{output.name}.screen")
+        self.output, self._screen = output, output.with_name(screen)
         small = (*SMALLEST, *KINDS["selsa"], "SOLVER.IMS_PER_BATCH", 2, "SOLVER.BASE_LR", 0.005)
         command = [*before, SCRIPT, "--config-file", CONFIG, *flags, "OUTPUT_DIR", output]
-        with self._screen.open("w") as screen:
+        with self._screen.open("w") as file:
             self.process = subprocess.Popen(
                 [*map(str, (*command, *small, *opts))],
                 env={**os.environ, "DETECTRON2_DATASETS": str(datasets), **(variables or {})},
-                stdout=screen,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

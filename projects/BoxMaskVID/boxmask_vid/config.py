@@ -156,6 +156,13 @@ def _add_solver_keys(cfg: CN) -> None:
 
 
 def _add_test_keys(cfg: CN) -> None:
+    # Iterations between two computations of the losses on DATASETS.TEST, which are in metrics.json
+    # and TensorBoard as validation/...; 0 for none. At most 500 frames of a data set are read.
+    cfg.TEST.LOSS_PERIOD = 0
+    # Evaluations (of TEST.EVAL_PERIOD) without an improvement of TEST.BEST_METRIC (default:
+    # bbox/AP50) after which the training ends; 0 for never.
+    cfg.TEST.PATIENCE = 0
+    cfg.TEST.BEST_METRIC = ""
     cfg.TEST.VID = CN()
     # Scorers: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
     cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")

@@ -166,8 +166,8 @@ def _slurm_place(environment: Mapping[str, str], tasks: int) -> Place:
 
 def first_host(names: str) -> str:
     """First host of a list of SLURM: "node007" of "node[007-009,012],other"."""
-    name, _, ranges = names.partition(",")[0].partition("[")
-    return name + re.split(r"[-\],]", ranges)[0]
+    name, number, rest = re.match(r"([^,[]*)(?:\[(\w+)[^]]*\])?([^,]*)", names).groups("")
+    return name + number + rest
 
 
 def _start(

@@ -16,7 +16,8 @@ from detectron2.engine import (
     create_ddp_model,
 )
 from detectron2.engine.hooks import EvalHook
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
+from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
 
@@ -29,6 +30,7 @@ from .hooks import SeedEachIteration
 from .interrupts import SaveOnInterrupt, StoppableLoader
 from .optimizer import build_vid_optimizer
 from .training_loop import TrainingLoop, amp_precision, scaled_to_processes
+from .validation import EarlyStop, StopWithoutImprovement, ValidationLoss
 
 
 class Trainer(DefaultTrainer):
@@ -65,13 +67,26 @@ class Trainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        hooks = super().build_hooks()
+        hooks, test = super().build_hooks(), self.cfg.TEST
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
-        # when the step of an iteration is complete, but before its evaluation
         evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        if test.PATIENCE:
+            stop = StopWithoutImprovement(test.BEST_METRIC, test.PATIENCE, test.EVAL_PERIOD)
+            hooks.insert(evaluation + 1, stop)
+        if test.LOSS_PERIOD:
+            hooks.insert(evaluation, ValidationLoss(self.cfg, test.LOSS_PERIOD))
+        # when the step of an iteration is complete, but before it is evaluated
         hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
+
+    def train(self) -> dict | None:
+        try:
+            return super().train()
+        except EarlyStop:
+            if self.cfg.TEST.EXPECTED_RESULTS and comm.is_main_process():
+                verify_results(self.cfg, self._last_eval_results)
+            return None
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Load weights, or resume as the parent does; the data continue where they stopped, too."""
