@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from boxmask_vid.engine.processes import first_host, place_in
+from boxmask_vid.engine.place import first_host, place_in
 from boxmask_vid.errors import InputError
 from support.machines import two_machines
 from support.trainings import ENDLESS, TORCHRUN, Training
