@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 
 import pytest
 import torch
@@ -51,3 +52,37 @@ def test_processes_stop_together_with_one_checkpoint(synthetic_root, tmp_path, s
     assert not list(training.output.glob("*.unfinished"))
     if start != "torchrun":  # which prints tracebacks of its own
         assert "Traceback" not in training.screen
+
+
+def test_sigterm_to_one_process_and_its_workers_leaves_a_checkpoint(synthetic_root, tmp_path):
+    opts = (*ENDLESS, "DATALOADER.NUM_WORKERS", 2, "SOLVER.CHECKPOINT_PERIOD", 100_000)
+    training = Training(synthetic_root, tmp_path / "out", *opts)
+    training.wait_for_metrics()
+    training.signal_group(signal.SIGTERM)
+    assert training.end() == 130
+    assert f"Stopped after iteration {newest_iteration(training)}" in training.log
+    assert "Traceback" not in training.screen
+    assert not list(training.output.glob("*.unfinished"))
+
+
+def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root, tmp_path):
+    evaluation = ("DATASETS.TEST", "('synthetic_vid_val',)", "TEST.EVAL_PERIOD", 1)
+    opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000, *evaluation)
+    training = Training(synthetic_root, tmp_path / "out", *opts, flags=TWO_PROCESSES)
+    training.wait_until(lambda: "Start inference on" in training.log)
+    os.kill(training.pid_of_rank(1), signal.SIGTERM)  # the others stop, too
+    assert training.end() == 130
+    iteration = newest_iteration(training)
+    assert [path.name for path in training.output.glob("*.pth")] == [f"model_{iteration:07d}.pth"]
+
+
+def test_a_small_shared_memory_is_enough(synthetic_root, tmp_path):
+    mount = 'mount -t tmpfs -o size=256k tmpfs /dev/shm && exec "$@"'
+    opts = ("SOLVER.MAX_ITER", 4, "DATALOADER.NUM_WORKERS", 2)
+    training = Training(
+        *(synthetic_root, tmp_path / "out", *opts),
+        before=("unshare", "--mount", "sh", "-c", mount, "sh", sys.executable),
+    )
+    assert training.end(seconds=120) == 0
+    assert re.search(r"/dev/shm has 0\.\d MiB free.* larger --shm-size", training.screen)
+    assert "Evaluation results for synthetic_vid_val" in training.log

@@ -30,6 +30,7 @@ class Training:
         flags: Sequence[str] = (),
         before: Sequence[str] = (sys.executable,),
         variables: dict[str, str] | None = None,
+        screen: str = "screen",
     ) -> None:
         """
         Args:
@@ -39,16 +40,17 @@ class Training:
             flags: options of ``train_net.py``.
             before: the command line before the script.
             variables: environment variables.
+            screen: name of the file beside ``output`` for what it prints.
         """
         output.parent.mkdir(parents=True, exist_ok=True)
-        self.output, self._screen = output, output.with_name(f"{output.name}.screen")
+        self.output, self._screen = output, output.with_name(screen)
         small = (*SMALLEST, *KINDS["selsa"], "SOLVER.IMS_PER_BATCH", 2, "SOLVER.BASE_LR", 0.005)
         command = [*before, SCRIPT, "--config-file", CONFIG, *flags, "OUTPUT_DIR", output]
-        with self._screen.open("w") as screen:
+        with self._screen.open("w") as file:
             self.process = subprocess.Popen(
                 [*map(str, (*command, *small, *opts))],
                 env={**os.environ, "DETECTRON2_DATASETS": str(datasets), **(variables or {})},
-                stdout=screen,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -77,9 +79,10 @@ class Training:
         self.wait_until(lambda: rows.is_file() and rows.stat().st_size)
 
     def pid_of_rank(self, rank: int) -> int:
-        """PID of a rank of two that this computer runs, from what its children were given."""
-        pids = [pid for pid in descendants(self.process.pid) if is_rank(pid)]
-        return sorted(pids)[rank]
+        """PID of the process that writes the log of a rank, and not of its loader workers."""
+        log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
+        writers = [pid for pid in descendants(self.process.pid) if log in open_files(pid)]
+        return next(pid for pid in writers if parent(pid) not in writers)
 
     def signal_group(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
@@ -103,12 +106,8 @@ class Training:
 
 def descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        children.setdefault(int(words[1]), []).append(int(path.parent.name))
+    for path in Path("/proc").glob("[0-9]*"):
+        children.setdefault(parent(int(path.name)), []).append(int(path.name))
     found, waiting = [], [pid]
     while waiting:
         waiting += (new := children.get(waiting.pop(), []))
@@ -116,19 +115,24 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def state(pid: int) -> list[str]:
+    """Letter of the state of a process, its parent, ...; X for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["X", "0"]
+
+
+def parent(pid: int) -> int:
+    return int(state(pid)[1])
+
+
 def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return state(pid)[0] not in "XZ"
 
 
-def is_rank(pid: int) -> bool:
-    """Whether a process is one of a training, and not a loader worker or a helper of Python."""
+def open_files(pid: int) -> set[Path]:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_text()
-        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-        of_parent = Path(f"/proc/{parent}/cmdline").read_text()
+        return {link.resolve() for link in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:
-        return False
-    return command != of_parent and ("spawn_main" in command or SCRIPT in command)
+        return set()

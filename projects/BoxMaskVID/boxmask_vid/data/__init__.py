@@ -1,6 +1,6 @@
 """Data: registered data sets, reference sampling, mapper, samplers and loaders."""
 
-from .build import build_vid_test_loader, build_vid_train_loader
+from .build import build_vid_loss_loader, build_vid_test_loader, build_vid_train_loader
 from .dataset_mapper import VIDDatasetMapper
 from .datasets import load_vid_json, register_vid_instances
 from .samplers import ResumableSampler, VideoInferenceSampler
@@ -15,6 +15,7 @@ __all__ = [
     "VIDDatasetMapper",
     "VideoIndex",
     "VideoInferenceSampler",
+    "build_vid_loss_loader",
     "build_vid_test_loader",
     "build_vid_train_loader",
     "load_vid_json",

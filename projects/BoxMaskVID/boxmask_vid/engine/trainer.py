@@ -17,7 +17,7 @@ from detectron2.engine import (
     create_ddp_model,
 )
 from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
@@ -40,6 +40,7 @@ from .resume import (
     without_parameters,
 )
 from .training_loop import TrainingLoop, amp_precision, scaled_to_processes
+from .validation import EarlyStop, StopWithoutImprovement, ValidationLoss
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +91,23 @@ class Trainer(DefaultTrainer):
             hooks.insert(-1, WarnOfDivergence())
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
-        # when the step of an iteration is complete, but before its evaluation
         evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        if test.PATIENCE:
+            stop = StopWithoutImprovement(test.BEST_METRIC, test.PATIENCE, test.EVAL_PERIOD)
+            hooks.insert(evaluation + 1, stop)
+        if test.LOSS_PERIOD:
+            hooks.insert(evaluation, ValidationLoss(self.cfg, test.LOSS_PERIOD))
+        # when the step of an iteration is complete, but before it is evaluated
         hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
+
+    def train(self) -> dict | None:
+        try:
+            return super().train()
+        except EarlyStop:
+            if self.cfg.TEST.EXPECTED_RESULTS and comm.is_main_process():
+                verify_results(self.cfg, self._last_eval_results)
+            return None
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Load ``MODEL.WEIGHTS``, or continue from the newest whole checkpoint of ``OUTPUT_DIR``.

@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30
 END_SECONDS = 10  # for a process to end by itself, after another one has
-KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # 30 s to notice a machine
+# seconds (of the last one: milliseconds) and probes; 30 s to notice that a machine is gone
+KEEPALIVE = {
+    **{"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4},
+    "TCP_USER_TIMEOUT": 30_000,  # for what was sent and is not confirmed
+}
 
 
 class ProcessEnded(InputError):
