@@ -48,6 +48,18 @@ def test_pickles_of_arrays_are_read(tmp_path, protocol):
         assert np.array_equal(content["model"][name], array)
 
 
+def test_pickles_of_python_2_are_read(tmp_path):
+    """As those of Detectron2's model zoo: bytes of an array are a string."""
+    array = np.array([1.5, -300], np.float32)
+    dtype = b"cnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    path = tmp_path / "weights.pkl"
+    path.write_bytes(
+        b"\x80\x02}U\x01ccnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
+        b"(K\x01K\x02\x85" + dtype + b"\x89U\x08" + array.tobytes() + b"tbs."
+    )
+    assert np.array_equal(read_weights(path)["c"], array)
+
+
 def test_weights_in_files_of_detectron2_and_caffe2_are_loaded(tmp_path, model):
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     files = {
