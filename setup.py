@@ -40,6 +40,7 @@ setup(
         "iopath>=0.1.9",
         "jinja2>=3.1.2",  # the page of tools/analyze_detections.py
     ],
+    entry_points={"console_scripts": ["boxmask-vid = boxmask_vid.cli:main"]},
     extras_require={
         # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written
         "export": ["onnx>=1.16", "onnxruntime>=1.17"],

@@ -1,57 +1,7 @@
 #!/usr/bin/env python3
 """Convert the annotations of videos to COCO-VID JSON; datasets/README.md describes the formats."""
 
-import argparse
-from pathlib import Path
-
-from boxmask_vid.apps.dataset_tools.converters.convert import (
-    FORMATS,
-    UNLABELLED,
-    convert_to_coco_vid,
-)
-from boxmask_vid.engine import errors_in_one_line
+from boxmask_vid.cli import run_script
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="annotations: a folder or a file")
-    parser.add_argument("--from", dest="format", choices=list(FORMATS), required=True)
-    parser.add_argument("--output", type=Path, required=True, help="JSON to write")
-    frames = parser.add_mutually_exclusive_group()
-    frames.add_argument("--images", type=Path, help="folder of image folders (default: source)")
-    frames.add_argument("--videos", type=Path, help="folder of video files, read in place")
-    parser.add_argument(
-        "--extract", type=Path, help="write the frames of --videos as JPEG below this folder"
-    )
-    parser.add_argument(
-        "--first-frame",
-        type=int,
-        default=0,
-        choices=(0, 1),
-        help="number of a video file's first frame in the names of label files",
-    )
-    parser.add_argument(
-        "--classes",
-        nargs="+",
-        help="class names in the order of their ids, for all splits",
-    )
-    parser.add_argument(
-        "--unlabelled",
-        choices=UNLABELLED,
-        default="reference",
-        help="frames without a label file serve as reference frames only, or have no objects",
-    )
-    args = parser.parse_args()
-    if args.extract and not args.videos:
-        parser.error("--extract needs --videos")
-    with errors_in_one_line():
-        convert_to_coco_vid(
-            args.source,
-            args.output,
-            format=args.format,
-            root=args.videos or args.images or args.source,
-            video_files=args.videos is not None,
-            extract=args.extract,
-            first_number=args.first_frame,
-            classes=args.classes,
-            unlabelled=args.unlabelled,
-        )
+    run_script("convert")

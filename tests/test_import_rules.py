@@ -12,6 +12,7 @@ GROUND_FLOOR = (
     "config",
     "errors",
     "files",
+    "imports",
     "json_lines",
     "parallel",
     "precision",
@@ -29,6 +30,7 @@ ROOMS = (
     "engine",
     "model_zoo",
     "apps",
+    "cli",
 )
 # besides the order of the rooms
 FORBIDDEN = {("data", "modeling"), ("evaluation", "modeling")}

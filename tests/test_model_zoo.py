@@ -16,7 +16,7 @@ from boxmask_vid.apps.video_demo import demo
 from boxmask_vid.checkpoint import convert_mmtracking
 from boxmask_vid.checkpoint.zoo import CHECKPOINTS
 from boxmask_vid.data.datasets.imagenet_vid_categories import CLASS_NAMES
-from boxmask_vid.engine import argument_parser, build_cfg
+from boxmask_vid.engine import VideoPredictor, argument_parser, build_cfg
 from boxmask_vid.engine import launch as engine_launch
 from boxmask_vid.errors import InputError
 from support.paths import PROJECT
@@ -97,6 +97,15 @@ def test_training_from_a_name(zoo, synthetic_datasets, tmp_path):
     trained = torch.load(tmp_path / "out/model_final.pth")["model"]
     stem = "backbone.bottom_up.stem.conv1.weight"  # frozen
     assert torch.equal(trained[stem], convert_mmtracking(theirs("selsa"))[stem])
+
+
+def test_three_lines_of_python(zoo):
+    frames = [np.zeros((60, 90, 3), np.uint8)] * 2
+    predictor = VideoPredictor.from_name(NAME, ["INPUT.MIN_SIZE_TEST", 64])
+    found = [result["frame"] for result in predictor.predict_video(frames)]
+    assert found == [0, 1]
+    weights = convert_mmtracking(theirs("selsa"))["roi_heads.box_head.fc1.weight"]
+    assert torch.equal(predictor.model.roi_heads.box_head.fc1.weight, weights)
 
 
 def test_a_name_and_a_file(zoo, capsys):

@@ -1,14 +1,19 @@
 """What ``pip install .`` brings, in a place of its own."""
 
+import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import boxmask_vid
+from boxmask_vid.video import VideoFile, VideoWriter
 from support.paths import CONFIGS, PROJECT, REPOSITORY
+from support.small import SMALLEST, small_model
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +87,34 @@ print(build_cfg(path).MODEL.META_ARCHITECTURE in META_ARCH_REGISTRY)
     assert package.startswith(str(target))
     assert config.startswith(str(target))
     assert registered == "True"
+
+
+@pytest.mark.slow
+def test_the_installed_command_detects_without_the_repository(wheel, tmp_path):
+    target = tmp_path / "site"
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--target", target, wheel], capture_output=True, check=True)
+    with VideoWriter(tmp_path / "video.mp4", 10) as video:
+        for _ in range(3):
+            video.write(np.zeros((61, 93, 3), np.uint8))
+    torch.save({"model": small_model("boxmask").state_dict()}, tmp_path / "model.pth")
+    config = target / "boxmask_vid/configs/SyntheticVID/boxmask_selsa_troi_thin_R_50_DC5.yaml"
+    done = subprocess.run(
+        [
+            *(target / "bin/boxmask-vid", "detect", "video.mp4", "--config-file", config),
+            *("--opts", *SMALLEST, "MODEL.WEIGHTS", "model.pth", "MODEL.DEVICE", "cpu"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "video.mp4: 3 frames -> video_detected.mp4" in done.stdout
+    assert "Warning" not in done.stderr
+    with VideoFile(tmp_path / "video_detected.mp4") as written:
+        assert len(written) == 3
 
 
 def test_the_wheel_has_the_version_of_the_package(wheel):

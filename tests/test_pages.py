@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from detectron2.config import CfgNode, get_cfg
 
-from boxmask_vid import add_boxmask_vid_config
+from boxmask_vid import add_boxmask_vid_config, cli
 from boxmask_vid.video import open_frames
 from support.page_files import write_page_files
 from support.pages import (
@@ -71,6 +71,7 @@ ELSEWHERE = {
     "python3 projects/BoxMaskVID/tools/setup_": "tests/tools/test_setup_environment.py",
     f"{PROGRAMS}/demo.py --serve": "tests/apps/video_demo/test_serve.py",
     f"{PROGRAMS}/demo.py --model": "tests/test_model_zoo.py",
+    "boxmask-vid detect video.mp4 --model": "tests/test_packaging.py",
     f"{PROGRAMS}/train_net.py --model": "tests/test_model_zoo.py",
     f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
     f"{PROGRAMS}/tools/benchmark_decoding.py": "tests/apps/speed/test_decoding_speed.py",
@@ -85,6 +86,10 @@ ELSEWHERE = {
     "python -m pytest ": "pyproject.toml",
 }
 OUTSIDE = {
+    "wget ": "there is no network",
+    "unzip ": "its archive has to be downloaded",
+    "sha1sum ": "its archive has to be downloaded",
+    "tar ": "its archive has to be downloaded",
     "ffmpeg ": "it is not a requirement",
     "pip install ": "it changes the environment",
     "pre-commit install": "it changes the clone",
@@ -95,6 +100,7 @@ OUTSIDE = {
 PYTHON_ELSEWHERE = {
     "docs/EXTENDING.md": "tests/test_extending.py",
     "import json, cv2, numpy as np, onnxruntime": "tests/apps/export/test_export.py",
+    "VideoPredictor.from_name(": "tests/test_model_zoo.py",
 }
 
 
@@ -175,12 +181,15 @@ def test_every_file_of_the_repository_that_is_named_exists(page: Path):
 
 @functools.cache
 def help_of(script: str) -> str:
-    """What the script prints with ``--help``."""
+    """What the script, or the sub-command of boxmask-vid, prints with ``--help``."""
     printed, argv = io.StringIO(), sys.argv
-    sys.argv = [script, "--help"]
+    run, sys.argv = cli.main, ["boxmask-vid", script, "--help"]
+    if script in SCRIPTS:
+        run = functools.partial(runpy.run_path, str(SCRIPTS[script]), run_name="__main__")
+        sys.argv = [script, "--help"]
     try:
         with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
-            runpy.run_path(str(SCRIPTS[script]), run_name="__main__")
+            run()
     finally:
         sys.argv = argv
     return printed.getvalue()
@@ -191,6 +200,7 @@ def test_every_option_exists(page: Path):
     mentions = [*commands(page), *inline_code(page)]
     for mention in mentions:
         names = [name for name in re.findall(r"\b(\w+\.py)\b", mention) if name in SCRIPTS]
+        names += re.findall(r"\bboxmask-vid ([a-z-]+)", mention)
         for option in re.findall(r"(?<=[\s(])--[a-z][\w-]*", mention) if names else ():
             assert re.search(rf"{option}\b(?!-)", help_of(names[0])), f"{page}: {mention}"
 
@@ -249,6 +259,14 @@ def execute(words: list[str], folder: Path) -> None:
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    assert not foreign_lines(done.stderr)
+
+
+def foreign_lines(stderr: str) -> list[str]:
+    """Lines that are neither bash's commands nor our progress bars and sentences."""
+    own = re.compile(r"\+ .*|\w+: .*\d+/(\d+|\?).*|\w+: \d+\w+ \[.*|MODEL.DEVICE is 'cuda', but .*")
+    lines = stderr.replace("\r", "\n").splitlines()
+    return [line for line in lines if line and not own.fullmatch(line)]
 
 
 def smaller(code: str) -> str:

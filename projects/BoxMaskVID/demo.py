@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Detect on videos and write annotated videos; see ``--help`` and the README."""
 
-from boxmask_vid.apps.video_demo.demo import argument_parser, run
-from boxmask_vid.engine import errors_in_one_line
+from boxmask_vid.cli import run_script
 
 if __name__ == "__main__":
-    with errors_in_one_line():
-        run(argument_parser().parse_args())
+    run_script("detect")

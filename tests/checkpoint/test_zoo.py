@@ -12,7 +12,7 @@ import pytest
 import torch
 import torchvision
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.engine import DefaultPredictor, launch
+from detectron2.engine import DefaultPredictor
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
@@ -23,6 +23,7 @@ from boxmask_vid.checkpoint.download import digits_of
 from boxmask_vid.checkpoint.zoo import CHECKPOINTS, Weights, local_file
 from boxmask_vid.errors import InputError
 from support.pages import pages, text_of
+from support.processes import run_on_ranks
 from support.published_files import NAME, assert_converted, fetch, names_in, published, theirs
 from support.small import image
 from support.tiny_models import tiny_cfg, tiny_config, untrained
@@ -186,13 +187,13 @@ def fetch_on_each_rank(weights: Weights, elsewhere: str, results: str) -> None:
 def test_the_first_rank_downloads(server, selsa_file, tmp_path):
     arguments = (selsa_file[0], str(tmp_path), str(tmp_path))
     files, server.files = server.files, {}
-    launch(fetch_on_each_rank, 2, dist_url="auto", args=arguments)
+    run_on_ranks(fetch_on_each_rank, *arguments)
     first, second = ((tmp_path / name).read_text() for name in "01")
     assert first == second
     assert first.startswith("error: ")
     assert "404" in first
     server.files = files
-    launch(fetch_on_each_rank, 2, dist_url="auto", args=arguments)
+    run_on_ranks(fetch_on_each_rank, *arguments)
     first, second = ((tmp_path / name).read_text() for name in "01")
     assert first == second
     assert_converted(first)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from detectron2.engine import launch
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
+from support.processes import run_on_ranks
 from support.small import small_cfg
 
 pytestmark = pytest.mark.slow
@@ -52,5 +52,5 @@ def test_gradients_are_averaged_over_processes(synthetic_root, tmp_path):
     tree = synthetic_root / "synthetic_vid"
     json_file = tree / "coco_vid/imagenet_vid_train.json"
     arguments = (str(json_file), str(tree / "Data/VID"), str(tmp_path))
-    launch(compare_gradients, 2, dist_url="auto", args=arguments)
+    run_on_ranks(compare_gradients, *arguments)
     assert torch.load(tmp_path / "compared.pt") > 100

@@ -8,11 +8,11 @@ import pytest
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
-from detectron2.engine import launch
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine.launch import evaluate
 from boxmask_vid.errors import InputError
+from support.processes import run_on_ranks
 from support.small import small_cfg, small_model
 
 RESULTS = "coco_instances_results.json"
@@ -133,7 +133,7 @@ def test_two_processes_find_the_same(weights, whole, synthetic_root, tmp_path, r
     tree = synthetic_root / "synthetic_vid"
     json_file = tree / "coco_vid/imagenet_vid_val.json"
     arguments = map(str, (json_file, tree / "Data/VID", weights, tmp_path))
-    launch(on_each_rank, 2, dist_url="auto", args=(*arguments, resume))
+    run_on_ranks(on_each_rank, *arguments, resume)
     counts = sorted(len(frames(path)) for path in set(logs(tmp_path)) - left)
     assert counts == ([0, 6] if resume else [6, 6])
     assert_equal(tmp_path, whole)

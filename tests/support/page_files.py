@@ -52,6 +52,7 @@ def write_page_files(root: Path, datasets: Path) -> None:
     (root / "my_annotations.xml").write_text(text)
     write_imagenet(root / "data_sets/ILSVRC2015", tree)
     write_backbone(root / "cache/boxmask_vid/resnet50-IMAGENET1K_V1-0676ba61.pth")
+    write_mot17(root / "MOT17/train", frames[:3])
     write_models(root)
 
 
@@ -104,6 +105,29 @@ def write_yolo(root: Path) -> None:
     for index in range(4):
         text = f"{index % 2} 0.5 0.5 0.25 0.25 {index % 2}\n"
         (root / f"clip_a/{index:06d}.txt").write_text(text)
+
+
+def write_mot17(root: Path, frames: list[Path]) -> None:
+    """Sequences in the layout of MOT17: a person, one that is not scored, a car, a reflection."""
+    height, width = cv2.imread(str(frames[0])).shape[:2]
+    rows = (
+        "1,10,12,20,30,1,1,0.9",
+        "2,40,10,15,30,0,1,0.5",
+        "3,5,5,20,20,0,3,1",
+        "4,1,1,9,9,0,12,1",
+    )
+    for number in ("02", "11", "13"):
+        sequence = root / f"MOT17-{number}-FRCNN"
+        (sequence / "gt").mkdir(parents=True)
+        (sequence / "img1").mkdir()
+        for index, frame in enumerate(frames, start=1):
+            shutil.copy(frame, sequence / f"img1/{index:06d}.jpg")
+        lines = [f"{index},{row}\n" for row in rows for index in range(1, len(frames) + 1)]
+        (sequence / "gt/gt.txt").write_text("".join(lines))
+        (sequence / "seqinfo.ini").write_text(
+            f"[Sequence]\nname={sequence.name}\nimDir=img1\nframeRate=30\nseqLength={len(frames)}\n"
+            f"imWidth={width}\nimHeight={height}\nimExt=.jpg\n"
+        )
 
 
 def write_imagenet(root: Path, tree: Path) -> None:

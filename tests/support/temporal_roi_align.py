@@ -22,7 +22,7 @@ def troi(
     torch.manual_seed(1)
     layer = TemporalROIAlign(channels=channels, num_most_similar=k, num_heads=heads)
     if kind is TemporalROIAlignFast:
-        kind.replace(layer, ROIAlign(7, 1 / 16, ratio))
+        kind.replace(layer, ROIAlign((7, 7), 1 / 16, ratio))
     return layer.double().eval()
 
 

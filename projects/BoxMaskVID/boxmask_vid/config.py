@@ -153,6 +153,9 @@ def _add_solver_keys(cfg: CN) -> None:
     # What SOLVER.AMP.ENABLED computes in: "float16" (with a scaled loss; needs a GPU), "bfloat16",
     # or "auto": float16 on a GPU, bfloat16 on a CPU.
     cfg.SOLVER.AMP.PRECISION = "auto"
+    # Checkpoints of SOLVER.CHECKPOINT_PERIOD that are kept, the newest ones; 0 for all of them.
+    # model_final.pth and model_best.pth are always kept.
+    cfg.SOLVER.CHECKPOINT_KEEP = 0
 
 
 def _add_test_keys(cfg: CN) -> None:
@@ -162,6 +165,8 @@ def _add_test_keys(cfg: CN) -> None:
     # Evaluations (of TEST.EVAL_PERIOD) without an improvement of TEST.BEST_METRIC (default:
     # bbox/AP50) after which the training ends; 0 for never.
     cfg.TEST.PATIENCE = 0
+    # Metric whose best evaluation is kept as model_best.pth, e.g. "bbox/AP50" (with several test
+    # sets "NAME/bbox/AP50"); "" for none.
     cfg.TEST.BEST_METRIC = ""
     cfg.TEST.VID = CN()
     # Scorers: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".

@@ -158,6 +158,26 @@ def test_outputs_do_not_overwrite_each_other(weights, tmp_path):
         run(weights, "--input", "a/frames", "--output", tmp_path / "out.avi")
 
 
+def test_without_output_the_video_is_beside_its_input(weights, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.b.mp4").write_bytes(clip.read_bytes())
+    Path("frames").mkdir()
+    cv2.imwrite("frames/1.png", np.zeros((61, 93, 3), np.uint8))
+    run(weights, "a.b.mp4", "frames/", "--csv", "tables")
+    assert sorted(str(path) for path in Path().rglob("*_detected*")) == [
+        "a.b_detected.mp4",
+        "frames_detected.mp4",
+    ]
+    assert Path("a.b.mp4").read_bytes() == clip.read_bytes()
+    assert sorted(path.name for path in Path("tables").iterdir()) == ["a.b.csv", "frames.csv"]
+    monkeypatch.chdir("frames")
+    run(weights, "*.png")
+    assert (tmp_path / "frames_detected.mp4").is_file()
+    assert [path.name for path in Path().iterdir()] == ["1.png"]
+    with pytest.raises(InputError, match=r"the same file \S*x_detected.mp4: rename them"):
+        run(weights, "x.mp4", "x.avi")
+
+
 def test_masks_are_drawn_on_request(weights, clip, tmp_path):
     pictures = []
     for masks in (False, True):

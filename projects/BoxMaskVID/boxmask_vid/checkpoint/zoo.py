@@ -174,7 +174,7 @@ def local_file(path: str) -> Path:
     """
     prefix, name = path[: path.index("://") + 3], path[path.index("://") + 3 :]
     weights = (find_checkpoint if prefix == CHECKPOINT_PREFIX else find_backbone)(name)
-    converted = cache_folder() / f"{weights.name}-{weights.digits}.pth"
+    converted = cached_file(weights)
     if not converted.is_file():
         with _errors_of_cache(converted.parent), file_lock(str(converted)):
             if not converted.is_file():
@@ -202,6 +202,11 @@ def fetch_once(path: str) -> None:
     problems = list(filter(None, comm.all_gather(problem)))
     if problems:
         raise InputError(problems[0])
+
+
+def cached_file(weights: Weights) -> Path:
+    """Path that a converted file has when it has been fetched."""
+    return cache_folder() / f"{weights.name}-{weights.digits}.pth"
 
 
 def cache_folder() -> Path:

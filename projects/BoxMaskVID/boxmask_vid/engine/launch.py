@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
@@ -55,16 +54,6 @@ def main(args: argparse.Namespace) -> dict | None:
     cfg = setup(args)
     if args.eval_only:
         return evaluate(cfg, resume=args.resume, detections=args.detections)
-    resumed = args.resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
-    frozen = cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS
-    if frozen and not cfg.MODEL.WEIGHTS and not resumed:
-        raise InputError(
-            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
-            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
-            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
-        )
-    if not resumed:
-        fetch_once(cfg.MODEL.WEIGHTS)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..modeling import ReferenceMemory
 from ..references import build_reference_policy
 from ..video import FrameSource, open_frames
 from ..video.source import Frames
+from .setup import build_cfg
 
 
 class VideoPredictor(DefaultPredictor):
@@ -39,6 +40,19 @@ class VideoPredictor(DefaultPredictor):
         VIDCheckpointer(self.model, require_all=True).load(cfg.MODEL.WEIGHTS)
         self.aug = build_resize(cfg, is_train=False)
         self._policy = build_reference_policy(cfg)
+
+    @classmethod
+    def from_name(cls, name: str, opts: Sequence[object] = ()) -> VideoPredictor:
+        """Predictor of a published model, whose weights are downloaded when they are first used.
+
+        Args:
+            name: one of ``boxmask_vid.model_zoo.names()``, e.g. "selsa_troi_R_50".
+            opts: keys and values of the config in turn.
+
+        Raises:
+            InputError: if there is no such model, or its weights cannot be fetched.
+        """
+        return cls(build_cfg(None, opts, name))
 
     def predict_video(self, frames: Frames, *, start: int = 0) -> Iterator[dict]:
         """Detect on every frame of a video, with references from all over it.

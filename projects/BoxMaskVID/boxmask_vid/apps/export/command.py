@@ -15,8 +15,7 @@ import torch
 from detectron2.config import CfgNode
 
 from ...config import names_of_classes
-from ...engine.predictor import VideoPredictor
-from ...engine.setup import build_cfg
+from ...engine import VideoPredictor, add_model_options, build_cfg
 from ...errors import InputError
 from ...files import write_json, written_whole
 from ...video import open_frames
@@ -30,9 +29,9 @@ CHECKED_FRAMES = 4
 
 def argument_parser() -> argparse.ArgumentParser:
     """Options of ``tools/export_model.py``."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser()
+    add_model_options(parser)
     add = parser.add_argument
-    add("--config-file", required=True, metavar="CFG", help="config file of the model")
     add(
         "--output", required=True, type=Path, metavar="DIR", help="folder for graphs and model.json"
     )
@@ -56,7 +55,7 @@ def argument_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Export as the command line says; raise the errors of :func:`export_model`."""
     export_model(
-        build_cfg(args.config_file, args.opts),
+        build_cfg(args.config_file, args.opts, args.model),
         args.output,
         formats=args.format,
         check_input=args.check_input,

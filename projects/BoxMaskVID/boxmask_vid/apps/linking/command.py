@@ -14,10 +14,7 @@ from .videos import learn_links, with_seq_nms, with_tubelets
 
 def argument_parser() -> argparse.ArgumentParser:
     """Options of ``tools/link_detections.py``."""
-    parser = argparse.ArgumentParser(
-        description="Rescore any detector's COCO results along the video, and compare the AP "
-        "before and after."
-    )
+    parser = argparse.ArgumentParser()
     parser.add_argument("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
     parser.add_argument("--detections", required=True, metavar="DET.json", help="COCO results")
     parser.add_argument(

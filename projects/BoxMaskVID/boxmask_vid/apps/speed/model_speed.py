@@ -19,16 +19,16 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.modeling.meta_arch import GeneralizedRCNN
-from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from tabulate import tabulate
 
-from ...engine.setup import build_cfg
+from ...engine import add_model_options, build_cfg
 from ...files import write_json
+from ...imports import ignore_library_warnings
 from ...modeling.fast import restore
 from ...progress import progress
-from ...structures import BoxMasks
 from .cost import GIB, CostCounter, peak_bytes
+from .samples import random_image, random_truth
 from .stopwatch import Stopwatch
 
 
@@ -36,7 +36,8 @@ from .stopwatch import Stopwatch
 class ModelSpeedOptions:
     """Options of a comparison; :func:`argument_parser` explains them."""
 
-    config_file: str
+    config_file: str | None
+    model: str | None = None
     opts: Sequence[str] = ()
     paper: bool = True
     training: bool = False
@@ -50,8 +51,8 @@ class ModelSpeedOptions:
 
 def argument_parser() -> argparse.ArgumentParser:
     """Options of ``tools/benchmark.py``."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--config-file", required=True, metavar="CFG", help="config of the model")
+    parser = argparse.ArgumentParser()
+    add_model_options(parser)
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="file for all numbers")
     parser.add_argument(
         "--paper",
@@ -77,8 +78,13 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_benchmark(args: argparse.Namespace) -> dict:
-    """Measure, print a table and write ``args.output``; return the report."""
+def run(args: argparse.Namespace) -> None:
+    """Measure, print a table and write ``args.output``.
+
+    Raises:
+        FileNotFoundError: if the config file does not exist.
+        InputError: if the model does not exist, or the output cannot be written.
+    """
     fields = vars(args).copy()
     output = fields.pop("output")
     report = compare_models(ModelSpeedOptions(**fields))
@@ -86,7 +92,6 @@ def run_benchmark(args: argparse.Namespace) -> dict:
     if output:
         write_json(output, report)
         print(f"{output}: written")
-    return report
 
 
 def compare_models(options: ModelSpeedOptions) -> dict:
@@ -134,7 +139,7 @@ def _report(sides: dict[str, dict], options: ModelSpeedOptions) -> dict:
     ours, paper = sides["ours"], sides.get("paper")
     with_first = None if options.training else paper
     return {
-        "config": options.config_file,
+        "config": options.config_file or options.model,
         "opts": options.opts,
         "training": options.training,
         "size": list(options.size),
@@ -162,6 +167,7 @@ def _table(report: dict) -> str:
 
 def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
     """Process a frame for every message, until None; then send the cost of a frame."""
+    ignore_library_warnings()
     torch.set_num_threads(options.threads)
     cfg = _config(name, options)
     model = _model(name, cfg, options)
@@ -185,7 +191,7 @@ def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
 
 
 def _config(name: str, options: ModelSpeedOptions) -> CfgNode:
-    cfg = build_cfg(options.config_file, list(options.opts))
+    cfg = build_cfg(options.config_file, list(options.opts), options.model)
     if name == "paper":
         cfg.MODEL.VID.ACCELERATE = False
     elif name == "single_frame":
@@ -217,12 +223,12 @@ def _frame_step(
 
     def step(index: int) -> None:
         height, width = options.size
-        sample = {"image": _image(height, width, index), "height": height, "width": width}
+        sample = {"image": random_image(height, width, index), "height": height, "width": width}
         if name != "single_frame":
             sample |= {"video_id": 0, "frame_index": index}
             if index == 0:
                 sample["reference_images"] = [
-                    _image(height, width, 1000 + number) for number in range(num_references)
+                    random_image(height, width, 1000 + number) for number in range(num_references)
                 ]
         with torch.inference_mode():
             model([sample])
@@ -243,8 +249,8 @@ def _training_step(
         batch = []
         for clip in range(options.clips):
             first = 3 * (index * options.clips + clip)
-            key, *references = (_image(height, width, first + number) for number in range(3))
-            batch.append({"image": key, "instances": _truth(height, width)})
+            key, *references = (random_image(height, width, first + number) for number in range(3))
+            batch.append({"image": key, "instances": random_truth(height, width)})
             if name != "single_frame":
                 batch[-1]["reference_images"] = references
         optimizer.zero_grad()
@@ -254,23 +260,6 @@ def _training_step(
         optimizer.step()
 
     return step
-
-
-def _image(height: int, width: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
-
-
-def _truth(height: int, width: int) -> Instances:
-    boxes = torch.tensor(
-        [[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.9], [0.6, 0.1, 0.8, 0.4], [0.05, 0.5, 0.3, 0.95]]
-    ) * torch.tensor([width, height, width, height])
-    return Instances(
-        (height, width),
-        gt_boxes=Boxes(boxes),
-        gt_classes=torch.arange(4),
-        gt_masks=BoxMasks(boxes.round(), (height, width)),
-    )
 
 
 def _peak_gib(device: torch.device) -> float:

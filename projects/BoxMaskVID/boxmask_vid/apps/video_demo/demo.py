@@ -3,54 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 from detectron2.config import CfgNode
 
-from ...engine.setup import MODEL_HELP, build_cfg
 from ...errors import InputError
 from ...progress import progress
+from . import serve_command
 from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
+from .options import add_annotation_options, read_options
 
 # options of files, which the page gives to the browser, and of windows
 NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
+SUFFIX = "_detected.mp4"  # of an annotated video beside its input
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """Options of ``demo.py``."""
-    parser = argparse.ArgumentParser(
-        description="Detect objects in videos, draw them and write them to files. Several inputs "
-        "go to folders, one file for each."
-    )
+    """Options of ``demo.py`` and of ``boxmask-vid detect``."""
+    parser = argparse.ArgumentParser()
     add = parser.add_argument
-    models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument("--config-file", metavar="FILE", help="config file of the model")
-    models.add_argument("--model", metavar="NAME", help=MODEL_HELP)
-    videos = parser.add_mutually_exclusive_group(required=True)
-    videos.add_argument(
+    add("inputs", nargs="*", metavar="X", help="as --input")
+    add(
         "--input",
         nargs="+",
+        default=[],
         metavar="X",
         help="video files, folders or globs of images, numbers of cameras, rtsp:// addresses",
     )
-    videos.add_argument(
-        "--serve", action="store_true", help="a page for a browser: upload a video, play the result"
-    )
-    add("--host", default="127.0.0.1", help="address of the page (default: this machine only)")
-    add("--port", type=int, default=8000, help="port of the page; 0 for any that is free")
-    add("--output", type=Path, help="mp4 file; a folder for several inputs")
-    add("--fps", type=float, help="frames per second of the output (default: those of the input)")
-    add("--threshold", type=float, default=0.5, help="lowest score of a detection")
-    add("--online", action="store_true", help="look at frames of the past only, as they come")
-    add("--tracks", action="store_true", help="link detections of an object over frames")
+    add("--serve", action="store_true", help="a page for a browser, see boxmask-vid serve")
+    add("--output", type=Path, help=f"mp4 file or folder (default: X{SUFFIX} beside the input)")
     add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
     add("--csv", type=Path, metavar="OUT", help="write a line for each detection")
     add("--coco", type=Path, metavar="OUT", help="write COCO results")
     add("--show", action="store_true", help="show the frames in a window; q ends")
     add("--resume", action="store_true", help="continue after an interruption, needs --jsonl")
-    add("--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="config options")
+    serve_command.add_page_options(parser)
+    add_annotation_options(parser)
     return parser
 
 
@@ -63,37 +55,27 @@ def run(args: argparse.Namespace) -> None:
         InputError: if there are no weights, an input cannot be read to its end, an output cannot be
             written, or the page cannot be served.
     """
-    _check_options(args)
-    cfg = build_cfg(args.config_file, args.opts, args.model)
-    if not cfg.MODEL.WEIGHTS:
-        raise InputError("MODEL.WEIGHTS is empty: add '--opts MODEL.WEIGHTS FILE'.")
-    options = AnnotationOptions(
-        args.threshold, args.online, args.tracks, args.fps, args.show, args.resume
-    )
-    if not args.serve:
-        outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
-        _annotate_inputs(cfg, options, _tasks(args.input, outputs))
-        return
-    try:
-        from .serve import serve
-    except ImportError as error:  # the libraries of the page are optional
-        raise InputError(
-            f"--serve needs a package that is not installed ({error.name}): pip install -c "
-            "constraints.txt '.[serve]', or run tools/setup_environment.py."
-        ) from error
-    serve(cfg, options, host=args.host, port=args.port)
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    if args.fps is not None and not args.fps > 0:
-        raise InputError(f"--fps is {args.fps}: it must be above 0.")
+    inputs = [*args.inputs, *args.input]
+    _check_options(args, inputs)
     if args.serve:
-        files = [name for name in NOT_FOR_THE_PAGE if getattr(args, name)]
-        if files:
-            raise InputError(f"--serve gives its files to the browser: leave out --{files[0]}.")
+        serve_command.run(args)
         return
-    if args.output is None:
-        raise InputError("--input needs a place for the annotated video: add --output Y.")
+    cfg, options = read_options(args, show=args.show, resume=args.resume)
+    outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
+    _annotate_inputs(cfg, options, _tasks(inputs, outputs))
+
+
+def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
+    if args.serve:
+        files = [f"--{name}" for name in NOT_FOR_THE_PAGE if getattr(args, name)]
+        if inputs or files:
+            raise InputError(
+                "--serve takes videos from the browser and gives files to it: leave out "
+                f"{[*inputs, *files][0]}."
+            )
+        return
+    if not inputs:
+        raise InputError("There is no video to detect in: name one, or add --serve.")
     if args.resume and not args.jsonl:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
 
@@ -121,25 +103,46 @@ def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[V
 def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[VideoTask]:
     """A task for each input; ``outputs`` are files or folders by the suffix of their files."""
     columns = [_paths(inputs, output, suffix) for suffix, output in outputs.items()]
+    for paths in columns:
+        twice = [path for path, count in Counter(paths).items() if path is not None and count > 1]
+        if twice:
+            raise InputError(
+                f"Two of the inputs {', '.join(inputs)} would be written to the same file "
+                f"{twice[0]}: rename them or run them one by one."
+            )
     return [VideoTask(*row) for row in zip(inputs, *columns, strict=True)]
 
 
 def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[Path | None]:
-    """A file for each input, all in a folder unless there is one input and ``output`` is a file."""
+    """A file for each input, all in a folder unless there is one input and ``output`` is a file.
+
+    Without ``output`` only annotated videos are written, each beside its input.
+    """
     if output is None:
-        return [None] * len(inputs)
+        return [_beside(name) if suffix == ".mp4" else None for name in inputs]
     if len(inputs) == 1 and output.suffix:
         if output.suffix != suffix:
             raise InputError(
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    paths = map(Path, inputs)
-    stems = [path.parent.name if "*" in path.name else path.stem for path in paths]
-    files = [output / f"{stem}{suffix}" for stem in stems]
-    if len(set(files)) < len(files):
-        raise InputError(
-            f"Two of the inputs {', '.join(inputs)} would be written to the same file below "
-            f"{output}: rename them or run them one by one."
-        )
-    return files
+    return [output / f"{_stem(Path(name))}{suffix}" for name in inputs]
+
+
+def _beside(name: str) -> Path:
+    """Annotated video beside its input; of cameras and streams in the current folder."""
+    path = Path(Path(name).name if "://" in name else name)
+    if _shown(path).name in ("", ".."):
+        path = Path(os.path.abspath(path))
+    return _shown(path).parent / f"{_stem(path)}{SUFFIX}"
+
+
+def _stem(path: Path) -> str:
+    """Name of a file without its suffix, or of a folder, also of a glob in a folder."""
+    shown = _shown(path)
+    return shown.name if shown.is_dir() else shown.stem
+
+
+def _shown(path: Path) -> Path:
+    """File or folder that an input is named after: the folder of a glob."""
+    return path.parent if "*" in path.name else path

@@ -5,7 +5,6 @@ Part of accelerated RoIAlign and Temporal RoI Align.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +33,9 @@ class SparseRowSum:
         return cls(index.flatten(), weight.flatten(), starts)
 
     def without_zeros(self) -> SparseRowSum:
-        """The same sums without entries of weight 0."""
+        """The same sums, on a CPU without entries of weight 0, which a GPU would wait for."""
+        if self.weight.device.type != "cpu":
+            return self
         used = self.weight != 0
         before = used.cumsum(0, dtype=self.offsets.dtype) - used.to(self.offsets.dtype)
         before = torch.cat([before, used.sum(dtype=before.dtype)[None]])  # of sums at the end
@@ -51,10 +52,3 @@ class SparseRowSum:
             mode="sum",
             per_sample_weights=self.weight.to(table.dtype),
         )
-
-    def split(self, size: int) -> Iterator[SparseRowSum]:
-        """Parts of ``size`` sums; none of no sums."""
-        starts = self.offsets[::size].tolist()
-        ends = [*starts[1:], len(self.index)]
-        for part, start, end in zip(self.offsets.split(size), starts, ends, strict=bool(starts)):
-            yield SparseRowSum(self.index[start:end], self.weight[start:end], part - start)

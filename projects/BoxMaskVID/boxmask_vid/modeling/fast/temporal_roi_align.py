@@ -33,10 +33,12 @@ class TemporalROIAlignFast(TemporalROIAlign):
 
     Attributes:
         spatial_scale, sampling_ratio: those of the RoIAlign that pools the key RoIs.
+        neighbours: of the cells of a RoI.
     """
 
     spatial_scale: float
     sampling_ratio: int
+    neighbours: _Neighbours
 
     # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
     AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
@@ -49,6 +51,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
         paper.__class__ = cls
         paper.spatial_scale = roi_align.spatial_scale
         paper.sampling_ratio = roi_align.sampling_ratio
+        device = next((parameter.device for parameter in paper.parameters()), None)
+        paper.neighbours = _Neighbours(roi_align.output_size[0]).to(device)
 
     def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:  # type: ignore[override]
         """Key and reference frames in the form that :meth:`forward` takes.
@@ -105,7 +109,6 @@ class TemporalROIAlignFast(TemporalROIAlign):
         with without_autocast(cells):
             precise = cells.to(key.unit.dtype)
             similar = self.most_similar(precise, position, weight, key, references)
-            neighbours = _Neighbours(size, cells.device)
             limit = self.CELLS_AT_ONCE.get(cells.device.type, self.CELLS_AT_ONCE["cuda"])
             if self.training:
                 limit = len(cells)  # each part would project the maps again
@@ -120,7 +123,6 @@ class TemporalROIAlignFast(TemporalROIAlign):
                     key,
                     [(index[part], share[part]) for index, share in similar],
                     references,
-                    neighbours,
                 )
         return mixed.to(cells.dtype).view(rois, size, size, channels).permute(0, 3, 1, 2)
 
@@ -132,13 +134,12 @@ class TemporalROIAlignFast(TemporalROIAlign):
         key: FrameFeatures,
         similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
         references: Sequence[FrameFeatures],
-        neighbours: _Neighbours,
     ) -> torch.Tensor:
         """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
         if self.num_heads:
-            rows = neighbours.rows(position, weight).without_zeros()
+            rows = self.neighbours.rows(position, weight).without_zeros()
             own = _recomputed(self._embedded, rows, key)
-            attention = self._attention(own, similar, references, neighbours)
+            attention = self._attention(own, similar, references)
         else:
             attention = cells.new_zeros(len(references) + 1, len(cells), 1).softmax(dim=0)
         return self._mix(cells, attention, similar, references)
@@ -168,10 +169,13 @@ class TemporalROIAlignFast(TemporalROIAlign):
         # Scaling by the norm of the RoI cell does not change which are its best.
         position, weight = position.flatten(0, 2), weight.flatten(0, 2)
         weight = weight * key.norm.detach()[position]
-        rows = SparseRowSum.over_last(position, weight).without_zeros()
         most = max(len(frame.unit) for frame in references)
         limit = self.AT_ONCE.get(cells.device.type, self.AT_ONCE["cuda"])
-        parts = list(rows.split(max(limit // most, 1)))
+        step = max(limit // most, 1)
+        parts = [
+            SparseRowSum.over_last(*part).without_zeros()
+            for part in zip(position.split(step), weight.split(step), strict=True)
+        ]
         norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
         similar = []
         for frame in references:
@@ -190,18 +194,16 @@ class TemporalROIAlignFast(TemporalROIAlign):
         own: torch.Tensor,
         similar: Sequence[tuple[torch.Tensor, torch.Tensor]],
         references: Sequence[FrameFeatures],
-        neighbours: _Neighbours,
     ) -> torch.Tensor:
         """(T + 1, N, heads) attention over the key frame and its references (Eq. 4-5).
 
         Args:
             own: (N, C) embedding of the key RoIs.
             similar, references: see :meth:`most_similar`.
-            neighbours: of the cells of a RoI.
         """
         scores = [self._scores(own, own)]
         for (index, weight), frame in zip(similar, references, strict=True):
-            rows = neighbours.rows(index, weight)
+            rows = self.neighbours.rows(index, weight)
             scores.append(_recomputed(self._scores_of, own, rows, frame))
         scale = (own.shape[1] / self.num_heads) ** -0.5
         return (torch.stack(scores) * scale).softmax(dim=0)
@@ -243,17 +245,28 @@ class TemporalROIAlignFast(TemporalROIAlign):
         return mixed.flatten(1)
 
 
-class _Neighbours:
-    """Cells of a RoI of P x P that a 3x3 convolution sees, and the taps that see them."""
+class _Neighbours(nn.Module):
+    """Cells of a RoI of P x P that a 3x3 convolution sees, and the taps that see them.
 
-    def __init__(self, size: int, device: torch.device) -> None:
+    The tables are buffers, so that they are where the model is, and are not in checkpoints.
+    """
+
+    cell: torch.Tensor
+    tap: torch.Tensor
+    start: torch.Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
         cell = F.pad(torch.arange(size**2).view(size, size), (1, 1, 1, 1), value=-1)
         seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
         inside = seen >= 0  # what pads the RoI adds nothing
         counts = inside.sum(dim=1)
-        self.cell = seen[inside].to(device)
-        self.tap = inside.nonzero()[:, 1].int().to(device)
-        self.start = (counts.cumsum(0) - counts).int().to(device)
+        for name, table in (
+            ("cell", seen[inside]),
+            ("tap", inside.nonzero()[:, 1].int()),
+            ("start", (counts.cumsum(0) - counts).int()),
+        ):
+            self.register_buffer(name, table, persistent=False)
 
     def rows(self, position: torch.Tensor, weight: torch.Tensor) -> SparseRowSum:
         """Rows of ``FrameFeatures.conv_projections`` that sum up to the embedding of RoI cells.

@@ -1,0 +1,22 @@
+"""The command ``boxmask-vid evaluate``: ``train_net.py --eval-only``."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import engine
+from ..engine import run
+
+__all__ = ["argument_parser", "run"]
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Options of ``boxmask-vid evaluate``."""
+    parser = argparse.ArgumentParser(
+        parents=[engine.argument_parser()],
+        add_help=False,
+        conflict_handler="resolve",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--eval-only", action="store_true", default=True, help=argparse.SUPPRESS)
+    return parser

@@ -1,0 +1,45 @@
+"""tools/check_gpu.py, with the CPU in the place of a GPU."""
+
+import argparse
+
+import pytest
+import torch
+from detectron2.structures import Boxes, Instances
+
+from boxmask_vid.apps.speed import gpu_check
+from boxmask_vid.apps.speed.gpu_check import Agreement, agreement, check_model
+from support.small import CONFIG, KINDS, SMALLEST
+
+
+def found(*boxes: list[float], scores: tuple = (0.9, 0.5), classes: tuple = (0, 1)) -> Instances:
+    instances = Instances((50, 60), pred_boxes=Boxes(torch.tensor(boxes)))
+    instances.scores, instances.pred_classes = torch.tensor(scores), torch.tensor(classes)
+    return instances
+
+
+def test_agreement():
+    one = found([0.0, 0, 10, 10], [20, 20, 30, 30])
+    assert agreement([one], [one]) == Agreement(1.0, 0.0, 0.0)
+    swapped = found([20.0, 20, 30, 31], [0, 0, 10, 10], scores=(0.75, 0.9), classes=(1, 0))
+    assert agreement([one], [swapped]) == Agreement(1.0, 1.0, 0.25)
+    other_class = found([0.0, 0, 10, 10], [20, 20, 30, 30], classes=(0, 2))
+    assert agreement([one], [other_class]).found == 0.5
+    assert agreement([one], [one[:0]]) == Agreement(0.0, 0.0, 0.0)
+    assert agreement([one[:0]], [one]).found == 0.0
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "boxmask"])
+def test_a_device_is_compared_with_the_cpu(kind):
+    row = check_model(CONFIG, "cpu", (64, 96), *SMALLEST, *KINDS[kind])
+    assert row["float32: found, boxes, scores"] == "100.0%, 0 px, 0"
+    share = float(row["autocast"].split("%")[0])
+    assert share > 0
+    times = [value for name, value in row.items() if name.startswith(("s /", "cpu"))]
+    assert len(times) == 5
+    assert min(times) > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu(capsys):
+    gpu_check.run(argparse.Namespace(size=(64, 96)))
+    assert "no GPU here" in capsys.readouterr().out
