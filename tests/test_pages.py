@@ -83,6 +83,10 @@ ELSEWHERE = {
     f"{PROGRAMS}/train_net.py --dataset my_train my_train.json my_frames/ ...": (
         "tests/engine/test_train_net.py"
     ),
+    f"{PROGRAMS}/train_net.py --num-gpus 8 --config": "tests/engine/test_processes.py",
+    f"{PROGRAMS}/train_net.py --num-gpus 8 --num": "tests/engine/test_machines.py",
+    "torchrun --nproc-per-node 8": "tests/engine/test_processes.py",
+    "torchrun --nnodes 2": "tests/engine/test_machines.py",
     "python -m pytest ": "pyproject.toml",
 }
 OUTSIDE = {

@@ -27,7 +27,7 @@ def test_a_killed_process_ends_all_with_a_sentence(synthetic_root, tmp_path, sta
     opts = (*ENDLESS, *WITH_WORKERS)
     training = Training(synthetic_root, tmp_path / "out", *opts, **STARTS[start])
     training.wait_for_checkpoint()
-    os.kill(training.pid_of_rank(rank), signal.SIGKILL)
+    os.kill(training.pids_of_ranks()[rank], signal.SIGKILL)
     assert training.end() == 1
     sentences = re.findall(r"error: Process (\d) of 2 .* --resume\.", training.screen)
     assert sentences == [str(rank)]
@@ -70,7 +70,7 @@ def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root
     opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000, *evaluation)
     training = Training(synthetic_root, tmp_path / "out", *opts, flags=TWO_PROCESSES)
     training.wait_until(lambda: "Start inference on" in training.log)
-    os.kill(training.pid_of_rank(1), signal.SIGTERM)  # the others stop, too
+    os.kill(training.pids_of_ranks()[1], signal.SIGTERM)  # the others stop, too
     assert training.end() == 130
     iteration = newest_iteration(training)
     assert [path.name for path in training.output.glob("*.pth")] == [f"model_{iteration:07d}.pth"]

@@ -78,11 +78,15 @@ class Training:
         rows = self.output / "metrics.json"
         self.wait_until(lambda: rows.is_file() and rows.stat().st_size)
 
-    def pid_of_rank(self, rank: int) -> int:
-        """PID of the process that writes the log of a rank, and not of its loader workers."""
-        log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
-        writers = [pid for pid in descendants(self.process.pid) if log in open_files(pid)]
-        return next(pid for pid in writers if parent(pid) not in writers)
+    def pids_of_ranks(self) -> dict[int, int]:
+        """PIDs of the ranks: each writes a log, as its loader workers could."""
+        family = descendants(self.process.pid)
+        found = {}
+        for rank in range(2):
+            log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
+            writers = [pid for pid in family if log in open_files(pid)]
+            found |= {rank: pid for pid in writers if parent(pid) not in writers}
+        return found
 
     def signal_group(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
