@@ -86,7 +86,8 @@ def test_torchrun_on_two_machines_starts_again_and_the_training_continues(synthe
                 *(synthetic_root, tmp_path / "out", *opts),
                 before=(
                     *(*machine.run, *torchrun, "--max-restarts", "1", "--nproc-per-node", "1"),
-                    *("--local-addr", machine.address),
+                    # which the names of real machines tell
+                    *("--local-addr", machine.address, "--rdzv-conf", f"is_host={1 - rank}"),
                 ),
                 screen=f"screen{rank}",
             )

@@ -85,7 +85,7 @@ class Training:
         for rank in range(2):
             log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
             writers = [pid for pid in family if log in open_files(pid)]
-            found |= {rank: pid for pid in writers if parent(pid) not in writers}
+            found.update((rank, pid) for pid in writers if parent(pid) not in writers)
         return found
 
     def signal_group(self, number: signal.Signals) -> None:
