@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from support.paths import PROJECT
 from support.small import CONFIG, KINDS, SMALLEST
 
@@ -96,16 +98,19 @@ class Training:
         family = descendants(self.process.pid)
         try:
             code = self.process.wait(seconds)
-            deadline = time.monotonic() + seconds
-            while left := [pid for pid in family if alive(pid)]:
-                assert time.monotonic() < deadline, left
-                os.sched_yield()
-        except BaseException:
-            for pid in [self.process.pid, *family]:
-                if alive(pid):
-                    os.kill(pid, signal.SIGKILL)
-            raise
+        finally:
+            self.wait_for_end_of([self.process.pid, *family], seconds)
         return code
+
+    def wait_for_end_of(self, pids: Sequence[int], seconds: float = 60) -> None:
+        """Wait until processes have ended; kill those that have not in time, and fail."""
+        deadline = time.monotonic() + seconds
+        while left := [pid for pid in pids if alive(pid)]:
+            if time.monotonic() > deadline:
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
+                pytest.fail(f"processes {left} were still there\n{self.screen[-4000:]}")
+            os.sched_yield()
 
 
 def descendants(pid: int) -> list[int]:
