@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,9 +71,10 @@ class Training:
     def wait_until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + 240
         while not condition():
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.1)
             assert self.process.poll() is None, self.screen[-4000:]
             assert time.monotonic() < deadline, self.screen[-4000:]
-            os.sched_yield()
 
     def wait_for_checkpoint(self) -> None:
         self.wait_until((self.output / "last_checkpoint").is_file)
@@ -105,12 +108,15 @@ class Training:
     def wait_for_end_of(self, pids: Sequence[int], seconds: float = 60) -> None:
         """Wait until processes have ended; kill those that have not in time, and fail."""
         deadline = time.monotonic() + seconds
-        while left := [pid for pid in pids if alive(pid)]:
-            if time.monotonic() > deadline:
-                for pid in left:
-                    os.kill(pid, signal.SIGKILL)
-                pytest.fail(f"processes {left} were still there\n{self.screen[-4000:]}")
-            os.sched_yield()
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it has ended
+                end = os.pidfd_open(pid)
+                select.select([end], [], [], max(0, deadline - time.monotonic()))
+                os.close(end)
+        if left := [pid for pid in pids if alive(pid)]:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"processes {left} were still there\n{self.screen[-4000:]}")
 
 
 def descendants(pid: int) -> list[int]:
