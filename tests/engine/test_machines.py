@@ -11,7 +11,7 @@ import pytest
 from boxmask_vid.engine.place import first_host, place_in
 from boxmask_vid.errors import InputError
 from support.machines import two_machines
-from support.trainings import ENDLESS, TORCHRUN, Training
+from support.trainings import ENDLESS, Training
 
 
 def rows(training: Training) -> list[dict]:
@@ -76,20 +76,35 @@ def test_tasks_of_srun_are_one_training(synthetic_root, tmp_path):
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again_after_a_failure_and_the_training_continues(synthetic_root, tmp_path):
+def test_torchrun_on_two_machines_starts_again_and_the_training_continues(synthetic_root, tmp_path):
     opts = ("SOLVER.MAX_ITER", 24, "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 2)
-    training = Training(
-        synthetic_root, tmp_path / "out", *opts, before=(*TORCHRUN, "--max-restarts", "1")
-    )
-    training.wait_for_checkpoint()
-    os.kill(training.pid_of_rank(1), signal.SIGKILL)
-    assert training.end(seconds=120) == 0
-    starts = re.findall(r"Starting training from iteration (\d+)", training.log)
+    with two_machines() as machines:
+        endpoint = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"{machines[0].address}:29872")
+        torchrun = (sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", *endpoint)
+        first, second = (
+            Training(
+                *(synthetic_root, tmp_path / "out", *opts),
+                before=(
+                    *(*machine.run, *torchrun, "--max-restarts", "1", "--nproc-per-node", "1"),
+                    # which the names of real machines tell
+                    *("--local-addr", machine.address, "--rdzv-conf", f"is_host={1 - rank}"),
+                ),
+                screen=f"screen{rank}",
+            )
+            for rank, machine in enumerate(machines)
+        )
+        first.wait_for_checkpoint()
+        ranks = [t.pids_of_ranks() for t in (first, second)]
+        other = next(number for number, pids in enumerate(ranks) if 1 in pids)
+        os.kill(ranks[other][1], signal.SIGKILL)
+        assert [training.end(seconds=120) for training in (first, second)] == [0, 0]
+    starts = re.findall(r"Starting training from iteration (\d+)", first.log)
     assert starts[0] == "0"
     assert int(starts[1]) >= 2
     assert len(starts) == 2
-    assert (training.output / "model_final.pth").is_file()
-    assert re.findall(r"error: Process (\d) of 2", training.screen) == ["1"]
+    assert (first.output / "model_final.pth").is_file()
+    screens = first.screen + second.screen
+    assert re.findall(r"error: Process (\d) of 2", screens) == ["1"]
 
 
 SLURM = {

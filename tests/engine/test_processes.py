@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from support.trainings import ENDLESS, TORCHRUN, TWO_PROCESSES, Training
+from support.trainings import ENDLESS, TORCHRUN, TWO_PROCESSES, Training, descendants
 
 pytestmark = pytest.mark.slow
 
@@ -27,12 +27,23 @@ def test_a_killed_process_ends_all_with_a_sentence(synthetic_root, tmp_path, sta
     opts = (*ENDLESS, *WITH_WORKERS)
     training = Training(synthetic_root, tmp_path / "out", *opts, **STARTS[start])
     training.wait_for_checkpoint()
-    os.kill(training.pid_of_rank(rank), signal.SIGKILL)
+    os.kill(training.pids_of_ranks()[rank], signal.SIGKILL)
     assert training.end() == 1
     sentences = re.findall(r"error: Process (\d) of 2 .* --resume\.", training.screen)
     assert sentences == [str(rank)]
-    assert "Traceback" not in training.screen
+    own_screen = training.screen.partition("in _run_module_as_main")[0]  # torchrun's follows
+    assert own_screen.count("Traceback") == (start == "torchrun")
     assert newest_iteration(training) > 0
+
+
+def test_processes_whose_starter_is_killed_stop_with_a_checkpoint(synthetic_root, tmp_path):
+    opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000)
+    training = Training(synthetic_root, tmp_path / "out", *opts, flags=TWO_PROCESSES)
+    training.wait_for_metrics()
+    family = descendants(training.process.pid)
+    training.process.kill()
+    training.wait_for_end_of(family)
+    assert f"Stopped after iteration {newest_iteration(training)}" in training.log
 
 
 @pytest.mark.parametrize(
@@ -70,7 +81,7 @@ def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root
     opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000, *evaluation)
     training = Training(synthetic_root, tmp_path / "out", *opts, flags=TWO_PROCESSES)
     training.wait_until(lambda: "Start inference on" in training.log)
-    os.kill(training.pid_of_rank(1), signal.SIGTERM)  # the others stop, too
+    os.kill(training.pids_of_ranks()[1], signal.SIGTERM)  # the others stop, too
     assert training.end() == 130
     iteration = newest_iteration(training)
     assert [path.name for path in training.output.glob("*.pth")] == [f"model_{iteration:07d}.pth"]

@@ -58,6 +58,33 @@ def test_bfloat16_on_the_cpu_trains_every_kind(kind):
     assert in_bfloat16["total_loss"] == pytest.approx(losses["total_loss"], rel=0.2)
 
 
+def test_float16_scales_the_loss_and_leaves_out_a_step_that_overflows():
+    cfg, model = small_cfg("selsa", *ALL_SAMPLES), small_model("selsa", *ALL_SAMPLES)
+    loader = DataLoader(CLIPS, 2, collate_fn=trivial_batch_collator)
+    optimizer = build_vid_optimizer(cfg, model)
+    training = TrainingLoop(model, loader, optimizer, precision=torch.float16)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    training.load_state_dict(
+        {**training.state_dict(), "grad_scaler": {**scaler_state(training), "scale": 2.0**60}}
+    )
+    with EventStorage():
+        training.run_step()
+        for name, value in model.named_parameters():
+            assert torch.equal(value, before[name]), name
+        assert scaler_state(training)["scale"] == 2.0**59
+        training.load_state_dict(
+            {**training.state_dict(), "grad_scaler": {**scaler_state(training), "scale": 2.0**10}}
+        )
+        training.run_step()
+    assert scaler_state(training)["scale"] == 2.0**10
+    assert all(value.isfinite().all() for value in model.parameters())
+    assert any(not torch.equal(value, before[name]) for name, value in model.named_parameters())
+
+
+def scaler_state(training: TrainingLoop) -> dict:
+    return training.state_dict()["grad_scaler"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_are_float32_in_mixed_precision(kind):
     model = small_model(kind)

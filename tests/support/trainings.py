@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from support.paths import PROJECT
 from support.small import CONFIG, KINDS, SMALLEST
@@ -67,9 +71,10 @@ class Training:
     def wait_until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + 240
         while not condition():
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.1)
             assert self.process.poll() is None, self.screen[-4000:]
             assert time.monotonic() < deadline, self.screen[-4000:]
-            os.sched_yield()
 
     def wait_for_checkpoint(self) -> None:
         self.wait_until((self.output / "last_checkpoint").is_file)
@@ -78,11 +83,15 @@ class Training:
         rows = self.output / "metrics.json"
         self.wait_until(lambda: rows.is_file() and rows.stat().st_size)
 
-    def pid_of_rank(self, rank: int) -> int:
-        """PID of the process that writes the log of a rank, and not of its loader workers."""
-        log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
-        writers = [pid for pid in descendants(self.process.pid) if log in open_files(pid)]
-        return next(pid for pid in writers if parent(pid) not in writers)
+    def pids_of_ranks(self) -> dict[int, int]:
+        """PIDs of the ranks: each writes a log, as its loader workers could."""
+        family = descendants(self.process.pid)
+        found = {}
+        for rank in range(2):
+            log = self.output / (f"log.txt.rank{rank}" if rank else "log.txt")
+            writers = [pid for pid in family if log in open_files(pid)]
+            found.update((rank, pid) for pid in writers if parent(pid) not in writers)
+        return found
 
     def signal_group(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
@@ -92,16 +101,22 @@ class Training:
         family = descendants(self.process.pid)
         try:
             code = self.process.wait(seconds)
-            deadline = time.monotonic() + seconds
-            while left := [pid for pid in family if alive(pid)]:
-                assert time.monotonic() < deadline, left
-                os.sched_yield()
-        except BaseException:
-            for pid in [self.process.pid, *family]:
-                if alive(pid):
-                    os.kill(pid, signal.SIGKILL)
-            raise
+        finally:
+            self.wait_for_end_of([self.process.pid, *family], seconds)
         return code
+
+    def wait_for_end_of(self, pids: Sequence[int], seconds: float = 60) -> None:
+        """Wait until processes have ended; kill those that have not in time, and fail."""
+        deadline = time.monotonic() + seconds
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it has ended
+                end = os.pidfd_open(pid)
+                select.select([end], [], [], max(0, deadline - time.monotonic()))
+                os.close(end)
+        if left := [pid for pid in pids if alive(pid)]:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"processes {left} were still there\n{self.screen[-4000:]}")
 
 
 def descendants(pid: int) -> list[int]:

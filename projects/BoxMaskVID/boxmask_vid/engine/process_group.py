@@ -33,8 +33,9 @@ def process_group(place: Place) -> Iterator[None]:
     """
     on_gpu = torch.cuda.is_available()
     if on_gpu:
-        visible = torch.cuda.device_count()  # one where SLURM shows each task its own
-        if visible not in (1, place.local_size) and place.local_rank >= visible:
+        visible = torch.cuda.device_count()
+        own = visible == 1 and place.starter == "srun"  # which may show each task its own
+        if visible < place.local_size and not own:
             raise InputError(
                 f"There are {place.local_size} processes and {visible} GPUs on this machine: "
                 f"start {visible} processes."

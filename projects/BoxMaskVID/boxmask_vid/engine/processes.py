@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing import connection
+from multiprocessing import connection, get_start_method, set_start_method
 from multiprocessing.process import BaseProcess
 
 from detectron2.utils import comm
@@ -72,7 +72,7 @@ def run_in_processes(
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
     context = start_processes(
         _start,
-        (function, args, world_size, num_gpus, machine_rank, dist_url),
+        (get_start_method(), function, args, world_size, num_gpus, machine_rank, dist_url),
         nprocs=num_gpus,
         join=False,
     )
@@ -87,6 +87,7 @@ def restarted_by_torchrun() -> bool:
 
 def _start(
     local_rank: int,
+    workers_start: str,
     function: Callable[..., object],
     args: tuple,
     world_size: int,
@@ -95,6 +96,8 @@ def _start(
     url: str,
 ) -> None:
     """Main function of a process that was started here."""
+    # else the workers of its loaders would be spawned, too, and import everything again
+    set_start_method(workers_start, force=True)
     rank = machine_rank * local_size + local_rank
     with errors_in_one_line(quiet=True):
         _join(Place(rank, world_size, local_rank, local_size, url, "train_net.py"), function, args)
