@@ -51,7 +51,11 @@ def test_pickles_of_arrays_are_read(tmp_path, protocol):
 def test_pickles_of_python_2_are_read(tmp_path):
     """As those of Detectron2's model zoo: bytes of an array are a string."""
     array = np.array([1.5, -300], np.float32)
-    dtype = b"cnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    dtype = (
+        b"cnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNN"
+        + 2 * b"J\xff\xff\xff\xff"
+        + b"K\x00tb"
+    )
     path = tmp_path / "weights.pkl"
     path.write_bytes(
         b"\x80\x02}U\x01ccnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
