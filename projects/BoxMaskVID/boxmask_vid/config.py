@@ -165,9 +165,28 @@ def _add_solver_keys(cfg: CN) -> None:
     # Factor of the learning rate from a layer of build_torchvision_backbone to the one before it;
     # the last one has this factor, the heads have 1. 1 for the same rate everywhere.
     cfg.SOLVER.LAYER_DECAY = 1.0
+    # Batches of a step: their gradients are averaged, as those of as many processes are. Iterations
+    # (MAX_ITER, STEPS, ...) are steps. With REFERENCE_WORLD_SIZE, learning rate and schedule are
+    # scaled by the size of the step.
+    cfg.SOLVER.ACCUMULATE = 1
+    # What SOLVER.AMP.ENABLED computes in: "float16" (with a scaled loss; needs a GPU), "bfloat16",
+    # or "auto": float16 on a GPU, bfloat16 on a CPU.
+    cfg.SOLVER.AMP.PRECISION = "auto"
+    # Checkpoints of SOLVER.CHECKPOINT_PERIOD that are kept, the newest ones; 0 for all of them.
+    # model_final.pth and model_best.pth are always kept.
+    cfg.SOLVER.CHECKPOINT_KEEP = 0
 
 
 def _add_test_keys(cfg: CN) -> None:
+    # Iterations between two computations of the losses on DATASETS.TEST, which are in metrics.json
+    # and TensorBoard as validation/...; 0 for none. At most 500 frames of a data set are read.
+    cfg.TEST.LOSS_PERIOD = 0
+    # Evaluations (of TEST.EVAL_PERIOD) without an improvement of TEST.BEST_METRIC (default:
+    # bbox/AP50) after which the training ends; 0 for never.
+    cfg.TEST.PATIENCE = 0
+    # Metric whose best evaluation is kept as model_best.pth, e.g. "bbox/AP50" (with several test
+    # sets "NAME/bbox/AP50"); "" for none.
+    cfg.TEST.BEST_METRIC = ""
     cfg.TEST.VID = CN()
     # Scorers: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
     cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")

@@ -24,6 +24,17 @@ class InputError(ValueError):
         super().__init__(" ".join(short))
 
 
+def quoted(value: object, length: int = 80) -> str:
+    """A value as Python writes it, cut short for a message."""
+    return shortened(repr(value), length)
+
+
+def shortened(value: object, length: int = 80) -> str:
+    """The text of a value, cut short for a message."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Raise ``InputError`` where a file cannot be written: a full disk or no permission."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +92,9 @@ def write_records(path: Path, records: Iterable[dict]) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
 
-    After an error the file that was at ``path`` is still there, and the unfinished one is removed.
+    The content is on the disk before the name is, so that neither a process that is killed nor a
+    machine that loses its power leaves a part of it. After an error the file that was at ``path``
+    is still there, and the unfinished one is removed; one that a killed process left is replaced.
 
     Raises:
         InputError: if the disk is full or the file may not be written.
@@ -101,10 +104,24 @@ def written_whole(path: Path) -> Iterator[Path]:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield unfinished
+            _to_disk(unfinished)
             os.replace(unfinished, path)
+            _to_disk(path.parent)
     finally:
         with suppress(OSError):  # it does not exist, or its parent is not a folder
             unfinished.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _write_sections(file: TextIO, content: dict) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..errors import InputError
 from ..modeling.backbone import TorchvisionBackbone
+from .reading import read_weights
 from .saving import save_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
@@ -66,9 +68,7 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
     """
     converted, unknown = {}, []
     for name, tensor in state_dict.items():
-        theirs = name.removeprefix("detector.")
-        if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
-            theirs = f"backbone.{theirs}"
+        theirs = _full_name(name)
         if ours := _place(theirs):
             converted[ours] = _by_size_first(ours, tensor)
         elif theirs not in UNUSED:
@@ -80,6 +80,12 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
             count = name.replace("running_mean", "num_batches_tracked")
             converted.setdefault(count, torch.tensor(0))
     return converted
+
+
+def is_of_mmtracking(names: Collection[str]) -> bool:
+    """Whether most tensors have names that :func:`convert_mmtracking` knows."""
+    known = sum(bool(_place(_full_name(name))) for name in names)
+    return 2 * known > len(names)
 
 
 def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> int:
@@ -100,8 +106,9 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
         from .torchvision import convert_torchvision_file
 
         return convert_torchvision_file(source, target, bottom_up.model_name)
+    content = read_weights(source)
     try:
-        converted = convert_mmtracking(read_state_dict(source))
+        converted = convert_mmtracking(_state_dict(content))
     except InputError as error:
         raise InputError(f"Checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
@@ -146,16 +153,13 @@ def read_state_dict(source: Path) -> dict[str, torch.Tensor]:
     """Tensors of a file that ``torch.save`` wrote; nothing in it is executed.
 
     Raises:
-        InputError: if it is no file of plain tensors.
+        InputError: if it is no checkpoint.
         FileNotFoundError: if it does not exist.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f"Checkpoint {source} not found: check the path.")
-    try:
-        content = torch.load(source, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"it is not a file of plain tensors ({reason}).") from error
+    return _state_dict(read_weights(source))
+
+
+def _state_dict(content: Any) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not content:
@@ -171,6 +175,13 @@ def _patterns() -> list[tuple[re.Pattern, str]]:
         (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
         for theirs, ours in PLACES.items()
     ]
+
+
+def _full_name(name: str) -> str:
+    """Name with the part of the model that it belongs to."""
+    name = name.removeprefix("detector.")
+    backbone_alone = re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", name)
+    return f"backbone.{name}" if backbone_alone else name
 
 
 def _place(theirs: str) -> str | None:

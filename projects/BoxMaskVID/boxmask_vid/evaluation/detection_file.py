@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shortened
 from ..files import written_whole
 from ..progress import progress
 from .box_units import unit_warnings
@@ -102,7 +102,12 @@ def _records(path: Path) -> Iterator[dict]:
             record, place = _decode(text, start)
             yield record
             expected = ","
-        except (json.JSONDecodeError, IndexError) as error:
+        except RecursionError as error:
+            raise InputError(
+                f"{path} has a detection that is nested too deeply "
+                f"({shortened(text[place:], 40)}): write it again."
+            ) from error
+        except (ValueError, IndexError) as error:  # also of a number with thousands of digits
             more = next(blocks, "")
             if not more or len(text) - place > LONGEST_RECORD:
                 raise InputError(
@@ -116,4 +121,7 @@ def _blocks(path: Path) -> Iterator[str]:
     size = path.stat().st_size
     with open(path, encoding="utf-8-sig") as file:
         parts = iter(lambda: file.read(BLOCK), "")
-        yield from progress(parts, total=-(-size // BLOCK), what="megabyte")
+        try:
+            yield from progress(parts, total=-(-size // BLOCK), what="megabyte")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not text in UTF-8 ({error}): write it again.") from error
