@@ -4,11 +4,13 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 
 import pytest
 
 from boxmask_vid.engine.place import first_host, place_in
+from boxmask_vid.engine.processes import run_in_processes
 from boxmask_vid.errors import InputError
 from support.machines import two_machines
 from support.trainings import ENDLESS, Training
@@ -135,6 +137,18 @@ def test_a_script_of_slurm_is_not_a_task_of_srun():
     assert place_in({**script, "SLURM_NTASKS": "1"}) is None
     assert place_in({**script, "SLURM_NTASKS": "4"}, started_here=4) is None
     assert place_in({}) is None
+
+
+def test_a_port_that_is_in_use_is_said_at_once():
+    with socket.create_server(("", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match=r"cannot be used .*another training.*--dist-url auto"):
+            run_in_processes(print, (), num_gpus=2, dist_url=url)
+
+
+def test_several_machines_need_an_address():
+    with pytest.raises(InputError, match="--dist-url auto is for one machine"):
+        run_in_processes(print, (), num_gpus=1, num_machines=2)
 
 
 @pytest.mark.parametrize(

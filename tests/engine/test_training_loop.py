@@ -8,6 +8,7 @@ from detectron2.data.build import trivial_batch_collator
 from detectron2.utils.events import EventStorage
 from torch.utils.data import DataLoader
 
+from boxmask_vid.engine import Trainer
 from boxmask_vid.engine.optimizer import build_vid_optimizer
 from boxmask_vid.engine.training_loop import TrainingLoop, amp_precision, scaled_to_processes
 from boxmask_vid.errors import InputError
@@ -91,6 +92,25 @@ def test_losses_are_float32_in_mixed_precision(kind):
     with EventStorage(), torch.autocast("cpu", torch.bfloat16):
         losses = model(CLIPS[:2])
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
+
+
+@pytest.mark.slow
+def test_a_resumed_training_of_several_batches_computes_the_same(synthetic_datasets, tmp_path):
+    sets = ("DATASETS.TRAIN", (synthetic_datasets[0],), "DATASETS.TEST", "()")
+    steps = ("SOLVER.MAX_ITER", 4, "SOLVER.CHECKPOINT_PERIOD", 2, "SOLVER.IMS_PER_BATCH", 1)
+    mixed = ("SOLVER.ACCUMULATE", 2, "SOLVER.AMP.ENABLED", True, "OUTPUT_DIR", tmp_path)
+    cfg = small_cfg("selsa", *sets, *steps, *mixed)
+    whole, resumed = Trainer(cfg), Trainer(cfg)
+    whole.resume_or_load(resume=False)
+    whole.train()
+    for name in ("model_final", "model_0000003"):
+        (tmp_path / f"{name}.pth").unlink()
+    resumed.resume_or_load(resume=True)
+    assert resumed.start_iter == 2
+    resumed.train()
+    expected = whole.model.state_dict()
+    for name, value in resumed.model.state_dict().items():
+        assert torch.equal(value, expected[name]), name
 
 
 def test_the_precision_is_that_of_the_device():

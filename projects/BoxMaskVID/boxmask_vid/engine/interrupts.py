@@ -48,7 +48,7 @@ class SaveOnInterrupt(HookBase):
         self._finished = -1  # the last iteration of which the step is complete
 
     def before_train(self) -> None:
-        self._process = os.getpid()
+        self._process, self._ctrl_c = os.getpid(), 0
         stop_request.made = False
         self._previous = {number: signal.signal(number, self._request) for number in self.SIGNALS}
 
@@ -75,9 +75,10 @@ class SaveOnInterrupt(HookBase):
     def _request(self, number: int, frame: object) -> None:
         if os.getpid() != self._process:
             return  # a loader worker, which got the signal and this handler, too
-        if stop_request.made:
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
+        self._ctrl_c += number == signal.SIGINT
+        if self._ctrl_c > 1:
+            raise KeyboardInterrupt
+        if stop_request.made:  # also where another process was faster with the same Ctrl-C
             return
         stop_request.make()
         if stop_request.tell:

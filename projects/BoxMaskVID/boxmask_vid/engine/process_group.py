@@ -95,11 +95,6 @@ def _store(place: Place) -> dist.Store:
 
 def _not_met(place: Place, error: Exception) -> InputError:
     reason = str(error).strip().splitlines()[0]
-    if "EADDRINUSE" in str(error) or "address already in use" in str(error):
-        return InputError(
-            f"The port of {place.url} is in use (another training on this machine?): give another "
-            "one with --dist-url, or --dist-url auto on a single machine."
-        )
     return InputError(
         f"Process {place.rank} did not meet the other {place.world_size - 1} at {place.master} "
         f"({reason}): start all {place.world_size} processes with {place.starter}, and check "

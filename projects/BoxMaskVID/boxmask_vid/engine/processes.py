@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import connection, get_start_method, set_start_method
 from multiprocessing.process import BaseProcess
+from urllib.parse import urlsplit
 
 from detectron2.utils import comm
 from torch.multiprocessing import start_processes
@@ -70,6 +71,8 @@ def run_in_processes(
         if num_machines > 1:
             raise InputError("--dist-url auto is for one machine: write tcp://HOST:PORT.")
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
+    elif machine_rank == 0:
+        _check_port(dist_url)
     context = start_processes(
         _start,
         (get_start_method(), function, args, world_size, num_gpus, machine_rank, dist_url),
@@ -165,6 +168,21 @@ def _end_in_any_case() -> None:
     """End a process whose clean-up hangs in an operation with processes that have ended."""
     time.sleep(2 * END_SECONDS)
     os._exit(1)
+
+
+def _check_port(url: str) -> None:
+    """Raise InputError if the port, on this machine, of "tcp://HOST:PORT" is in use."""
+    try:
+        port = urlsplit(url).port or 0
+    except ValueError:  # PyTorch says what is wrong with it
+        return
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise InputError(
+            f"The port of --dist-url {url} cannot be used ({error.strerror}; another training on "
+            "this machine?): give another one, or --dist-url auto on a single machine."
+        ) from error
 
 
 def _free_port() -> int:
