@@ -256,6 +256,17 @@ def test_two_label_files_of_one_picture_get_a_sentence(clip):
         yolo(clip)
 
 
+def test_names_of_labels_that_are_only_numbers(tmp_path):
+    """They are matched where both count from the same number."""
+    write_pictures(tmp_path / "set/images/clip", range(6))
+    write(tmp_path / "set/labels/clip", name="{}.txt")
+    (tmp_path / "set/classes.txt").write_text("car\n")
+    assert misfits(yolo(tmp_path / "set"), tmp_path / "set") == []
+    (tmp_path / "set/labels/clip/0.txt").unlink()
+    with pytest.raises(InputError, match="numbers from 1 on, the images have numbers from 0 on"):
+        yolo(tmp_path / "set")
+
+
 def test_labels_of_a_video_file(tmp_path):
     """Files are numbered from 0 if one of them has the number 0, otherwise that must be said."""
     write_video(tmp_path / "videos/clip.mp4", frames=7)

@@ -17,9 +17,13 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
     """Sort the images of a folder, and their labels, into videos.
 
     The labels of an image that is not there stay with the first of them.
+
+    Raises:
+        InputError: if label files have other names than the images, and count otherwise.
     """
     if not video.may_have_clips or frames.files is None or frames.first_number is not None:
         return [(video, frames)]
+    _check_names(video, frames.files)
     clips = split_clips(frames.files)
     if len(clips) == 1:
         return [(video, frames)]
@@ -83,6 +87,21 @@ def first_number_of(videos: Sequence[VideoLabels], given: int | None) -> int:
         "so the first frame of a video can be number 0 or 1: say it with --first-frame 0 or "
         "--first-frame 1."
     )
+
+
+def _check_names(video: VideoLabels, files: Sequence[str]) -> None:
+    """Label files that are not named after images, but by numbers, count from the same one."""
+    stems = {PurePosixPath(file).stem for file in files}
+    others = [str(frame) for frame in video.labelled_frames or () if frame not in stems]
+    numbers = [number for stem in others if (number := last_number(stem)) is not None]
+    images = [number for stem in stems if (number := last_number(stem)) is not None]
+    are_others = len(others) == len(video.labelled_frames or ())
+    if are_others and numbers and images and min(numbers) != min(images):
+        raise InputError(
+            f"{video.where} has label files with other names than the images, with numbers from "
+            f"{min(numbers)} on, the images have numbers from {min(images)} on: name each label "
+            "file after its image."
+        )
 
 
 def _split(

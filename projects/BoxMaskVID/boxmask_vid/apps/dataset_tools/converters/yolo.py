@@ -58,7 +58,7 @@ def read_yolo(source: Path) -> Labels:
         videos.append(folder.video(boxes, drawn_on=(1.0, 1.0)))
     classes = list(dict.fromkeys(name for of_list in lists for name in of_list.names))
     left_out = {"sets of keypoints": len(every)} if keypoints else {}
-    notes = _notes(folders, every, keypoints)
+    notes = [*_polygons(every, keypoints), *_splits(folders, source)]
     return Labels(videos, classes, left_out, notes=notes, root=image_root(source))
 
 
@@ -123,17 +123,17 @@ class _ClassList:
         return cls(path, listed, keypoints)
 
 
-def _notes(
-    folders: Sequence[LabelFolder], rows: Sequence[YoloRow], keypoints: int | None
-) -> list[str]:
-    notes = []
-    polygons = sum(len(row.fields) > BOX_COLUMNS + 1 for row in rows)
-    if polygons and keypoints is None:
-        notes.append(f"{polygons} {POLYGONS}")
-    splits = {split for folder in folders for split in SPLITS & set(folder.path.parts)}
-    if len(splits) > 1:
-        notes.append(
-            f"the splits {', '.join(sorted(splits))} are in one file (give the folder of one of "
-            "them as the source for a file of its own)"
-        )
-    return notes
+def _polygons(rows: Sequence[YoloRow], keypoints: int | None) -> list[str]:
+    count = sum(len(row.fields) > BOX_COLUMNS + 1 for row in rows)
+    return [f"{count} {POLYGONS}"] if count and keypoints is None else []
+
+
+def _splits(folders: Sequence[LabelFolder], source: Path) -> list[str]:
+    names = {part for folder in folders for part in folder.path.relative_to(source).parts}
+    splits = sorted(names & SPLITS)
+    if len(splits) < 2:
+        return []
+    return [
+        f"the splits {', '.join(splits)} are in one file (give the folder of one of them as the "
+        "source for a file of its own)"
+    ]

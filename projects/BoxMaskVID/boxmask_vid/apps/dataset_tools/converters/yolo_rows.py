@@ -11,7 +11,6 @@ from .labels import number, read_lines, whole_number
 
 ROUNDING = 1e-4  # numbers with four decimals are still within 0 .. 1
 FORM = "class x_centre y_centre width height [track]"
-FEWEST_POINTS = 3
 BOX_COLUMNS = 5
 POLYGONS = "polygons or turned boxes, of which the box around them is used"
 
