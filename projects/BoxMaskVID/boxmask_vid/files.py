@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,17 @@ def write_json(path: Path, content: dict) -> None:
         _write_sections(file, content)
 
 
+def write_records(path: Path, records: Iterable[dict]) -> None:
+    """Write a JSON list of records, a line each, whole or not at all.
+
+    Raises:
+        InputError: if the disk is full or the file may not be written.
+    """
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        _write_list(file, records)
+        file.write("\n")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
@@ -67,12 +78,18 @@ def _write_sections(file: TextIO, content: dict) -> None:
     for number, (section, value) in enumerate(content.items()):
         file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
         if isinstance(value, list):
-            for row, record in enumerate(value):
-                file.write(f"{',' if row else '['}\n{json.dumps(record)}")
-            file.write("]" if value else "[]")
+            _write_list(file, value)
         else:
             file.write(json.dumps(value))
     file.write("}\n" if content else "{}\n")
+
+
+def _write_list(file: TextIO, records: Iterable[object]) -> None:
+    start = "["
+    for record in records:
+        file.write(f"{start}\n{json.dumps(record)}")
+        start = ","
+    file.write("[]" if start == "[" else "]")
 
 
 class GrowingFile:

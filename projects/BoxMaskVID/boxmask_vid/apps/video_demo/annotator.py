@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from ...errors import InputError
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
 from ...video import FrameSource, VideoWriter, open_frames
+from ..linking import TrackLinker
+from ..result_formats import Export
+from .exported_files import ExportedFiles
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
-from .track_linker import TrackLinker
 
 WINDOW = "BoxMaskVID"
 Result = tuple[int, np.ndarray, Instances]  # number of a frame, the frame, its detections
@@ -51,9 +53,11 @@ class VideoTask:
     jsonl: Path | None = None
     csv: Path | None = None
     coco: Path | None = None
+    exports: Sequence[Export] = field(default=(), kw_only=True)
 
     def __str__(self) -> str:
-        return ", ".join(str(path) for path in astuple(self)[1:] if path is not None)
+        paths = self.video, self.jsonl, self.csv, self.coco, *self.exports
+        return ", ".join(str(path) for path in paths if path is not None)
 
 
 class Annotator:
@@ -94,6 +98,7 @@ class Annotator:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task)
         if done and len(done) == source.length and task.video.exists():
+            self._export_again(task, source, done)
             print(f"{task.input}: is done")
             return
         linker = TrackLinker() if options.tracks else None
@@ -106,6 +111,9 @@ class Annotator:
                 tables.append(files.enter_context(CsvFile(task.csv)))
             if task.coco:
                 tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+            exported = files.enter_context(
+                ExportedFiles(task.exports, task.input, source, self._class_names)
+            )
             lines = None
             if task.jsonl:
                 log = JsonLinesLog(task.jsonl, self._provenance(task), keep=len(done))
@@ -118,6 +126,7 @@ class Annotator:
                 record = frame_record(frame, time, instances, self._class_names, tracks)
                 for table in tables:
                     table.append(record)
+                exported.append(record, image)
                 if lines and frame >= len(done):
                     lines.append(record)
                 drawn = _drawn(visualizer, image, instances, tracks)
@@ -127,6 +136,13 @@ class Annotator:
                     cv2.imshow(WINDOW, drawn)
                     if cv2.waitKey(1) == ord("q"):
                         break
+
+    def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
+        """Exports of a finished run, which may be others than it had."""
+        if task.exports:
+            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
+                for record, image in zip(done, source, strict=True):
+                    exported.append(record, image)
 
     def _done(self, task: VideoTask) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""
