@@ -46,7 +46,7 @@ def test_folders_of_a_glob_are_in_order_too(tmp_path):
 def test_two_pictures_of_one_number_are_refused(tmp_path, names):
     write(tmp_path, dict.fromkeys(names, 1))
     for source in (tmp_path, f"{tmp_path}/*"):
-        with pytest.raises(InputError, match="have the same number"):
+        with pytest.raises(InputError, match="has two pictures of one frame"):
             open_frames(source)
 
 

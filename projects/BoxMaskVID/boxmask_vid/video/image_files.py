@@ -5,34 +5,32 @@ from __future__ import annotations
 import functools
 import glob
 import logging
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from ..data.datasets.numbered_frames import (
+    IMAGE_SUFFIXES,
+    check_doubles,
+    is_hidden,
+    list_pictures,
+    natural_order,
+)
 from ..errors import InputError
 from .arrays import as_bgr
 from .frame_source import Frame, FrameSource
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 SHORTEST_PICTURE = 0.011  # seconds; browsers show pictures of less for UNTIMED_PICTURE
 UNTIMED_PICTURE = 0.1
 REDUCED_COPY, SUBFILE_TYPE = 1, 254  # of pages of a TIFF file
-
-
-def natural_order(path: PurePath | str) -> list:
-    """Sort key of names with which frame 10 comes after frame 9."""
-    parts = re.split(r"(\d+)", str(path))
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 class ImageSource(FrameSource):
@@ -133,11 +131,10 @@ def image_files(folder: Path) -> list[Path]:
 
     Raises InputError if there are none, or the order is ambiguous.
     """
-    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    files = sorted(filter(_is_image, entries), key=natural_order)
+    files, _ = list_pictures(folder)
     if files:
-        _check_order(files)
         return files
+    entries = [path for path in folder.iterdir() if not is_hidden(path.name)]
     if videos := _names(filter(_is_video, entries)):
         raise InputError(f"The folder {folder} has no images but videos ({videos}): give these.")
     if folders := _names(path for path in entries if path.is_dir()):
@@ -175,19 +172,8 @@ def globbed_files(pattern: str) -> list[Path]:
         )
     if others:
         logger.warning(f"{pattern}: files that are no images are left out ({others}).")
-    _check_order(files)
+    check_doubles(map(str, files), pattern)
     return files
-
-
-def _check_order(files: Sequence[Path]) -> None:
-    """Refuse two pictures of one number: 7.png beside 7.jpg or 07.png."""
-    keys = Counter(str(natural_order(file.with_suffix(""))) for file in files)
-    twice = [file for file in files if keys[str(natural_order(file.with_suffix("")))] > 1]
-    if twice:
-        raise InputError(
-            f"{twice[0]} and {twice[1].name} have the same number, so that it is unknown which one "
-            "is the frame: keep one picture of each frame."
-        )
 
 
 def _is_image(path: Path) -> bool:

@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 from detectron2.config import CfgNode
-from detectron2.data import Metadata
 from detectron2.structures import Instances
 
 from ...checkpoint.provenance import model_provenance
@@ -23,6 +22,7 @@ from ..linking import TrackLinker
 from ..result_formats import Export
 from .annotated_video import AnnotatedVideo
 from .exported_files import ExportedFiles
+from .painter import Painter
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
 
 Result = tuple[Frame, Instances]  # a frame and its detections
@@ -71,7 +71,6 @@ class Annotator:
         self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
-        self._metadata = Metadata(thing_classes=self._class_names)
         self._model_provenance = model_provenance(cfg)
         policy = build_reference_policy(cfg)
         self._online = options.online or not policy.needs_whole_video
@@ -157,7 +156,7 @@ class Annotator:
         )
         has_others = len(task.outputs) + len(task.exports) > 1
         return AnnotatedVideo(
-            writer, self._metadata, fps=fps, show=self._options.show, may_end=has_others
+            writer, Painter(self._class_names), fps=fps, show=self._options.show, may_end=has_others
         )
 
     def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
