@@ -14,7 +14,7 @@ from boxmask_vid.video import open_frames
 from support.numbered_videos import number_of, numbered, set_matrix, write_numbered
 from support.web_server import served
 
-INTERVAL = 0.05  # seconds between the pictures of the camera
+INTERVAL = 0.1  # seconds between the pictures of the camera
 
 
 def paced(number: int):
@@ -34,7 +34,7 @@ def test_times_of_a_camera_are_those_of_arrival(tmp_path):
     times = np.array([frame.time for frame in read])
     assert times[0] == 0
     assert (np.diff(times) > 0).all()
-    assert times[-1] >= 10 * INTERVAL  # 12 frames at 25 a second would take 0.44 seconds
+    assert times[-1] > 0.7  # 12 frames at 25 a second would take 0.44 seconds
     assert not source.is_constant
 
 

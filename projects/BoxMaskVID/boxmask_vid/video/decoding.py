@@ -18,20 +18,22 @@ MOST_FAILURES = 100  # to read on, in a row, after which the rest of a file is g
 class TolerantDecoder:
     """Frames of a stream in the order of the file; it goes on behind packets that are damaged.
 
-    ``errors`` counts those; ``last_error`` is the newest of them, ``read_error`` one that ended the
-    file before its end. ``before_key`` counts the packets before the first key frame,
-    ``repeats`` those without content, which repeat the picture before.
+    ``errors`` counts those, ``errors_inside`` those with others behind them; ``last_error`` is the
+    newest of them, ``read_error`` one that ended the file before its end. ``before_key`` counts the
+    packets before the first key frame, ``repeats`` those without content, which repeat the picture
+    before.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container, self._stream = container, stream
-        self.errors = self.before_key = self.repeats = 0
+        self.errors = self.errors_inside = self.before_key = self.repeats = 0
         self.last_error: av.FFmpegError | None = None
         self.read_error: av.FFmpegError | None = None
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         key_is_known = False
         for packet in self.packets():
+            self.errors_inside = self.errors
             key_is_known |= packet.is_keyframe
             self.before_key += not key_is_known
             yield from self._decode(packet)

@@ -14,6 +14,7 @@ from ..errors import InputError
 from .decoding import TolerantDecoder
 from .opening import open_file
 
+TORN_AT_THE_END = 2  # packets at most, where a stream is cut off
 CHECKED_FRAMES = 64  # among which a B-frame is, if there are any
 
 
@@ -38,6 +39,7 @@ class FrameIndex:
     key_times: np.ndarray
     whole_packets: int
     torn_packets: int
+    last_times: list[int]  # of the last packets
     hidden: int
 
 
@@ -86,8 +88,8 @@ def read_index(path: str, modified: int) -> FrameIndex:
                 first = max(first, int(keys[0]))
             hidden = int(np.searchsorted(times, first))
             times, keys = times[hidden:], keys[keys >= first]
-    torn = sum(packet.is_corrupt for packet in packets[hidden:-1])
-    return FrameIndex(times, keys, whole, torn, hidden)
+    torn = sum(packet.is_corrupt for packet in packets[hidden:-TORN_AT_THE_END])
+    return FrameIndex(times, keys, whole, torn, in_file_order[-TORN_AT_THE_END:], hidden)
 
 
 def _times_of(path: str, shown: Sequence[_Packet]) -> list[int]:

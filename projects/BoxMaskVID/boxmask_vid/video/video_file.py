@@ -98,7 +98,7 @@ class VideoFile:
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Decode all frames once; yield the number and the picture of each that can be decoded.
 
-        ``damages`` counts the places where the decoder found errors.
+        ``damages`` counts the places where the decoder found errors, but for the end of the file.
         """
         last, self.damages = -1, self._index.torn_packets
         self._seek(None)
@@ -110,12 +110,12 @@ class VideoFile:
             is_whole |= frame.key_frame and last >= 0
             if not is_whole or last < 0:
                 errors_before = decoder.errors
-            elif frame.is_corrupt:
+            elif frame.is_corrupt and frame.pts not in self._index.last_times:
                 self.damages += 1
             if index is not None and index > last:
                 yield index, self._orientation.upright(frame)
                 last = index
-        self.damages += decoder.errors - errors_before
+        self.damages += max(decoder.errors_inside - errors_before, 0)
 
     def nearest(self, index: int) -> np.ndarray:
         """The frame of a number; if it cannot be decoded, the last before it that can, or the next.
