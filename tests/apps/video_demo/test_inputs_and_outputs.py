@@ -91,6 +91,19 @@ def test_the_input_survives_every_option(weights, tmp_path):
     assert not other.parent.exists()
 
 
+def test_an_export_does_not_replace_the_input(weights, tmp_path):
+    folder = tmp_path / "data/clip"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), numbered(number))
+    video = write_numbered(tmp_path / "v.xml", range(3), format="mp4")
+    output = "--output", tmp_path / "out.mp4", "--jsonl", tmp_path / "out.jsonl", "--resume"
+    for source, export in ((folder, f"yolo={tmp_path}/data"), (video, f"cvat={video}")):
+        with pytest.raises(InputError, match=r"would (replace the folder of|be written over) the"):
+            run_demo(weights, "--input", source, *output, "--export", export)
+    assert len(list(folder.iterdir())) == 3
+
+
 def test_a_folder_whose_name_has_a_dot(weights, tmp_path):
     video = write_numbered(tmp_path / "v.mp4", range(2))
     (tmp_path / "run.1").mkdir()

@@ -92,11 +92,9 @@ def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
 def _check_places(tasks: Sequence[VideoTask], exports: Sequence[Export], read: list[str]) -> None:
     inputs = [task.input for task in tasks]
     files = [path for task in tasks for path in task.outputs]
-    folders: list[Path] = []
-    for export in exports:
-        targets = export.format.targets(export.path, list(map(video_name, inputs)))
-        (files if export.format.suffix else folders).extend(targets)
-    check_places(inputs, files, read, folders=folders)
+    names = list(map(video_name, inputs))
+    targets = [path for export in exports for path in export.format.targets(export.path, names)]
+    check_places(inputs, files, read, exports=targets)
 
 
 def _check_exports(

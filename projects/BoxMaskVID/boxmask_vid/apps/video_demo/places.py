@@ -16,9 +16,9 @@ HELPERS = (".unfinished", ".provenance", ".provenance.unfinished")  # files besi
 def check_places(
     inputs: Sequence[str],
     outputs: Sequence[Path],
-    others: Iterable[str],
+    others: Iterable[str] = (),
     *,
-    folders: Sequence[Path] = (),
+    exports: Sequence[Path] = (),
 ) -> None:
     """Check that no output is an input, whatever links there are, and that it can be a file.
 
@@ -26,35 +26,34 @@ def check_places(
         inputs: videos, as :func:`~boxmask_vid.video.open_frames` takes them.
         outputs: files to write.
         others: files that are read besides.
-        folders: folders to write, which replace those that are there.
+        exports: further files and folders to write, which replace those that are there.
 
     Raises:
-        InputError: if an output is an input or another output, a folder, or below a file.
+        InputError: if an output is an input, has it in it, or is another output, a folder, or below
+            a file.
     """
     read = {key: path for path in _files(inputs, others) for key in _keys(path)}
+    folders = {str(folder): path for path in read.values() for folder in _real(path).parents}
     written: dict[object, Path] = {}
+    for output in [*outputs, *exports]:
+        if str(_real(output)) in folders:
+            raise InputError(
+                f"The output {output} would replace the folder of the input "
+                f"{folders[str(_real(output))]}: choose another place."
+            )
+        for key in (key for path in _written(output) for key in _keys(path)):
+            if key in read:
+                raise InputError(
+                    f"The output {output} would be written over the input {read[key]}: choose "
+                    "another place."
+                )
     for output in outputs:
         _check_is_no_folder(output)
-        for path in _written(output):
-            for key in _keys(path):
-                if key in read:
-                    raise InputError(
-                        f"The output {output} would be written over the input {read[key]}: choose "
-                        "another place."
-                    )
         for key in _keys(output):
             other = written.setdefault(key, output)
             if other is not output:
                 raise InputError(
                     f"The outputs {other} and {output} are the same file: choose two places."
-                )
-
-    for folder in folders:
-        for path in _files(inputs, others):
-            if os.path.realpath(folder) in map(str, Path(os.path.realpath(path)).parents):
-                raise InputError(
-                    f"The output {folder} would replace the folder of the input {path}: choose "
-                    "another place."
                 )
 
 
@@ -73,12 +72,16 @@ def _written(output: Path) -> Iterator[Path]:
 
 def _keys(path: Path) -> Iterator[object]:
     """What two paths of the same file have in common: their place, or the file itself."""
-    yield os.path.realpath(path)
+    yield str(_real(path))
     try:
         status = os.stat(path)
     except OSError:
         return
     yield status.st_dev, status.st_ino
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _check_is_no_folder(output: Path) -> None:
