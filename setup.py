@@ -46,10 +46,11 @@ setup(
         "export": ["onnx>=1.16", "onnxruntime>=1.17"],
         # the page of demo.py --serve; Flask's own server is not made for use
         "serve": ["flask>=3.1", "waitress>=3.0"],
-        # nbclient and ipykernel run the notebook, playwright uses the page in a browser
+        # nbclient and ipykernel run the notebook, playwright uses the page in a browser,
+        # supervision reads results as those of Detectron2 (docs/DETECT.md)
         "test": [
             *("pytest", "pytest-xdist", "nbclient", "ipykernel", "playwright", "pre-commit"),
-            *("ruff", "mypy", "types-PyYAML", "types-tabulate", "types-tqdm"),
+            *("ruff", "supervision", "mypy", "types-PyYAML", "types-tabulate", "types-tqdm"),
         ],
     },
 )

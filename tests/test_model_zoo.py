@@ -43,6 +43,8 @@ def test_names_and_configs():
         assert len(cfg.MODEL.VID.CLASS_NAMES) == cfg.MODEL.ROI_HEADS.NUM_CLASSES
         assert model_zoo.get_config(name).MODEL.WEIGHTS == ""
     assert model_zoo.get_config_file("boxmask_selsa_troi_R_50").endswith("R_50_DC5_7e.yaml")
+    for name in ("boxmask_selsa_troi_Swin_T_7e", "selsa_MobileNetV3_L_320"):  # without weights
+        assert model_zoo.get_config_file(name).endswith(f"{name}.yaml")
 
 
 def test_unknown_names():

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from detectron2.config import CfgNode, get_cfg
+from torch.distributed import run as torchrun
 
 from boxmask_vid import add_boxmask_vid_config, cli
 from boxmask_vid.video import open_frames
@@ -74,6 +75,7 @@ ELSEWHERE = {
     "boxmask-vid detect video.mp4 --model": "tests/test_packaging.py",
     f"{PROGRAMS}/train_net.py --model": "tests/test_model_zoo.py",
     f"{PROGRAMS}/tools/reproduce_": "tests/apps/ablation/test_ablation.py",
+    "boxmask-vid speed --config-file configs/Fast/": "tests/apps/speed/test_model_speed.py",
     f"{PROGRAMS}/tools/benchmark_decoding.py": "tests/apps/speed/test_decoding_speed.py",
     f"{PROGRAMS}/tools/benchmark_loading.py": "tests/apps/speed/test_loading_speed.py",
     f"{PROGRAMS}/tools/convert_checkpoint.py IN.pth": "tests/checkpoint/test_mmtracking.py",
@@ -83,6 +85,10 @@ ELSEWHERE = {
     f"{PROGRAMS}/train_net.py --dataset my_train my_train.json my_frames/ ...": (
         "tests/engine/test_train_net.py"
     ),
+    f"{PROGRAMS}/train_net.py --num-gpus 8 --config": "tests/engine/test_processes.py",
+    f"{PROGRAMS}/train_net.py --num-gpus 8 --num": "tests/engine/test_machines.py",
+    "torchrun --nproc-per-node 8": "tests/engine/test_processes.py",
+    "torchrun --nnodes 2": "tests/engine/test_machines.py",
     "python -m pytest ": "pyproject.toml",
 }
 OUTSIDE = {
@@ -99,7 +105,7 @@ OUTSIDE = {
 # pages and words in blocks of Python that another test runs
 PYTHON_ELSEWHERE = {
     "docs/EXTENDING.md": "tests/test_extending.py",
-    "import json, cv2, numpy as np, onnxruntime": "tests/apps/export/test_export.py",
+    "import json, av, cv2, numpy as np, onnxruntime": "tests/apps/export/test_onnx_example.py",
     "VideoPredictor.from_name(": "tests/test_model_zoo.py",
 }
 
@@ -202,7 +208,10 @@ def test_every_option_exists(page: Path):
         names = [name for name in re.findall(r"\b(\w+\.py)\b", mention) if name in SCRIPTS]
         names += re.findall(r"\bboxmask-vid ([a-z-]+)", mention)
         for option in re.findall(r"(?<=[\s(])--[a-z][\w-]*", mention) if names else ():
-            assert re.search(rf"{option}\b(?!-)", help_of(names[0])), f"{page}: {mention}"
+            text = help_of(names[0])
+            if mention.startswith("torchrun "):  # has options of its own
+                text += torchrun.get_args_parser().format_help()
+            assert re.search(rf"{option}\b(?!-)", text), f"{page}: {mention}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -89,3 +89,63 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "opts", "sentence"),
+    [
+        ("troi", (), r"the model lacks .*which had MODEL\.VID\.TROI\.ENABLED True\."),
+        ("faster_rcnn", (), r"it lacks .*which had MODEL\.ROI_BOX_HEAD\.NAME FastRCNNConvFCHead\."),
+        (
+            "selsa",
+            ("MODEL.ROI_BOX_HEAD.NUM_FC", 3, "MODEL.ROI_HEADS.NUM_CLASSES", 7),
+            r"MODEL\.ROI_BOX_HEAD\.NUM_FC 3, MODEL\.ROI_HEADS\.NUM_CLASSES 7\.",
+        ),
+    ],
+)
+def test_weights_of_another_head_say_of_which(tmp_path, kind, opts, sentence):
+    path = save(small_model(kind, *opts), tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        VIDCheckpointer(small_model("selsa"), require_all=True).load(path)
+
+
+def test_the_mask_head_is_not_needed_at_evaluation(tmp_path):
+    path = save(small_model("boxmask_selsa"), tmp_path)
+    VIDCheckpointer(small_model("selsa"), require_all=True).load(path)
+    with pytest.raises(InputError, match=r"which had MODEL\.BOXMASK\.ENABLED True"):
+        VIDCheckpointer(small_model("selsa")).load(path)  # to resume a training
+
+
+NAMES = {
+    "under state_dict": ({"state_dict": {"x": torch.zeros(1)}, "meta": {}}, r"under 'state_dict'"),
+    "of mmtracking": (
+        {"model": {"detector.neck.convs.0.conv.weight": torch.zeros(3)}},
+        r"the names of mmtracking or torchvision",
+    ),
+    "of torchvision": ({"layer1.0.conv1.weight": torch.zeros(3)}, r"of mmtracking or torchvision"),
+    "of another project": (
+        {"model": {"transformer.encoder.weight": torch.zeros(3)}},
+        r"Its 1 tensors \(transformer\.encoder\.weight\) have names of another project",
+    ),
+    "not tensors": ({"model": {"a": torch.zeros(1), "epoch": 3}}, r"in place of tensors: epoch"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_in_the_names_of_others_name_the_converter(tmp_path, name):
+    content, sentence = NAMES[name]
+    path = tmp_path / "other.pth"
+    torch.save(content, path)
+    for checkpointables in (None, []):
+        checkpointer = VIDCheckpointer(small_model("selsa"))
+        with pytest.raises(InputError, match=sentence) as error:
+            checkpointer.load(str(path), checkpointables)
+        assert "tools/convert_checkpoint.py" in str(error.value)
+
+
+def test_an_address_that_cannot_be_fetched_is_named():
+    checkpointer = VIDCheckpointer(small_model("selsa"))
+    with pytest.raises(
+        InputError, match=r"Checkpoint http://127\.0\.0\.1:9/a\.pth cannot be fetched"
+    ):
+        checkpointer.load("http://127.0.0.1:9/a.pth")

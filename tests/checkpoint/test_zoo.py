@@ -53,7 +53,7 @@ def test_the_front_page_shows_the_published_ap50():
 
 @pytest.mark.parametrize("weights", CHECKPOINTS.values(), ids=lambda weights: weights.name)
 def test_each_entry_is_complete(weights):
-    assert re.fullmatch(r"[0-9a-f]{8}", weights.digits)
+    assert re.fullmatch(r"[0-9a-f]{8,}", weights.digits)
     assert weights.url.startswith(f"{zoo.HOST}/")
     assert weights.config == f"ImageNetVID/{weights.name}.yaml"
     assert zoo.find_checkpoint(weights.name.removesuffix("_DC5_7e")) is weights
@@ -155,11 +155,14 @@ def test_backbones_of_torchvision(tmp_path, cache, monkeypatch):
 
 
 def test_backbones_have_digits_in_their_names_and_start_as_the_published_ones():
-    for model in zoo.BACKBONES:
-        assert zoo.find_backbone(model).name == f"{model}-IMAGENET1K_V1"
+    names = torchvision.models.list_models(module=torchvision.models)
+    assert len(names) > 70
+    for model in names:
+        if model not in ("vit_h_14",):  # it has no such weights
+            assert zoo.find_backbone(model).name == f"torchvision_{model}-IMAGENET1K_V1"
         for version in torchvision.models.get_model_weights(model).__members__:
             weights = zoo.find_backbone(f"{model}?weights={version}")
-            assert re.fullmatch(r"[0-9a-f]{8}", weights.digits)
+            assert re.fullmatch(r"[0-9a-f]{8,}", weights.digits)
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def sentence(environment: dict, *args, **kwargs) -> str:
     """Last line on the screen of a command that must fail."""
     done = run(environment, *args, check=False, **kwargs)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -210,7 +210,11 @@ MISTAKES = {
         (),
         r"Non-existent key: MODEL.VID.TORI \(did you mean",
     ),
-    "odd options": (("MODEL.WEIGHTS",), (), r"the command line: Override list has odd length"),
+    "odd options": (
+        ("MODEL.WEIGHTS",),
+        (),
+        r"MODEL.WEIGHTS: write a value after",
+    ),
     "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
     "no such data set": (
         ("DATASETS.TRAIN", "('nothing',)"),

@@ -80,6 +80,10 @@ GOOD = '{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1}'
         (f"[{GOOD} {GOOD}]", "is not a complete JSON list"),
         (f"[{GOOD}, nothing]", "is not a complete JSON list"),
         ("[3]", "detection 0 is 3, not a COCO result"),
+        (f"[{'[' * 100_000}", "nested too deeply"),
+        (f"[{GOOD.replace('1, 2', '9' * 5000 + ', 2')}]", "is not a complete JSON list"),
+        (f"[{GOOD.replace('1, 2', '9' * 400 + ', 2')}]", "has bbox [9999"),
+        (f"[{GOOD.replace(': 1,', ': 12345678901234567890,', 1)}]", "it must be a whole number"),
     ],
 )
 def test_a_file_of_another_format_is_named(data, tmp_path, text, sentence):
@@ -103,3 +107,60 @@ def test_the_number_of_a_bad_detection_counts_through_portions(data, tmp_path, m
 def test_no_file(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"File of detections .*none\.json not found"):
         read_detections(tmp_path / "none.json", data[0])
+
+
+def test_what_is_not_utf_8_is_named(data, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_bytes(f"[{GOOD}]".encode().replace(b"score", b"sc\xffre"))
+    with pytest.raises(InputError, match=r"bad\.json is not text in UTF-8 .*0xff"):
+        read_detections(path, data[0])
+
+
+def test_whole_numbers_of_any_size_are_numbers(data, tmp_path):
+    truth, results = data
+    results[3]["bbox"] = [10**20, 1, 2, 3]
+    results[4]["score"] = 10**25
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps(results))
+    detections = read_detections(path, truth)
+    assert detections.scores.max() == 1e25
+    assert detections.boxes.max() == 1e20
+
+
+def test_quotations_are_short(data, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps([["word"] * 1000]))
+    with pytest.raises(InputError) as error:
+        read_detections(path, data[0])
+    assert len(str(error.value)) < 300 + len(str(path))
+
+
+def test_damaged_files_get_a_sentence_or_are_read(data, tmp_path):
+    """Bytes are changed, cut out and doubled; what is read then is what JSON says."""
+    truth, results = data
+    content = json.dumps(results).encode()
+    path = tmp_path / "damaged.json"
+    generator = np.random.default_rng(0)
+    strange = [
+        b"\xff",
+        b"[" * 3000,
+        b"9" * 20,
+        b"1e999",
+        b"null",
+        b"-",
+        b'"',
+        b"\x00",
+        b"{}",
+        b"true",
+    ]
+    sentences = []
+    for number in range(300):
+        start, end = sorted(generator.integers(0, len(content), 2))
+        end = end if number % 3 == 0 else start + generator.integers(0, 9)
+        path.write_bytes(content[:start] + strange[number % len(strange)] + content[end:])
+        try:
+            read_detections(path, truth)
+        except InputError as error:
+            sentences.append(str(error))
+    assert len(sentences) > 200
+    assert max(map(len, sentences)) < 500 + len(str(path))

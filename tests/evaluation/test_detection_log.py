@@ -62,3 +62,12 @@ def test_another_provenance_is_refused(tmp_path):
     with pytest.raises(InputError, match="made with weights abc, now it is xyz: leave out"):
         log(tmp_path, resume=True, provenance={**PROVENANCE, "weights": "xyz"})
     assert path.is_file()
+
+
+@pytest.mark.parametrize("line", ["{}", '{"image_id": "a"}', '{"image_id": 1, "classes": ["b"]}'])
+def test_a_line_that_is_no_frame_is_named(tmp_path, line):
+    first = log(tmp_path, frame(4))
+    with first.path.open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(InputError, match=r"jsonl, line 2: this is not a frame of detections"):
+        log(tmp_path, resume=True)

@@ -14,6 +14,7 @@ from boxmask_vid.evaluation.detections import Detections
 from boxmask_vid.evaluation.ground_truth import GroundTruth
 from boxmask_vid.evaluation.motion import MOTION_RANGES, motion_iou
 from boxmask_vid.evaluation.motion_scorers import match_ilsvrc, match_mega
+from boxmask_vid.evaluation.scores import score
 from support.plain_scorers import plain_ilsvrc, plain_mega, plain_motion, pycocotools_precision
 from support.random_vid import random_vid
 
@@ -165,3 +166,34 @@ def test_no_ground_truth_at_all_is_nan():
             assert np.isnan(mean_over_classes(values))
     for matches in CocoMatching(truth, detections).motion(motion_iou(truth), "slow"):
         assert np.isnan(average_precisions(matches, detections, truth, at_101_recalls)).all()
+
+
+@pytest.mark.parametrize("change", ["removed", "unique"])
+def test_boxes_without_tracks_say_why_all_is_slow(caplog, change):
+    content, results = random_vid(6)
+    for number, annotation in enumerate(content["annotations"]):
+        if change == "removed":
+            del annotation["instance_id"]
+        else:
+            annotation["instance_id"] = number  # a track of its own for each box
+    truth = GroundTruth.from_coco(content)
+    score(truth, Detections.from_coco(results, truth), draws=0)
+    assert "how fast they move is unknown, and they count as slow" in caplog.text
+
+
+def test_ground_truth_of_crowds_alone_says_why_nothing_is_defined(caplog):
+    content, results = random_vid(6)
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = 1
+    truth = GroundTruth.from_coco(content)
+    scores = score(truth, Detections.from_coco(results, truth), draws=0)
+    assert all(np.isnan(values).all() for values in scores.per_class.values())
+    assert "boxes of the ground truth are crowds" in caplog.text
+
+
+def test_boxes_with_tracks_are_quiet(caplog):
+    content, results = random_vid(6)
+    truth = GroundTruth.from_coco(content)
+    caplog.clear()
+    score(truth, Detections.from_coco(results, truth), draws=0)
+    assert not caplog.messages

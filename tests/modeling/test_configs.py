@@ -1,16 +1,20 @@
 """Every config is built, and the stock ones say what the papers' models are."""
 
+import re
+
 import pytest
 from detectron2.engine import DefaultPredictor
 from detectron2.modeling import build_model
 
 from boxmask_vid.engine import build_cfg
+from boxmask_vid.engine.optimizer import build_vid_optimizer
 from support.small import CONFIGS, SMALLEST, image
 
 ALL = sorted(CONFIGS.rglob("*.yaml"))
 LEAVES = [path for path in ALL if not path.name.startswith("Base")]
 SLOW_IF_LARGE = [
-    pytest.param(path, marks=[pytest.mark.slow] if "101" in path.stem else []) for path in LEAVES
+    pytest.param(path, marks=[pytest.mark.slow] if re.search("101|Swin_S", path.stem) else [])
+    for path in LEAVES
 ]
 EXPECTED = {
     *(
@@ -20,6 +24,16 @@ EXPECTED = {
     ),
     "boxmask_selsa_R_50_DC5_7e",
     "boxmask_faster_rcnn_R_50_DC5_7e",
+    *(f"boxmask_selsa_troi_{backbone}_7e" for backbone in ("ConvNeXt_T", "Swin_T", "Swin_S")),
+}
+FAST = {"selsa_MobileNetV3_L_320", "boxmask_selsa_troi_R_18_DC5_480"}
+# part of the name of a config, model of torchvision
+OF_TORCHVISION = {
+    "ConvNeXt_T": "convnext_tiny",
+    "Swin_T": "swin_t",
+    "Swin_S": "swin_s",
+    "MobileNetV3_L": "mobilenet_v3_large",
+    "R_18": "resnet18",
 }
 
 
@@ -34,6 +48,7 @@ def name(path) -> str:
 
 def test_the_promised_configs_are_there():
     assert {path.stem for path in (CONFIGS / "ImageNetVID").iterdir()} >= EXPECTED
+    assert {path.stem for path in (CONFIGS / "Fast").iterdir()} == FAST
 
 
 @pytest.mark.parametrize("path", SLOW_IF_LARGE, ids=name)
@@ -48,7 +63,16 @@ def test_config_builds_the_model_that_its_name_says(path):
     assert not cfg.MODEL.MASK_ON
     assert heads.uses_references == ("selsa" in path.stem)
     assert type(model.backbone).__name__ == "ChannelMappedBackboneFast"
-    if path.parent.name == "ImageNetVID":
+    optimizer = build_vid_optimizer(cfg, model)
+    transformer = any(word in path.stem for word in ("Swin", "ConvNeXt"))
+    assert type(optimizer).__name__ == ("AdamW" if transformer else "SGD")
+    rates = {group["lr"] for group in optimizer.param_groups}
+    assert (len(rates) > 1) == ("ConvNeXt" in path.stem)
+    of_torchvision = [name for part, name in OF_TORCHVISION.items() if part in path.stem]
+    if of_torchvision:
+        assert [model.backbone.bottom_up.model_name] == of_torchvision
+        assert model.backbone.output_shape()["c5"].stride == 16
+    elif path.parent.name == "ImageNetVID":
         assert stages == (3 if "troi" in path.stem else 2 if "selsa" in path.stem else 0)
         depth = sum(len(stage) for stage in model.backbone.bottom_up.stages)
         assert depth == (16 if "R_50" in path.stem else 33)

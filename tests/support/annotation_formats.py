@@ -214,9 +214,53 @@ def write_epic_kitchens(root: Path) -> Path:
     return path
 
 
+def write_label_studio(root: Path) -> Path:
+    tasks = []
+    for video, frames in TRUTH.items():
+        tracks = {}
+        for index, given in enumerate(frames):
+            for label, track, *box in given:
+                tracks.setdefault((label, track), {})[index] = box
+        regions = []
+        for number, ((label, _), boxes) in enumerate(tracks.items()):
+            sequence = []
+            for index, (x, y, w, h) in boxes.items():
+                sides = {"x": x / WIDTH, "y": y / HEIGHT, "width": w / WIDTH, "height": h / HEIGHT}
+                percent = {side: share * 100 for side, share in sides.items()}
+                goes_on = index + 1 in boxes or index + 1 == len(frames)
+                key_frame = {"frame": index + 1, "enabled": goes_on, "rotation": 0, "time": 0.1}
+                sequence.append(key_frame | percent)
+            regions.append(
+                {
+                    "id": f"r{number}",
+                    "type": "videorectangle",
+                    "from_name": "box",
+                    "to_name": "video",
+                    "value": {
+                        "framesCount": len(frames),
+                        "duration": len(frames) / 10,
+                        "sequence": sequence,
+                        "labels": [label],
+                    },
+                }
+            )
+        tasks.append(
+            {
+                "id": len(tasks) + 1,
+                "data": {"video": f"/data/upload/1/0123abcd-{video}.mp4"},
+                "annotations": [{"id": 1, "was_cancelled": False, "result": regions}],
+                "predictions": [],
+            }
+        )
+    path = root / "project.json"
+    path.write_text(json.dumps(tasks))
+    return path
+
+
 WRITERS = {
     "cvat": write_cvat,
     "epic-kitchens": write_epic_kitchens,
+    "label-studio": write_label_studio,
     "mot": write_mot,
     "voc": write_voc,
     "yolo": write_yolo,

@@ -81,7 +81,8 @@ def test_two_files_are_compared(files, tmp_path):
     gt, found = files
     done = run("compare_detections", "--gt", gt, found, found, "--scorer", "ilsvrc")
     assert done.returncode == 0, done.stderr
-    rows = done.stdout.strip().splitlines()[2:]
+    *rows, boxes = done.stdout.strip().splitlines()[2:]
+    assert re.match(r"both files share (\d+) of \1 and \1 detections", boxes)
     assert len(rows) == 4
     defined = [row for row in rows if "| - " not in row]
     assert defined

@@ -86,6 +86,11 @@ SUBCOMMANDS = {
         "rescore detections along the video",
         "--gt val.json --detections results.json --method seq_nms --output linked.json",
     ),
+    "convert-detections": Subcommand(
+        "apps.result_formats.command",
+        "write detections for CVAT, MOTChallenge, YOLO, Label Studio",
+        "--detections results.json --gt val.json --export cvat=xml/ --tracks",
+    ),
     "export": Subcommand(
         "apps.export.command",
         "export a model as TorchScript and ONNX",

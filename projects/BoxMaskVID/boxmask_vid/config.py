@@ -26,6 +26,7 @@ def add_boxmask_vid_config(cfg: CN) -> None:
     _add_input_keys(cfg)
     _add_model_keys(cfg)
     _add_reference_keys(cfg)
+    _add_solver_keys(cfg)
     _add_test_keys(cfg)
 
 
@@ -94,6 +95,16 @@ def _add_model_keys(cfg: CN) -> None:
     # Channels of the 3x3 convolution behind the DC5 backbone.
     cfg.MODEL.VID.NECK.OUT_CHANNELS = 512
 
+    # Classification model of torchvision for the backbone build_torchvision_backbone.
+    cfg.MODEL.VID.TORCHVISION = CN()
+    # Its name there, e.g. "convnext_tiny"; weights are torchvision://NAME.
+    cfg.MODEL.VID.TORCHVISION.NAME = "resnet50"
+    # Node that it is cut behind, a name of torchvision.models.feature_extraction; empty for the
+    # last stage of stride 16.
+    cfg.MODEL.VID.TORCHVISION.NODE = ""
+    # Dilate the convolutions of the stages behind stride 16 instead of giving them a stride (DC5).
+    cfg.MODEL.VID.TORCHVISION.DILATE = False
+
     cfg.MODEL.VID.SELSA = CN()
     # Attention heads of SelsaBoxHead; one aggregation follows each of ROI_BOX_HEAD.NUM_FC layers.
     cfg.MODEL.VID.SELSA.NUM_HEADS = 16
@@ -128,6 +139,10 @@ def _add_reference_keys(cfg: CN) -> None:
     # With ACCELERATE False all of them are.
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
 
+    # Precision of the network at test: "full" (of its weights), "bfloat16" or "float16" (autocast,
+    # on GPUs and on CPUs that have it). Similarity, softmax and boxes are float32 all the same.
+    cfg.MODEL.VID.TEST.PRECISION = "full"
+
     cfg.MODEL.VID.TEST.ONLINE = CN()
     # Frames of the past that are kept: "reservoir" (a uniform sample of all of it) or "sliding"
     # (the newest frames, every STRIDE-th one).
@@ -144,7 +159,34 @@ def _add_reference_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.MEMORY.BUDGET_MB = -1.0
 
 
+def _add_solver_keys(cfg: CN) -> None:
+    # "SGD" (Detectron2's) or "AdamW", with betas of 0.9 and 0.999.
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Factor of the learning rate from a layer of build_torchvision_backbone to the one before it;
+    # the last one has this factor, the heads have 1. 1 for the same rate everywhere.
+    cfg.SOLVER.LAYER_DECAY = 1.0
+    # Batches of a step: their gradients are averaged, as those of as many processes are. Iterations
+    # (MAX_ITER, STEPS, ...) are steps. With REFERENCE_WORLD_SIZE, learning rate and schedule are
+    # scaled by the size of the step.
+    cfg.SOLVER.ACCUMULATE = 1
+    # What SOLVER.AMP.ENABLED computes in: "float16" (with a scaled loss; needs a GPU), "bfloat16",
+    # or "auto": float16 on a GPU, bfloat16 on a CPU.
+    cfg.SOLVER.AMP.PRECISION = "auto"
+    # Checkpoints of SOLVER.CHECKPOINT_PERIOD that are kept, the newest ones; 0 for all of them.
+    # model_final.pth and model_best.pth are always kept.
+    cfg.SOLVER.CHECKPOINT_KEEP = 0
+
+
 def _add_test_keys(cfg: CN) -> None:
+    # Iterations between two computations of the losses on DATASETS.TEST, which are in metrics.json
+    # and TensorBoard as validation/...; 0 for none. At most 500 frames of a data set are read.
+    cfg.TEST.LOSS_PERIOD = 0
+    # Evaluations (of TEST.EVAL_PERIOD) without an improvement of TEST.BEST_METRIC (default:
+    # bbox/AP50) after which the training ends; 0 for never.
+    cfg.TEST.PATIENCE = 0
+    # Metric whose best evaluation is kept as model_best.pth, e.g. "bbox/AP50" (with several test
+    # sets "NAME/bbox/AP50"); "" for none.
+    cfg.TEST.BEST_METRIC = ""
     cfg.TEST.VID = CN()
     # Scorers: "coco" (has the headline, bbox/AP50), "ilsvrc", "mega".
     cfg.TEST.VID.SCORERS = ("coco", "ilsvrc", "mega")

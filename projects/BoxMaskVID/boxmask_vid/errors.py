@@ -1,6 +1,7 @@
 """Error for bad input."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,17 @@ class InputError(ValueError):
         super().__init__(" ".join(short))
 
 
+def quoted(value: object, length: int = 80) -> str:
+    """A value as Python writes it, cut short for a message."""
+    return shortened(repr(value), length)
+
+
+def shortened(value: object, length: int = 80) -> str:
+    """The text of a value, cut short for a message."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Raise ``InputError`` where a file cannot be written: a full disk or no permission."""
@@ -33,3 +45,10 @@ def writing(path: Path) -> Iterator[None]:
             f"{path} cannot be written ({error.strerror}): choose another place, or free disk "
             "space."
         ) from error
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """End of the message about an unknown name: the closest names, or all of them."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"use one of {', '.join(names)}."

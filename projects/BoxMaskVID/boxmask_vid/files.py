@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +24,45 @@ def read_json(path: str | Path) -> Any:
         InputError: if it is not JSON.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors write a byte order mark
             return json.load(file)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"File {path} not found: check the path.") from error
     except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, huge int
         raise InputError(f"{path} is not JSON ({error}): write it again.") from error
+
+
+def refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
+    """Check that no output is an input, by whatever name or link, and no two are the same file.
+
+    Args:
+        outputs: paths by the option that gives them; None where it is not given.
+        inputs: paths of files that are read.
+
+    Raises:
+        InputError: if one is.
+    """
+    taken = [(f"the input {path}", path) for path in inputs]
+    for option, output in outputs.items():
+        if output is None:
+            continue
+        for name, path in taken:
+            for written in (output, _unfinished(output)):
+                if _is_same_file(written, path):
+                    raise InputError(
+                        f"{option} {output} would be written over {name}: choose another file."
+                    )
+        taken.append((f"{option} {output}", output))
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    with suppress(OSError):  # one of them does not exist
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -43,36 +77,69 @@ def write_json(path: Path, content: dict) -> None:
         _write_sections(file, content)
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
-
-    After an error the file that was at ``path`` is still there, and the unfinished one is removed.
+def write_records(path: Path, records: Iterable[dict]) -> None:
+    """Write a JSON list of records, a line each, whole or not at all.
 
     Raises:
         InputError: if the disk is full or the file may not be written.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    with written_whole(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        _write_list(file, records)
+        file.write("\n")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.
+
+    The content is on the disk before the name is, so that neither a process that is killed nor a
+    machine that loses its power leaves a part of it. After an error the file that was at ``path``
+    is still there, and the unfinished one is removed; one that a killed process left is replaced.
+
+    Raises:
+        InputError: if the disk is full or the file may not be written.
+    """
+    unfinished = _unfinished(path)
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield unfinished
+            _to_disk(unfinished)
             os.replace(unfinished, path)
+            _to_disk(path.parent)
     finally:
         with suppress(OSError):  # it does not exist, or its parent is not a folder
             unfinished.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _write_sections(file: TextIO, content: dict) -> None:
     for number, (section, value) in enumerate(content.items()):
         file.write(f"{',' if number else '{'}\n{json.dumps(section)}: ")
         if isinstance(value, list):
-            for row, record in enumerate(value):
-                file.write(f"{',' if row else '['}\n{json.dumps(record)}")
-            file.write("]" if value else "[]")
+            _write_list(file, value)
         else:
             file.write(json.dumps(value))
     file.write("}\n" if content else "{}\n")
+
+
+def _write_list(file: TextIO, records: Iterable[object]) -> None:
+    start = "["
+    for record in records:
+        file.write(f"{start}\n{json.dumps(record)}")
+        start = ","
+    file.write("[]" if start == "[" else "]")
 
 
 class GrowingFile:

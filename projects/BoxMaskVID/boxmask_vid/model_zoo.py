@@ -1,7 +1,7 @@
 """Published models by name, in the manner of ``detectron2.model_zoo``.
 
-A name is that of a config in ``configs/ImageNetVID/``, without its suffix; the ending ``_DC5_7e``
-may be left out.
+A name is that of a config in ``configs/ImageNetVID/`` or ``configs/Fast/``, without its suffix; the
+ending ``_DC5_7e`` may be left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from detectron2.modeling import build_model
 
 from . import config
 from .checkpoint import VIDCheckpointer
-from .checkpoint.zoo import CHECKPOINTS, SUFFIX, suggestion
+from .checkpoint.zoo import CHECKPOINTS, SUFFIX
 from .engine import build_cfg
-from .errors import InputError
+from .errors import InputError, suggestion
 
 __all__ = ["get", "get_config", "get_config_file", "names"]
 
@@ -33,7 +33,8 @@ def get_config_file(name: str) -> str:
         InputError: if there is none; the message has the closest names.
     """
     folder = Path(config.get_config_file("ImageNetVID/Base-ImageNetVID.yaml")).parent
-    paths = {path.stem: str(path) for path in sorted(folder.glob(f"*{SUFFIX}.yaml"))}
+    files = [*folder.glob("*_7e.yaml"), *folder.with_name("Fast").glob("*.yaml")]
+    paths = {path.stem: str(path) for path in sorted(files)}
     paths |= {key: config.get_config_file(entry.config) for key, entry in CHECKPOINTS.items()}
     path = paths.get(name) or paths.get(name + SUFFIX)
     if path is None:

@@ -1,9 +1,12 @@
-"""Progress bars."""
+"""Progress bars, and a word where nothing goes on."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -18,3 +21,29 @@ def progress(items: Iterable[Item], *, total: int | None, what: str) -> Iterable
     """
     interval = 0.2 if sys.stderr.isatty() else 10
     return tqdm(items, total=total, desc=f"{what}s", unit=what, mininterval=interval)
+
+
+@contextmanager
+def said_while_waiting(
+    message: str, *, say: Callable[[str], object], after: float = 30.0
+) -> Iterator[None]:
+    """Say, after some seconds and then in growing intervals, that a block still waits.
+
+    Args:
+        message: a sentence without its end, which becomes "... for 30 s."
+        say: takes the sentence, in another thread.
+        after: seconds until it is said for the first time.
+    """
+    start, done = time.monotonic(), threading.Event()
+
+    def watch() -> None:
+        interval = after
+        while not done.wait(interval):
+            say(f"{message} for {time.monotonic() - start:.0f} s.")
+            interval *= 2
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()

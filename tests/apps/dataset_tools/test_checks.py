@@ -1,64 +1,20 @@
 import copy
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from boxmask_vid.apps.dataset_tools.checks import CHECKS, check_content, fix_content
-from boxmask_vid.data import load_vid_json
+from boxmask_vid.apps.dataset_tools.checks import CHECKS, check_content
 from boxmask_vid.errors import InputError
 from support.paths import REPOSITORY
+from support.vid_content import healthy, write_images
 
 SCRIPT = REPOSITORY / "datasets/check_vid_json.py"
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """Two videos of three frames."""
-    root = tmp_path_factory.mktemp("images")
-    for video in "ab":
-        (root / video).mkdir()
-        for index in range(3):
-            noise = np.random.default_rng(index).integers(80, 100, (48, 64, 3), np.uint8)
-            cv2.imwrite(str(root / video / f"{index}.jpg"), noise)
-    return root
-
-
-def healthy() -> dict:
-    """Tracks 1 and 2, one in each video, that move by a pixel a frame."""
-    content = {
-        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
-        "videos": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
-        "images": [],
-        "annotations": [],
-    }
-    for video, name in ((1, "a"), (2, "b")):
-        for index in range(3):
-            content["images"].append(
-                {
-                    "id": len(content["images"]) + 1,
-                    "video_id": video,
-                    "frame_id": index,
-                    "file_name": f"{name}/{index}.jpg",
-                    "width": 64,
-                    "height": 48,
-                }
-            )
-            content["annotations"].append(
-                {
-                    "id": len(content["annotations"]) + 1,
-                    "image_id": len(content["images"]),
-                    "category_id": video,
-                    "instance_id": video,
-                    "bbox": [10 + index, 12, 10, 8],
-                }
-            )
-    return content
+    return write_images(tmp_path_factory.mktemp("images"))
 
 
 def found(content: object, root: Path | None = None, **kwargs) -> dict[str, int]:
@@ -76,6 +32,22 @@ def image(row: int, **fields: object) -> Callable[[dict], None]:
 
 def annotation(row: int, **fields: object) -> Callable[[dict], None]:
     return lambda content: content["annotations"][row].update(fields)
+
+
+def category(row: int, **fields: object) -> Callable[[dict], None]:
+    return lambda content: content["categories"][row].update(fields)
+
+
+def all_boxes(**fields: object) -> Callable[[dict], None]:
+    return lambda content: [item.update(fields) for item in content["annotations"]]
+
+
+def a_clip_more(content: dict) -> None:
+    """A video with the frames of another one behind its own."""
+    for frame in content["images"][3:]:
+        frame.update(video_id=1, frame_id=frame["frame_id"] + 3)
+    content["annotations"] = content["annotations"][:3]
+    content["videos"].pop()
 
 
 def without_frames(content: dict) -> None:
@@ -101,16 +73,26 @@ def no_list(content: dict) -> None:
 
 
 BROKEN = {
-    "sections and fields": (no_list, image(0, frame_id="one"), annotation(2, bbox=None)),
+    "sections and fields": (no_list, image(0, frame_id="one"), category(0, name=3)),
+    "empty lists": (lambda c: c.update(categories=[]), lambda c: c.update(images=[])),
+    "optional fields": (annotation(0, instance_id=[1]), annotation(0, ignore="x", area="big")),
+    "no boxes": (lambda c: c.update(annotations=[]), all_boxes(iscrowd=1), all_boxes(ignore=1)),
     "repeated ids": (annotation(1, id=1),),
     "unknown video": (image(5, video_id=9),),
     "unknown image": (annotation(1, image_id=77),),
     "unknown category": (annotation(1, category_id=77),),
     "frame_id repeats": (image(2, frame_id=1),),
     "frame_id gaps": (image(2, frame_id=3), image(0, frame_id=7)),
-    "missing images": (image(1, file_name="a/9.jpg"), lambda c: c["images"][1].pop("file_name")),
+    "file names": (lambda c: c["images"][1].pop("file_name"),),
+    "missing images": (image(1, file_name="a/9.jpg"), image(1, file_name="a/1.jpg/b.jpg")),
+    "unknown sizes": (
+        image(1, width=-1),
+        image(1, height=None),
+        lambda c: c["images"][1].pop("width"),
+    ),
     "sizes that disagree with the files": (image(1, width=65),),
     "boxes that are no boxes": (
+        annotation(2, bbox=None),
         annotation(0, bbox=[1, 2, 3]),
         annotation(0, bbox=[1, 2, float("nan"), 4]),
         annotation(0, bbox=[1, 2, "3", 4]),
@@ -122,6 +104,9 @@ BROKEN = {
     "tracks twice on a frame": (annotation(2, image_id=2),),
     "tracks that jump": (annotation(2, bbox=[50, 38, 10, 8]),),
     "track ids used in several videos": (annotation(5, instance_id=1, category_id=1),),
+    "ignored boxes": (annotation(0, iscrowd=1), annotation(0, ignore=1)),
+    "files listed twice": (image(1, file_name="a/0.jpg"),),
+    "videos of several clips": (a_clip_more,),
     "videos without frames": (without_frames,),
     "videos without key frames": (keys_in_one_video,),
     "classes without boxes": (a_class_more,),
@@ -138,11 +123,13 @@ def test_every_check_finds_its_fault(root, check, break_it):
     assert counts.get(check), counts
     errors = {name for name in counts if CHECKS[name]} - {check}
     # nothing else is called an error, but for what follows from the fault itself
-    assert errors <= {"frame_id gaps", "unknown image", "tracks twice on a frame"}, counts
+    follows = {"frame_id gaps", "unknown image", "tracks twice on a frame", "no boxes"}
+    follows |= {"missing images", "unknown category", "frame_id repeats"}
+    assert errors <= follows, counts
 
 
 def test_all_checks_have_a_test():
-    tested_below = {"unreadable images", "splits that share videos"}
+    tested_below = {"unreadable images", "splits that share videos", "splits whose classes differ"}
     assert set(CHECKS) == set(BROKEN) | tested_below
 
 
@@ -174,94 +161,24 @@ def test_another_split_that_is_not_coco_vid_gets_a_sentence(other):
         check_content(healthy(), others=[("val.json", other)])
 
 
-def broken_in_many_ways() -> dict:
+def test_splits_whose_classes_differ():
+    other = healthy()
+    other["categories"].reverse()
+    assert "splits whose classes differ" not in found(healthy(), others=[("val.json", other)])
+    other["categories"][0]["id"], other["categories"][1]["id"] = 1, 2
+    assert found(healthy(), others=[("val.json", other)])["splits whose classes differ"] == 1
+
+
+def test_files_with_backslashes_are_missing_and_named_as_such(root):
     content = healthy()
-    content["images"][1]["frame_id"] = 5  # a gap and a wrong order
-    content["images"][4]["file_name"] = "b/9.jpg"
-    content["annotations"][0]["bbox"] = [-3, 12, 20, 8]
-    content["annotations"][1]["bbox"] = [1, 2, 0, 4]
-    content["annotations"][5]["instance_id"] = 1
-    content["annotations"][5]["id"] = 1
-    content["annotations"].append({**content["annotations"][0], "id": 9, "category_id": 7})
-    return content
+    content["images"][1]["file_name"] = "a\\1.jpg"
+    findings = check_content(content, image_root=root).findings
+    assert findings["missing images"].first == [f"{root}/a\\1.jpg (with / for \\ it is there)"]
 
 
-def test_what_has_one_possible_answer_is_fixed_with_a_sentence_each(root, tmp_path):
-    content = broken_in_many_ways()
-    untouched = copy.deepcopy(content)
-    fixed, done = fix_content(content, check_content(content, image_root=root))
-    assert content == untouched
-    assert found(fixed, root) == {}
-    assert done == [
-        "1 images that are missing, unreadable or of unknown videos removed",
-        "3 annotations removed (no box, no area, outside, or of nothing known)",
-        "3 frames renumbered, in their order",
-        "1 boxes clipped to their images",
-        "3 tracks renumbered: some ids were used in several videos",
-        "annotations renumbered: some ids were repeated",
-    ]
-    frames = [(image["file_name"], image["frame_id"]) for image in fixed["images"]]
-    assert frames == [
-        ("a/0.jpg", 0),
-        ("a/1.jpg", 2),
-        ("a/2.jpg", 1),
-        ("b/0.jpg", 0),
-        ("b/2.jpg", 1),
-    ]
-    assert fixed["annotations"][0]["bbox"] == [0, 12, 17, 8]
-    (tmp_path / "fixed.json").write_text(json.dumps(fixed))
-    assert len(load_vid_json(str(tmp_path / "fixed.json"), str(root))) == 5
-
-
-def test_a_healthy_file_is_left_alone():
+def test_roboflow_names_of_one_clip_are_one_clip():
     content = healthy()
-    assert fix_content(content, check_content(content)) == (content, [])
-
-
-def run(*args: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, SCRIPT, *args]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-
-
-@pytest.mark.slow
-def test_the_script(root, tmp_path):
-    path, report, fixed = (tmp_path / name for name in ("a.json", "report.json", "fixed.json"))
-    path.write_text(json.dumps(broken_in_many_ways()))
-    done = run(path, "--images", root, "--json", report)
-    assert done.returncode == 1, done.stderr
-    assert "frame_id gaps" in done.stdout
-    assert json.loads(report.read_text())["errors"] == 5
-    done = run(
-        *(path, "--images", root, "--fix", fixed, "--json", report, "--draw", 2),
-        *("--output", tmp_path / "drawn"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert "fixed: 3 frames renumbered" in done.stdout
-    assert json.loads(report.read_text())["findings"] == []
-    pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / "drawn").iterdir())]
-    assert len(pictures) == 2
-    for picture in pictures:  # the key frame with a green box, and 1 or 2 reference frames
-        blue, green, red = np.moveaxis(picture.astype(int), -1, 0)
-        assert ((green - np.maximum(red, blue)) > 60).sum() > 50
-        assert picture.shape[1] >= 2 * 600
-
-
-@pytest.mark.slow
-def test_warnings_leave_the_exit_status_at_0(root, tmp_path):
-    content = healthy()
-    a_class_more(content)
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    done = run(tmp_path / "a.json", "--images", root)
-    assert done.returncode == 0, done.stderr
-    assert "classes without boxes" in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["[1, 2", "[]", '{"images": [3]}', None])
-def test_a_file_that_is_not_coco_vid_at_all(tmp_path, text):
-    if text is not None:
-        (tmp_path / "a.json").write_text(text)
-    done = run(tmp_path / "a.json", "--fix", tmp_path / "fixed.json")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "fixed.json").exists()
+    for frame in content["images"]:
+        number, clip = frame["frame_id"], frame["file_name"][0]
+        frame["file_name"] = f"{clip}/clip_mp4-{number}_jpg.rf.0a{number}b{number}c.jpg"
+    assert found(content) == {}

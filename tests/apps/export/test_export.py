@@ -159,25 +159,6 @@ def test_the_command_line(tmp_path, weights, synthetic_root):
         assert torch.jit.load(output / f"{name}.ts") is not None
 
 
-@pytest.mark.slow
-def test_the_example_of_the_page(tmp_path, weights, synthetic_root, monkeypatch):
-    """A few lines with onnxruntime and without this project."""
-    page = (PROJECT / "docs/DETECT.md").read_text()
-    example = page.split("## Export")[1].split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(tmp_path)
-    args = command("exported", weights["boxmask"], "--format", "onnx")
-    run(argument_parser().parse_args(args))
-    frames = [frame for frame, _ in render_video(Scene(5, 0.5), (0, 2))]
-    writer = cv2.VideoWriter("video.mp4", cv2.VideoWriter_fourcc(*"mp4v"), 5, (192, 144))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
-    found = []
-    exec(example, {"print": lambda *values: found.append(values)})
-    assert len(found) == len(frames)
-    assert all(len(boxes) == len(scores) > 5 for boxes, scores, _ in found)
-
-
 def test_a_wrong_opset_is_found_out_and_nothing_is_written(tmp_path, weights, monkeypatch):
     monkeypatch.setattr("boxmask_vid.apps.export.formats.OPSET", 15)
     single = (

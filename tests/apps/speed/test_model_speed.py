@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from boxmask_vid.apps.speed.cost import CostCounter
+from boxmask_vid.apps.speed.model_speed import ModelSpeedOptions, compare_models
 from boxmask_vid.apps.speed.stopwatch import Stopwatch
+from boxmask_vid.errors import InputError
+from boxmask_vid.precision import HALVES, supports_precision
 from support.paths import PROJECT
 from support.small import CONFIG, SMALLEST, frame, small_model
 
@@ -77,3 +80,30 @@ def test_stages_add_up(kind: str):
     assert lap.pop("total") == pytest.approx(sum(lap.values()))
     assert all(seconds >= 0 for seconds in lap.values())
     assert ("troi" in lap) == (kind == "boxmask")
+
+
+@pytest.mark.slow
+def test_other_precisions_other_detectors_and_whole_videos(tmp_path):
+    halves = [name for name in HALVES if supports_precision(name, "cpu")]
+    precision = ["--precision", *halves] if halves else []
+    other = "ssdlite320_mobilenet_v3_large"
+    flags = "--no-paper", *precision, "--beside", other, "--video", "0.2"
+    report = benchmark(tmp_path, *flags, "TEST.DETECTIONS_PER_IMAGE", "3")
+    names = ["ours", "single_frame", *halves, other]
+    assert list(report["stages"]) == names
+    assert all(report[name]["seconds"] > 0 and report[name]["tflops"] > 0 for name in names)
+    assert list(report["video"]) == ["ours", other]
+    for video in report["video"].values():
+        assert video["frames_per_second"] > 0
+        assert video["real_time"] == pytest.approx(0.2 / video["seconds"])
+
+
+def test_an_unknown_detector_or_precision_gets_a_sentence():
+    options = ModelSpeedOptions(CONFIG, opts=["MODEL.DEVICE", "cpu"], beside=["ssdlite"])
+    with pytest.raises(InputError, match=r"no detector 'ssdlite': use one of fasterrcnn_mobilenet"):
+        compare_models(options)
+    unsupported = [name for name in HALVES if not supports_precision(name, "cpu")]
+    for name in unsupported:
+        options = ModelSpeedOptions(CONFIG, opts=["MODEL.DEVICE", "cpu"], precision=[name])
+        with pytest.raises(InputError, match=f"'{name}', in which this machine's cpu does not"):
+            compare_models(options)

@@ -14,45 +14,10 @@ import torch
 
 from boxmask_vid.apps.video_demo import annotator, demo
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import VideoFile, VideoWriter
-from support.small import CONFIG, SMALLEST, small_model
+from boxmask_vid.video import VideoFile
+from support.demo import FRAMES, run
 
-FRAMES = 5
 NAMES = [f"class {index}" for index in range(4)]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "model.pth"
-    torch.save({"model": small_model("boxmask").state_dict()}, path)
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    """A video of an odd size and an odd rate."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    noise = np.random.default_rng(0)
-    with VideoWriter(path, 12.5) as writer:
-        for _ in range(FRAMES):
-            small = noise.integers(0, 256, (9, 13, 3), np.uint8)
-            writer.write(cv2.resize(small, (93, 61), interpolation=cv2.INTER_CUBIC))
-    return path
-
-
-def arguments(weights: str, *words: object) -> list[str]:
-    size = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
-    more = list(words)
-    opts = more[more.index("--opts") + 1 :] if "--opts" in more else []
-    more = more[: more.index("--opts")] if "--opts" in more else more
-    return [
-        *("--config-file", CONFIG, "--threshold", "0.2", *map(str, more)),
-        *("--opts", *SMALLEST, *size, "MODEL.WEIGHTS", weights, *map(str, opts)),
-    ]
-
-
-def run(weights: str, *words: object) -> None:
-    demo.run(demo.argument_parser().parse_args(arguments(weights, *words)))
 
 
 def lines(path: Path) -> list[dict]:

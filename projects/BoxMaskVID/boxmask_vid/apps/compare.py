@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..evaluation import SCORERS, GroundTruth, read_detections, score
+from ..evaluation import SCORERS, GroundTruth, agreement, read_detections, score
 from ..evaluation.scores import compare
 from ..evaluation.tables import comparison_table
 
@@ -20,15 +20,14 @@ def argument_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the scores of two files of detections and the intervals of their differences.
+    """Print scores of two files of detections, intervals of their differences, and those of boxes.
 
     Raises:
         FileNotFoundError: if a file does not exist.
         InputError: if a file is invalid.
     """
     ground_truth = GroundTruth.read(args.gt)
-    first, second = (
-        score(ground_truth, read_detections(path, ground_truth), scorers=args.scorer)
-        for path in args.detections
-    )
+    detections = [read_detections(path, ground_truth) for path in args.detections]
+    first, second = (score(ground_truth, found, scorers=args.scorer) for found in detections)
     print(comparison_table(compare(first, second)))
+    print(agreement(*detections))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..errors import InputError
+from ..modeling.backbone import TorchvisionBackbone
+from .reading import read_weights
 from .saving import save_whole
 
 NUM_ASPECT_RATIOS = 3  # of anchors, in all checkpoints of mmtracking
@@ -65,9 +68,7 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
     """
     converted, unknown = {}, []
     for name, tensor in state_dict.items():
-        theirs = name.removeprefix("detector.")
-        if re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", theirs):  # a backbone alone
-            theirs = f"backbone.{theirs}"
+        theirs = _full_name(name)
         if ours := _place(theirs):
             converted[ours] = _by_size_first(ours, tensor)
         elif theirs not in UNUSED:
@@ -81,11 +82,18 @@ def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.T
     return converted
 
 
+def is_of_mmtracking(names: Collection[str]) -> bool:
+    """Whether most tensors have names that :func:`convert_mmtracking` knows."""
+    known = sum(bool(_place(_full_name(name))) for name in names)
+    return 2 * known > len(names)
+
+
 def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> int:
     """Convert a file for a model; return the number of tensors.
 
     Nothing in ``source``, a checkpoint that ``torch.save`` wrote, is executed; ``target`` is
-    replaced in one step. A backbone alone must fit the backbone of the model.
+    replaced in one step. A backbone alone must fit the backbone of the model, one of torchvision
+    the whole of torchvision's model.
 
     Raises:
         InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
@@ -93,40 +101,65 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
             written.
         FileNotFoundError: if the source does not exist.
     """
+    bottom_up = getattr(getattr(model, "backbone", None), "bottom_up", None)
+    if isinstance(bottom_up, TorchvisionBackbone):
+        from .torchvision import convert_torchvision_file
+
+        return convert_torchvision_file(source, target, bottom_up.model_name)
+    content = read_weights(source)
     try:
-        converted = convert_mmtracking(_read(source))
+        converted = convert_mmtracking(_state_dict(content))
     except InputError as error:
         raise InputError(f"Checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
     if all(name.startswith(BACKBONE) for name in converted):
         expected = {name: t for name, t in expected.items() if name.startswith(BACKBONE)}
-    problems = {
-        "it lacks": [name for name in expected if name not in converted],
-        "the model lacks": [name for name in converted if name not in expected],
-        "of another shape are": [
-            f"{name} (checkpoint {tuple(converted[name].shape)}, model {tuple(tensor.shape)})"
-            for name, tensor in expected.items()
-            if name in converted and converted[name].shape != tensor.shape
-        ],
-    }
-    found = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
-    if found:
+    try:
+        check_tensors(converted, expected, "the model")
+    except InputError as error:
         raise InputError(
-            f"Checkpoint {source} does not fit this config: {'; '.join(found)}; use the config "
-            "that it was trained with."
-        )
+            f"Checkpoint {source} does not fit this config: {error}; use the config that it was "
+            "trained with."
+        ) from error
     save_whole({"model": converted}, target)
     return len(converted)
 
 
-def _read(source: Path) -> dict[str, torch.Tensor]:
-    if not source.is_file():
-        raise FileNotFoundError(f"Checkpoint {source} not found: check the path.")
-    try:
-        content = torch.load(source, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"it is not a file of plain tensors ({reason}).") from error
+def check_tensors(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], model: str
+) -> None:
+    """Raise InputError, with a list, if these are not the tensors of a model.
+
+    Args:
+        found: tensors of a checkpoint.
+        expected: those of the model.
+        model: words for the model.
+    """
+    problems = {
+        "it lacks": [name for name in expected if name not in found],
+        f"{model} lacks": [name for name in found if name not in expected],
+        "of another shape are": [
+            f"{name} (checkpoint {tuple(found[name].shape)}, model {tuple(tensor.shape)})"
+            for name, tensor in expected.items()
+            if name in found and found[name].shape != tensor.shape
+        ],
+    }
+    listed = [f"{problem} {_listed(names)}" for problem, names in problems.items() if names]
+    if listed:
+        raise InputError("; ".join(listed))
+
+
+def read_state_dict(source: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a file that ``torch.save`` wrote; nothing in it is executed.
+
+    Raises:
+        InputError: if it is no checkpoint.
+        FileNotFoundError: if it does not exist.
+    """
+    return _state_dict(read_weights(source))
+
+
+def _state_dict(content: Any) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not content:
@@ -142,6 +175,13 @@ def _patterns() -> list[tuple[re.Pattern, str]]:
         (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9]+)", re.escape(theirs)) + r"(\..+)"), ours)
         for theirs, ours in PLACES.items()
     ]
+
+
+def _full_name(name: str) -> str:
+    """Name with the part of the model that it belongs to."""
+    name = name.removeprefix("detector.")
+    backbone_alone = re.match(r"conv1\.|bn1\.|layer\d\.|fc\.", name)
+    return f"backbone.{name}" if backbone_alone else name
 
 
 def _place(theirs: str) -> str | None:

@@ -2,9 +2,9 @@
 
 - ``boxmask_vid://selsa_R_50_DC5_7e``: a checkpoint of mmtracking's model zoo, one of
   ``CHECKPOINTS``; the ending ``_DC5_7e`` may be left out.
-- ``torchvision://resnet50`` or ``torchvision://resnet50?weights=IMAGENET1K_V2``: a backbone, one of
-  ``BACKBONES``. Detectron2's own checkpointer cuts off what follows a question mark; it takes
-  ``torchvision://resnet50/IMAGENET1K_V2``.
+- ``torchvision://resnet50`` or ``torchvision://resnet50?weights=IMAGENET1K_V2``: a classification
+  model of torchvision, for its backbones. Detectron2's own checkpointer cuts off what follows a
+  question mark; it takes ``torchvision://resnet50/IMAGENET1K_V2``.
 
 A file is downloaded when it is first used, checked, converted, and kept converted in the folder
 ``boxmask_vid`` of fvcore's cache. The environment variable ``BOXMASK_VID_ZOO`` names a folder or an
@@ -13,11 +13,10 @@ address that has the files in place of the published addresses.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from fvcore.common.file_io import file_lock
 from iopath.common.file_io import PathHandler
 
 from ..config import add_boxmask_vid_config, get_config_file
-from ..errors import InputError
+from ..errors import InputError, suggestion
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,8 @@ class Weights:
     Attributes:
         name: name of the converted file.
         url: published address.
-        config: name of the config that they belong to, for ``get_config_file``.
+        config: name of the config that they belong to, for ``get_config_file``; of a backbone the
+            name of the model in torchvision.
         ap50: published AP50 on ImageNet VID val; None for a backbone.
     """
 
@@ -111,12 +111,6 @@ CHECKPOINTS = {
         ),
     )
 }
-# backbones of the configs, by their name in torchvision
-BACKBONES = {
-    "resnet50": f"ImageNetVID/faster_rcnn_R_50{SUFFIX}.yaml",
-    "resnet101": f"ImageNetVID/faster_rcnn_R_101{SUFFIX}.yaml",
-    "resnext101_64x4d": f"ImageNetVID/faster_rcnn_X_101_64x4d{SUFFIX}.yaml",
-}
 PUBLISHED_START = "IMAGENET1K_V1"  # the published checkpoints started from these
 
 
@@ -138,14 +132,15 @@ def find_backbone(name: str) -> Weights:
     """Backbone of torchvision, e.g. ``resnet50`` or ``resnet50?weights=IMAGENET1K_V2``.
 
     Raises:
-        InputError: if no config has that backbone, or torchvision has no such weights of it.
+        InputError: if torchvision has no such model, or no such weights of it.
     """
     import torchvision
 
-    model, _, version = re.sub(r"\?weights=", "/", name, count=1).partition("/")
-    if model not in BACKBONES:
+    model, version = split_backbone(name)
+    models = torchvision.models.list_models(module=torchvision.models)
+    if model not in models:
         raise InputError(
-            f"No config has the backbone '{model}' of torchvision: {suggestion(model, BACKBONES)}"
+            f"torchvision has no classification model '{model}': {suggestion(model, models)}"
         )
     versions = torchvision.models.get_model_weights(model).__members__
     version = version or PUBLISHED_START
@@ -153,14 +148,13 @@ def find_backbone(name: str) -> Weights:
         raise InputError(
             f"torchvision has no weights '{version}' of {model}: {suggestion(version, versions)}"
         )
-    return Weights(f"{model}-{version}", versions[version].url, BACKBONES[model])
+    return Weights(f"torchvision_{model}-{version}", versions[version].url, model)
 
 
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """End of the message about an unknown name: the closest names, or all of them."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=3)
-    return f"did you mean {' or '.join(close)}?" if close else f"use one of {', '.join(names)}."
+def split_backbone(name: str) -> tuple[str, str]:
+    """Model and version of a name; the version may be empty."""
+    model, _, version = re.sub(r"\?weights=", "/", name, count=1).partition("/")
+    return model, version
 
 
 def local_file(path: str) -> Path:
@@ -265,23 +259,31 @@ def _fetch(weights: Weights, converted: Path) -> None:
 
 
 def _convert(original: Path, converted: Path, config: str) -> None:
-    from detectron2.config import get_cfg
-    from detectron2.modeling import build_model
-
     from .mmtracking import convert_checkpoint
+    from .torchvision import convert_torchvision_file
 
-    cfg = get_cfg()
-    add_boxmask_vid_config(cfg)
-    cfg.merge_from_file(get_config_file(config))
-    cfg.MODEL.DEVICE = "meta"  # names and shapes are enough
-    with torch.device("meta"):
-        model = build_model(cfg)
     try:
-        convert_checkpoint(original, converted, model)
+        if config.endswith(".yaml"):
+            convert_checkpoint(original, converted, _untrained(config))
+        else:
+            convert_torchvision_file(original, converted, config)
     except InputError as error:
         if isinstance(error.__cause__, OSError):  # the cache, of which the caller says more
             raise error.__cause__ from None
         raise
+
+
+def _untrained(config: str) -> torch.nn.Module:
+    """The model of a config: names and shapes without numbers."""
+    from detectron2.config import get_cfg
+    from detectron2.modeling import build_model
+
+    cfg = get_cfg()
+    add_boxmask_vid_config(cfg)
+    cfg.merge_from_file(get_config_file(config))
+    cfg.MODEL.DEVICE = "meta"
+    with torch.device("meta"):
+        return build_model(cfg)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """Data: registered data sets, reference sampling, mapper, samplers and loaders."""
 
-from .build import build_vid_test_loader, build_vid_train_loader
+from .build import build_vid_loss_loader, build_vid_test_loader, build_vid_train_loader
 from .dataset_mapper import VIDDatasetMapper
 from .datasets import load_vid_json, register_vid_instances
 from .samplers import ResumableSampler, VideoInferenceSampler
-from .timed_loader import TimedLoader
+from .timed_loader import TimedLoader, next_batch
 from .transforms import ResizeToFit
 from .video_index import VideoIndex
 
@@ -15,8 +15,10 @@ __all__ = [
     "VIDDatasetMapper",
     "VideoIndex",
     "VideoInferenceSampler",
+    "build_vid_loss_loader",
     "build_vid_test_loader",
     "build_vid_train_loader",
     "load_vid_json",
+    "next_batch",
     "register_vid_instances",
 ]

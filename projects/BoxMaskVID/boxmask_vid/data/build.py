@@ -16,12 +16,15 @@ from detectron2.data import (
 from detectron2.data.build import _train_loader_from_config
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
 from ..errors import InputError
 from ..references import build_reference_policy
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
+from .workers import prepare_workers
+
+LOSS_FRAMES = 500  # of a test set for TEST.LOSS_PERIOD
 
 
 def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None) -> DataLoader:
@@ -42,7 +45,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     except AssertionError as error:
         raise InputError(
             f"No frame to train on in {', '.join(cfg.DATASETS.TRAIN)} ({error}): give key frames "
-            "with boxes."
+            "with boxes of a pixel or more that are neither iscrowd nor ignore."
         ) from error
     batch_size = per_rank_batch_size(cfg)
     wide = np.array([record["width"] > record["height"] for record in records])
@@ -52,7 +55,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         batch_size=batch_size,
         groups=wide if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
     )
-    return build_detection_train_loader(
+    loader = build_detection_train_loader(
         SeededDataset(records, cfg.SEED),
         mapper=mapper or VIDDatasetMapper(cfg, True),
         sampler=sampler,
@@ -61,6 +64,7 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         seed=max(cfg.SEED, 0),  # a generator of its own: it takes no number from the training's
     )
+    return prepare_workers(loader)
 
 
 def build_vid_test_loader(
@@ -91,7 +95,7 @@ def build_vid_test_loader(
         mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
     if build_reference_policy(cfg).needs_every_frame:
         _check_complete(records, mapper, dataset_name, cfg.MODEL.VID.TEST.REFERENCES)
-    return build_detection_test_loader(
+    loader = build_detection_test_loader(
         records,
         mapper=mapper,
         sampler=VideoInferenceSampler(
@@ -100,6 +104,45 @@ def build_vid_test_loader(
         ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
+    return prepare_workers(loader)
+
+
+def build_vid_loss_loader(cfg: CfgNode, dataset_name: str) -> DataLoader:
+    """Build a loader of samples of a test set as a training has them, but always the same.
+
+    At most ``LOSS_FRAMES`` frames with boxes, spread evenly over the data set, are divided among
+    the processes; a batch is one of them, of the size of the test, and not augmented.
+
+    Raises:
+        InputError: if no frame has a box.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.DATASETS.TRAIN = (dataset_name,)
+    cfg.INPUT.RANDOM_FLIP, cfg.INPUT.CROP.ENABLED = "none", False
+    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN = (
+        (cfg.INPUT.MIN_SIZE_TEST,),
+        cfg.INPUT.MAX_SIZE_TEST,
+    )
+    try:
+        records = get_detection_dataset_dicts(dataset_name, filter_empty=True)
+    except AssertionError as error:
+        raise InputError(
+            f"'{dataset_name}' has no frame with a box to compute a loss on: use TEST.LOSS_PERIOD "
+            "0."
+        ) from error
+    rows = np.linspace(0, len(records) - 1, min(len(records), LOSS_FRAMES)).astype(int)
+    mine = [
+        {**records[row], "sample_seed": int(row)}
+        for row in rows[comm.get_rank() :: comm.get_world_size()]
+    ]
+    loader = build_detection_test_loader(
+        DatasetFromList(mine, copy=False, serialize=False),
+        mapper=VIDDatasetMapper(cfg, True),
+        sampler=SequentialSampler(mine),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+    return prepare_workers(loader)
 
 
 def per_rank_batch_size(cfg: CfgNode) -> int:

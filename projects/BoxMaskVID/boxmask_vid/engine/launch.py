@@ -7,10 +7,8 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.engine import launch
 from detectron2.evaluation import inference_on_dataset, print_csv_format, verify_results
 from detectron2.utils import comm
 
@@ -22,6 +20,7 @@ from ..errors import InputError
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan
 from ..files import write_json
+from .processes import restarted_by_torchrun, run_in_processes
 from .setup import setup
 from .trainer import Trainer, check_datasets, inference_folder
 
@@ -31,32 +30,30 @@ METRICS_FILE = "evaluation.json"
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train or evaluate as the command line says, in as many processes as it says."""
-    launch(
+    """Train or evaluate as the command line says, in as many processes as it says.
+
+    Under torchrun or srun this process is one of those that they have started. Raises the errors of
+    :func:`main` and of :func:`.processes.run_in_processes`.
+    """
+    run_in_processes(
         main,
-        args.num_gpus,
+        (args,),
+        num_gpus=args.num_gpus,
         num_machines=args.num_machines,
         machine_rank=args.machine_rank,
         dist_url=args.dist_url,
-        args=(args,),
     )
 
 
 def main(args: argparse.Namespace) -> dict | None:
-    """Train or evaluate in one process; return the metrics, None where none were computed."""
+    """Train or evaluate in one process; return the metrics, None where none were computed.
+
+    Processes that torchrun has started again resume.
+    """
+    args.resume |= restarted_by_torchrun()
     cfg = setup(args)
     if args.eval_only:
         return evaluate(cfg, resume=args.resume, detections=args.detections)
-    resumed = args.resume and VIDCheckpointer(torch.nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()
-    frozen = cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS
-    if frozen and not cfg.MODEL.WEIGHTS and not resumed:
-        raise InputError(
-            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
-            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
-            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
-        )
-    if not resumed:
-        fetch_once(cfg.MODEL.WEIGHTS)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()

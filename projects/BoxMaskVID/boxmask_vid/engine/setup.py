@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import errno
 import functools
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
-import yaml
 from detectron2.config import CfgNode, get_cfg
-from detectron2.engine import default_argument_parser, default_setup
+from detectron2.engine import default_argument_parser
 from detectron2.utils import comm
-from detectron2.utils.logger import setup_logger
-from torch.multiprocessing import ProcessRaisedException
 
 from ..checkpoint.provenance import flattened
+from ..checkpoint.resuming import recorded_seed
 from ..checkpoint.zoo import CHECKPOINT_PREFIX, find_checkpoint
-from ..config import RENAMED_KEYS, RENAMED_VALUES, add_boxmask_vid_config, get_config_file
+from ..config import RENAMED_VALUES, add_boxmask_vid_config, get_config_file
 from ..data import register_vid_instances
 from ..data.datasets import class_names
 from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
+from .config_file import merge_file, merge_options
+from .preparation import prepare_process
 from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ def argument_parser() -> argparse.ArgumentParser:
 def setup(args: argparse.Namespace) -> CfgNode:
     """Register the data sets of the command line, read the config and prepare the process.
 
-    A run without ``SEED`` gets one, which is written to ``config.yaml`` in ``OUTPUT_DIR``; a run
-    that is resumed takes the seed from there.
+    A run without ``SEED`` gets one, which is written to ``config.yaml`` in ``OUTPUT_DIR`` and into
+    its checkpoints; a run that is resumed takes the seed from there.
 
     Raises InputError if a config key does not exist or a value is not allowed, FileNotFoundError
     if a file does not exist.
@@ -82,17 +82,19 @@ def setup(args: argparse.Namespace) -> CfgNode:
     for name, json_file, images in args.dataset:
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts, args.model)
+    if not cfg.OUTPUT_DIR:
+        raise InputError("OUTPUT_DIR is empty: name a folder.")
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     if not args.eval_only:
         if cfg.SEED < 0:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)
         if not cfg.DATASETS.TRAIN:
             raise InputError("DATASETS.TRAIN is empty: name the data sets to train on.")
-        check_datasets(cfg, (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
+        check_datasets(cfg, cfg.DATASETS.TRAIN)
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
+        check_datasets(cfg, cfg.DATASETS.TEST)
     cfg.freeze()
-    default_setup(cfg, args)
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="boxmask_vid")
+    prepare_process(cfg, args)
     return cfg
 
 
@@ -126,13 +128,10 @@ def build_cfg(
     cfg = get_cfg()
     add_boxmask_vid_config(cfg)
     for source, merge in (
-        (config_file, functools.partial(cfg.merge_from_file, config_file)),
-        ("the command line", functools.partial(cfg.merge_from_list, list(opts))),
+        (config_file, functools.partial(merge_file, cfg, config_file)),
+        ("the command line", functools.partial(merge_options, cfg, list(opts))),
     ):
-        try:
-            merge()
-        except (KeyError, AssertionError, ValueError, yaml.YAMLError) as error:
-            raise _config_error(cfg, source, error) from error
+        merge()
         values = flattened(cfg)
         for (key, value), replacement in RENAMED_VALUES.items():
             if values[key] == value:
@@ -146,45 +145,33 @@ def build_cfg(
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line(*, quiet: bool = False) -> Iterator[None]:
     """End a script with one sentence instead of a traceback after bad input or Ctrl-C.
 
-    Warnings that libraries give about each other are not shown.
+    Warnings that libraries give about each other are not shown. ``quiet``: another process says
+    that the work was interrupted.
     """
     ignore_library_warnings()
     try:
         yield
-    except (InputError, FileNotFoundError, ProcessRaisedException) as error:
-        # launch() raises the last one if one of its processes has failed
-        if isinstance(error, ProcessRaisedException) and not _RAISED.search(str(error)):
+    except (InputError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
             raise
-        logger.debug("bad input", exc_info=True)
-        # without the traceback that a worker process puts before the sentence
-        sys.exit(f"error: {_RAISED.split(str(error))[-1].strip()}")
+        what = error.filename or "A log or another file of this run"
+        sys.exit(f"error: {what} cannot be written ({error.strerror}): free disk space.")
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if not quiet:
+            print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
 
 
-_RAISED = re.compile(r"^(?:[\w.]*\.)?(?:InputError|FileNotFoundError): ", re.MULTILINE)
-
-
-def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
-    reason = str(error.args[0] if error.args else error)
-    if reason.startswith("Non-existent"):
-        key = reason.split(": ")[-1]
-        close = difflib.get_close_matches(key, flattened(cfg), n=3)
-        reason += f" (did you mean {' or '.join(close)}?)" if close else ""
-        if key in RENAMED_KEYS:
-            reason = f"{key} was renamed to {RENAMED_KEYS[key]}"
-    return InputError(f"In {source}: {reason}; correct it there.")
+_NO_SPACE = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 
 def _seed_of_run(output_dir: str, resume: bool) -> int:
-    written = os.path.join(output_dir, "config.yaml")
-    if resume and os.path.isfile(written):
-        with open(written) as file:
-            seed = CfgNode.load_cfg(file).SEED
-    else:
+    seed = recorded_seed(Path(output_dir)) if resume and comm.is_main_process() else None
+    if seed is None:
         seed = int.from_bytes(os.urandom(3), "little")
     return comm.all_gather(seed)[0]

@@ -5,30 +5,44 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import (
-    AMPTrainer,
     DefaultTrainer,
     HookBase,
-    SimpleTrainer,
     TrainerBase,
     create_ddp_model,
 )
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
 
-from ..checkpoint import VIDCheckpointer
+from ..checkpoint import VIDCheckpointer, fetch_once
+from ..checkpoint.resuming import FINAL, begin_training, newest_checkpoint
 from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
 from ..errors import InputError
 from ..evaluation import DetectionLog, VIDEvaluator
-from .hooks import SaveOnInterrupt, SeedEachIteration
+from .checkpoint_hooks import KeepNewest, SaveBest, WarnOfDivergence
+from .hooks import SeedEachIteration
+from .interrupts import SaveOnInterrupt, StoppableLoader
 from .optimizer import build_vid_optimizer
+from .resume import (
+    check_settings,
+    forget_iterations,
+    restart_schedule,
+    settings_of,
+    without_parameters,
+)
+from .training_loop import TrainingLoop, amp_precision, scaled_to_processes
+from .validation import EarlyStop, StopWithoutImprovement, ValidationLoss
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
@@ -45,33 +59,127 @@ class Trainer(DefaultTrainer):
         TrainerBase.__init__(self)
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
             setup_logger()
-        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        cfg, precision = scaled_to_processes(cfg), amp_precision(cfg)
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         loader = self.build_train_loader(cfg)
         # on the CPU, DistributedDataParallel refuses device ids
-        devices = {"device_ids": None} if cfg.MODEL.DEVICE == "cpu" else {}
+        on_cpu = cfg.MODEL.DEVICE == "cpu"
+        devices = {"device_ids": None if on_cpu else [torch.cuda.current_device()]}
         model = create_ddp_model(model, broadcast_buffers=False, **devices)
-        loop = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
-        # gradients of the last step take no memory during the next forward pass
-        self._trainer = loop(model, loader, optimizer, zero_grad_before_forward=True)
+        self._trainer = TrainingLoop(
+            *(model, loader, optimizer),
+            batches=cfg.SOLVER.ACCUMULATE,
+            precision=precision,
+            device="cpu" if on_cpu else "cuda",
+        )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = VIDCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
+        self.training_id = ""
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
+        solver, test = self.cfg.SOLVER, self.cfg.TEST
         hooks = super().build_hooks()
+        if comm.is_main_process():
+            period, keep = solver.CHECKPOINT_PERIOD, solver.CHECKPOINT_KEEP
+            saving = KeepNewest(self.checkpointer, period, keep=keep)
+            hooks = [saving if isinstance(h, PeriodicCheckpointer) else h for h in hooks]
+            if test.BEST_METRIC:  # after the evaluation, before the writers
+                hooks.insert(-1, SaveBest(self.checkpointer, test.EVAL_PERIOD, test.BEST_METRIC))
+            hooks.insert(-1, WarnOfDivergence())
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
-        if comm.get_world_size() == 1:
-            hooks.append(SaveOnInterrupt())
+        evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        if test.PATIENCE:
+            stop = StopWithoutImprovement(test.BEST_METRIC, test.PATIENCE, test.EVAL_PERIOD)
+            hooks.insert(evaluation + 1, stop)
+        if test.LOSS_PERIOD:
+            hooks.insert(evaluation, ValidationLoss(self.cfg, test.LOSS_PERIOD))
+        # when the step of an iteration is complete, but before it is evaluated
+        hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
 
+    def train(self) -> dict | None:
+        """Train as the parent does, until the metric of ``TEST.PATIENCE`` does not improve.
+
+        Raises InputError if processes do not start at the same iteration.
+        """
+        starts = comm.all_gather(self.start_iter)
+        if len(set(starts)) > 1:
+            raise InputError(
+                f"The processes would start at iterations {starts}: OUTPUT_DIR "
+                f"({self.cfg.OUTPUT_DIR}) must be a folder that all machines share."
+            )
+        try:
+            return super().train()
+        except EarlyStop:
+            if self.cfg.TEST.EXPECTED_RESULTS and comm.is_main_process():
+                verify_results(self.cfg, self._last_eval_results)
+            return None
+
     def resume_or_load(self, resume: bool = True) -> None:
-        """Load weights, or resume as the parent does; the data continue where they stopped, too."""
-        super().resume_or_load(resume)
-        self.data_loader.dataset.sampler.first_batch = self.start_iter
+        """Load ``MODEL.WEIGHTS``, or continue from the newest whole checkpoint of ``OUTPUT_DIR``.
+
+        The schedule is that of the config, and what changed is logged; the data continue where they
+        stopped. Raises the errors of :func:`newest_checkpoint` and of the checkpointer, and
+        InputError if the training cannot be continued with what changed.
+        """
+        folder = Path(self.cfg.OUTPUT_DIR)
+        state = newest_checkpoint(folder) if resume else None
+        if state is None:
+            if resume:
+                logger.warning(f"No checkpoint to continue from in {folder}: starting anew.")
+            check_frozen(self.cfg)
+            fetch_once(self.cfg.MODEL.WEIGHTS)
+            self.checkpointer.load(self.cfg.MODEL.WEIGHTS, checkpointables=[])
+            self.training_id = begin_training(folder, again=resume)
+        else:
+            check_settings(state, settings_of(self.cfg))
+            self.training_id = state.training
+            self.checkpointer.load(str(state.path))
+            self.start_iter = self.iter + 1
+            if self.start_iter >= self.max_iter:
+                logger.warning(
+                    f"Nothing to train: {state.path} is of {self.start_iter} iterations, and "
+                    f"SOLVER.MAX_ITER is {self.max_iter}; raise it to continue."
+                )
+            if self.start_iter == self.max_iter and state.path.stem != FINAL:
+                self.checkpointer.save(FINAL)  # what it was stopped before
+        if resume and comm.is_main_process():
+            forget_iterations(folder, self.start_iter)
+        self.data_loader.dataset.sampler.first_batch = self.start_iter * self.cfg.SOLVER.ACCUMULATE
+
+    def state_dict(self) -> dict:
+        state = super().state_dict()
+        # after the last iteration, `iter` is one more
+        state["iteration"] = min(self.iter, self.max_iter - 1)
+        state["training"] = {"id": self.training_id, "settings": settings_of(self.cfg)}
+        return state
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the state of a training, with learning rates and decay as the config has them."""
+        fresh = [without_parameters(group) for group in self.optimizer.param_groups]
+        try:
+            super().load_state_dict(state_dict)
+        except (ValueError, KeyError) as error:
+            raise InputError(
+                f"The optimizer of the checkpoint is not that of this config ({error}): undo what "
+                "changed (MODEL.BACKBONE.FREEZE_AT, rates or decay of some layers), or "
+                "start from its weights (MODEL.WEIGHTS, another OUTPUT_DIR)."
+            ) from error
+        restart_schedule(self.optimizer, self.scheduler, fresh)
+
+    def run_step(self) -> None:
+        try:
+            super().run_step()
+        except FloatingPointError as error:
+            raise InputError(
+                f"The training diverged in iteration {self.iter} ({error}): lower SOLVER.BASE_LR "
+                f"({self.cfg.SOLVER.BASE_LR}) or clip gradients (SOLVER.CLIP_GRADIENTS), and "
+                "continue with --resume from the last checkpoint, or start over."
+            ) from error
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -82,8 +190,8 @@ class Trainer(DefaultTrainer):
         return build_vid_train_loader(cfg)
 
     @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> TimedLoader:
-        return TimedLoader(build_vid_test_loader(cfg, dataset_name))
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> StoppableLoader:
+        return StoppableLoader(TimedLoader(build_vid_test_loader(cfg, dataset_name)))
 
     @classmethod
     def build_evaluator(
@@ -111,6 +219,17 @@ class Trainer(DefaultTrainer):
 def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
     """Folder of the detections in a data set."""
     return f"{cfg.OUTPUT_DIR}/inference/{dataset_name}"
+
+
+def check_frozen(cfg: CfgNode) -> None:
+    """Raise InputError if a training without weights would leave a part of the model random."""
+    frozen = cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS
+    if frozen and not cfg.MODEL.WEIGHTS:
+        raise InputError(
+            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
+            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
+            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
+        )
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Evaluation: scorers over columns, and their input."""
 
+from .agreement import Agreement, agreement
 from .average_precision import all_points, at_101_recalls, average_precisions, mean_over_classes
 from .coco import CocoMatching
 from .detection_file import read_detections, write_detections
@@ -14,6 +15,7 @@ from .vid_evaluator import VIDEvaluator
 
 __all__ = [
     "SCORERS",
+    "Agreement",
     "CocoMatching",
     "DetectionLog",
     "Detections",
@@ -22,6 +24,7 @@ __all__ = [
     "Metric",
     "Scores",
     "VIDEvaluator",
+    "agreement",
     "all_points",
     "at_101_recalls",
     "average_precisions",

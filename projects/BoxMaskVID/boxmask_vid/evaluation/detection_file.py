@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shortened
 from ..files import written_whole
 from ..progress import progress
+from .box_units import unit_warnings
 from .detections import Detections, result_columns
 from .ground_truth import GroundTruth
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 20  # characters that are read at once
 LONGEST_RECORD = 1 << 26  # characters
@@ -33,6 +37,8 @@ def _after_space(text: str, place: int) -> int:
 def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
     """Read a JSON list of COCO results ``{image_id, category_id, bbox [x, y, w, h], score}``.
 
+    Boxes that do not seem to be pixels of their images give a warning.
+
     Raises:
         InputError: if it is not such a list, or a value in it is invalid.
         FileNotFoundError: if the file does not exist.
@@ -44,7 +50,10 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
         number += len(portion)
     columns = [np.concatenate(parts) for parts in zip(*portions, strict=True)]
     portions.clear()
-    return Detections.from_columns(*columns, ground_truth=ground_truth, source=str(path))
+    detections = Detections.from_columns(*columns, ground_truth=ground_truth, source=str(path))
+    for sentence in unit_warnings(detections, ground_truth):
+        logger.warning(f"{path}: {sentence}")
+    return detections
 
 
 def write_detections(path: Path, detections: Detections, ground_truth: GroundTruth) -> None:
@@ -93,7 +102,12 @@ def _records(path: Path) -> Iterator[dict]:
             record, place = _decode(text, start)
             yield record
             expected = ","
-        except (json.JSONDecodeError, IndexError) as error:
+        except RecursionError as error:
+            raise InputError(
+                f"{path} has a detection that is nested too deeply "
+                f"({shortened(text[place:], 40)}): write it again."
+            ) from error
+        except (ValueError, IndexError) as error:  # also of a number with thousands of digits
             more = next(blocks, "")
             if not more or len(text) - place > LONGEST_RECORD:
                 raise InputError(
@@ -105,6 +119,9 @@ def _records(path: Path) -> Iterator[dict]:
 
 def _blocks(path: Path) -> Iterator[str]:
     size = path.stat().st_size
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         parts = iter(lambda: file.read(BLOCK), "")
-        yield from progress(parts, total=-(-size // BLOCK), what="megabyte")
+        try:
+            yield from progress(parts, total=-(-size // BLOCK), what="megabyte")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not text in UTF-8 ({error}): write it again.") from error

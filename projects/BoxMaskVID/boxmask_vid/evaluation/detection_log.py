@@ -14,6 +14,7 @@ import numpy as np
 from detectron2.structures import BoxMode, Instances
 from detectron2.utils import comm
 
+from ..errors import InputError
 from ..json_lines import JsonLinesLog, read_json_lines
 from .detections import Detections
 from .ground_truth import GroundTruth
@@ -46,7 +47,7 @@ class FrameDetections(NamedTuple):
     def from_record(cls, record: Mapping) -> FrameDetections:
         """Detections from a line of a log."""
         return cls(
-            record["image_id"],
+            int(record["image_id"]),
             np.array(record["classes"], dtype=np.int64),
             np.array(record["scores"], dtype=np.float64),
             np.array(record["boxes"], dtype=np.float64).reshape(-1, 4),
@@ -80,8 +81,15 @@ class DetectionLog:
             run = max((int(path.stem.split("_")[1]) for path in found), default=-1) + 1
             if resume:
                 for path in found:
-                    for record in read_json_lines(path, provenance):
-                        self.earlier[record["image_id"]] = FrameDetections.from_record(record)
+                    for number, record in enumerate(read_json_lines(path, provenance), 1):
+                        try:
+                            frame = FrameDetections.from_record(record)
+                        except (KeyError, TypeError, ValueError, OverflowError) as error:
+                            raise InputError(
+                                f"{path}, line {number}: this is not a frame of detections; leave "
+                                "out --resume to start over."
+                            ) from error
+                        self.earlier[frame.image_id] = frame
                 logger.info(f"{folder}: {len(self.earlier)} frames are there already.")
             else:
                 for path in folder.glob("detections_*_*.jsonl*"):  # and of their provenance

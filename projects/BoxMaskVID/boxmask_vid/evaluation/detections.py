@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, quoted
 from .ground_truth import GroundTruth
 
 
@@ -119,24 +119,30 @@ def result_columns(
             np.array([result[field] for result in results])
             for field in ("image_id", "category_id", "bbox", "score")
         ]
-    except (KeyError, TypeError, ValueError):
-        raise _bad_result(results, source, first) from None
-    kinds = "".join(column.dtype.kind for column in columns)
-    if not _KINDS.fullmatch(kinds) or columns[2].shape != (len(results), 4):
-        raise _bad_result(results, source, first)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        if bad := _bad_result(results, source, first):
+            raise bad from None
+        raise
     image_ids, category_ids, boxes, scores = columns
+    kinds = "".join(column.dtype.kind for column in columns)
+    if not _KINDS.fullmatch(kinds) or boxes.shape != (len(results), 4):
+        if bad := _bad_result(results, source, first):
+            raise bad
+        # whole numbers of 20 digits, which only Python has
+        scores = np.array([float(result["score"]) for result in results])
+        boxes = np.array([list(map(float, result["bbox"])) for result in results])
     return image_ids, category_ids, boxes.astype(np.float64), scores.astype(np.float64)
 
 
 _KINDS = re.compile("ii[if][if]")  # NumPy's: whole numbers, and two that may have a fraction
 
 
-def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError:
+def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError | None:
     for number, result in enumerate(results, start=first):
         if not isinstance(result, dict):
             return InputError(
-                f"{source}: detection {number} is {result!r}, not a COCO result: use a dictionary "
-                "with image_id, category_id, bbox and score."
+                f"{source}: detection {number} is {quoted(result)}, not a COCO result: use a "
+                "dictionary with image_id, category_id, bbox and score."
             )
         for field, valid, what in (
             ("image_id", _is_id, "a whole number"),
@@ -148,10 +154,10 @@ def _bad_result(results: Sequence[dict], source: str, first: int) -> InputError:
                 return InputError(f"{source}: detection {number} has no '{field}': add it.")
             if not valid(result[field]):
                 return InputError(
-                    f"{source}: detection {number} has {field} {result[field]!r}: it must be "
-                    f"{what}."
+                    f"{source}: detection {number} has {field} {quoted(result[field])}: it must "
+                    f"be {what}."
                 )
-    raise AssertionError("all results are valid")
+    return None
 
 
 def _is_id(value: object) -> bool:
@@ -159,7 +165,9 @@ def _is_id(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, float) or (
+        isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023
+    )
 
 
 def _is_box(value: object) -> bool:
@@ -168,7 +176,8 @@ def _is_box(value: object) -> bool:
 
 def _positions(ids: np.ndarray, known: np.ndarray, source: str, field: str) -> np.ndarray:
     places = np.searchsorted(known, ids)
-    wrong = known[np.minimum(places, len(known) - 1)] != ids
+    found = known[np.minimum(places, len(known) - 1)] if len(known) else np.full(len(ids), -1)
+    wrong = found != ids
     rule = "is not in the ground truth: use the ground truth of these detections"
     _check(wrong, ids, source, field, rule)
     return places

@@ -26,9 +26,6 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
     tracks = ground_truth.tracks.copy()
     alone = tracks < 0
     if alone.any():
-        logger.warning(
-            f"{alone.sum()} of {len(tracks)} boxes have no instance_id: they count as slow."
-        )
         tracks[alone] = tracks.max() + 1 + np.arange(alone.sum())
     videos, frames = ground_truth.videos, ground_truth.frames
     order = np.lexsort((frames, tracks, videos))
@@ -49,6 +46,16 @@ def motion_iou(ground_truth: GroundTruth) -> np.ndarray:
         for rows in (before, after):
             total[rows] += overlap
             count[rows] += 1
+    if 2 * (count == 0).sum() > len(count):
+        logger.warning(
+            f"{(count == 0).sum()} of {len(count)} boxes have no other box of their track within "
+            f"{WINDOW} frames ({alone.sum()} have no instance_id): how fast they move is unknown, "
+            "and they count as slow, so that 'medium' and 'fast' say little."
+        )
+    elif alone.any():
+        logger.warning(
+            f"{alone.sum()} of {len(tracks)} boxes have no instance_id: they count as slow."
+        )
     result = np.empty(len(order))
     result[order] = (total + 1e-10) / (count + 1e-10)
     return result

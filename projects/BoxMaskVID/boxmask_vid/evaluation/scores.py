@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from .ground_truth import GroundTruth
 from .matching import Matches
 from .motion import MOTION_RANGES, motion_iou
 from .motion_scorers import match_ilsvrc, match_mega
+
+logger = logging.getLogger(__name__)
 
 SCORERS = ("coco", "ilsvrc", "mega")
 MATCHERS = {"ilsvrc": match_ilsvrc, "mega": match_mega}
@@ -78,6 +81,11 @@ def score(
     check_scorers(scorers, draws)
     if motion is None:
         motion = motion_iou(ground_truth)
+    if len(ground_truth) and ground_truth.is_crowd.all():
+        logger.warning(
+            f"All {len(ground_truth)} boxes of the ground truth are crowds (iscrowd 1), which are "
+            "ignored: there is nothing to find, and every AP is undefined."
+        )
     times = draw_videos(ground_truth, draws) if draws else None
     data = _Data(ground_truth, detections, times)
     result = Scores(ground_truth.class_names, {}, {})

@@ -1,6 +1,6 @@
 """The models; importing this registers all parts with Detectron2."""
 
-from .backbone import ChannelMappedBackbone
+from .backbone import ChannelMappedBackbone, TorchvisionBackbone
 from .fast import accelerate
 from .meta_arch import VideoRCNN
 from .proposal_generator import VideoRPN
@@ -20,6 +20,7 @@ __all__ = [
     "ReferenceMemory",
     "SelsaBoxHead",
     "TemporalROIHeads",
+    "TorchvisionBackbone",
     "VideoOutputLayers",
     "VideoRCNN",
     "VideoRPN",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-import torch
 from detectron2.config import CfgNode
 
+from ..precision import PRECISIONS
 from ..references import ReferencePolicy, build_reference_policy
 from .encoded_frame import WithProjections
-
-PRECISIONS = {"full": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class ReferenceMemory:
@@ -27,7 +25,7 @@ class ReferenceMemory:
         """
         Args:
             policy: references of a frame.
-            precision: of the projections that are kept, one of :data:`PRECISIONS`; "full" keeps
+            precision: of the projections that are kept, one of ``PRECISIONS``; "full" keeps
                 them as they are computed.
             budget_mb: MiB for the references of a video, no limit if negative. Above it frames
                 are kept without the projections of their maps (most of what they take), which are

@@ -26,6 +26,7 @@ class FrameSource(ABC):
 
     fps: float = DEFAULT_FPS  # frames per second
     length: int | None = None  # number of frames; None if the source can be read only once
+    files: Sequence[Path] | None = None  # image file of each frame; None for other sources
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]: ...
@@ -69,16 +70,18 @@ class ArraySource(FrameSource):
 class ImageSource(FrameSource):
     """Image files; grey, transparent and 16-bit ones are converted to 8-bit BGR."""
 
+    files: Sequence[Path]
+
     def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
+        self.files = files
         self.length = len(files)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return map(self._read, self._files)
+        return map(self._read, self.files)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         read = functools.cache(self._read)
-        return [read(self._files[index]) for index in indices]
+        return [read(self.files[index]) for index in indices]
 
     def _read(self, file: Path) -> np.ndarray:
         frame = cv2.imread(str(file))

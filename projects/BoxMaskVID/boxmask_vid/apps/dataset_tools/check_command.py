@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         report=args.json,
         fixed=args.fix,
     )
-    if args.draw:
+    if args.draw and (is_valid or not args.fix):
         draw_samples(
             args.fix or args.json_file,
             args.images,

@@ -120,16 +120,24 @@ def describe(cfg: CfgNode, graphs: Sequence[Graph], formats: Sequence[str]) -> d
             "channels": cfg.INPUT.FORMAT,
             "resize": f"keeping its proportions, so that it fits into {longest} x {size} or "
             f"{size} x {longest} pixels, with bilinear interpolation (cv2.INTER_LINEAR)",
+            "size": "int(side * scale + 0.5) for width and height, with scale = "
+            "min(shortest_edge / min(width, height), longest_edge / max(width, height)); without "
+            "resizing if shortest_edge is 0",
+            "orientation": "as players show the frame: turned by the rotation of the video",
             "shortest_edge": size,
             "longest_edge": longest,
         },
         "classes": names_of_classes(cfg),
-        "boxes": "x1, y1, x2, y2 in pixels of the resized image",
+        "boxes": "x1, y1, x2, y2 in pixels of the resized image; divide x by its width and "
+        "multiply by that of the frame, y likewise with the height, then clip to the frame",
         "memory": "Concatenate what 'encode' gives for the reference frames along axis 0, each "
         "name for itself, and hand it to 'detect'. All frames have the same size. The image itself "
         "is always one of its references and need not be among them: 'detect' gives its memory "
         "as well, as own_*. Without references: tensors with 0 rows.",
         "references": cfg.MODEL.VID.TEST.NUM_REFERENCES,
+        "reference_frames": "of a video of n frames, numbered from 0: round(i * ((n - 1) / "
+        "(references - 1))) for i = 0 .. references - 1, halves to the even number; frames of a "
+        "short video are taken several times; a single reference is frame (n - 1) // 2",
         "files": {
             name: [f"{graph.name}{FORMATS[name].suffix}" for graph in graphs] for name in formats
         },

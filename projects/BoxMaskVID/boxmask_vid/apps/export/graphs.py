@@ -16,7 +16,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from ...errors import InputError
-from ...modeling import VideoRCNN
+from ...modeling import TorchvisionBackbone, VideoRCNN
 from ...modeling.layers import TemporalROIAlign
 from ...modeling.layers.temporal_roi_align import most_similar_cells
 from ...modeling.roi_heads import ReferenceBoxHead, SelsaBoxHead, TemporalROIHeads
@@ -122,6 +122,13 @@ def _check_exportable(cfg: CfgNode, model: VideoRCNN) -> None:
         raise InputError(
             f"MODEL.ROI_BOX_HEAD.NAME is {cfg.MODEL.ROI_BOX_HEAD.NAME}: of the box heads with "
             "references only SelsaBoxHead is exported."
+        )
+    bottom_up = getattr(model.backbone, "bottom_up", None)
+    if isinstance(bottom_up, TorchvisionBackbone) and bottom_up.model_name.startswith("swin"):
+        raise InputError(
+            f"MODEL.VID.TORCHVISION.NAME is {bottom_up.model_name}: Swin Transformers are not "
+            "exported, because the number of their windows, and so the graph, depends on the size "
+            "of the image."
         )
     if model.roi_heads.predict_masks:
         raise InputError(

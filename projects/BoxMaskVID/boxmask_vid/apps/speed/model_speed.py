@@ -26,10 +26,13 @@ from ...engine import add_model_options, build_cfg
 from ...files import write_json
 from ...imports import ignore_library_warnings
 from ...modeling.fast import restore
+from ...precision import HALVES, check_precision
 from ...progress import progress
 from .cost import GIB, CostCounter, peak_bytes
+from .other_detectors import check_names, work_beside
 from .samples import random_image, random_truth
 from .stopwatch import Stopwatch
+from .video_speed import time_videos
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class ModelSpeedOptions:
     size: Sequence[int] = (600, 1000)
     threads: int = 2
     without: Sequence[str] = ()
+    precision: Sequence[str] = ()
+    beside: Sequence[str] = ()
+    video: float = 0
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -74,6 +80,10 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="fast module to leave out in a side of its own, to see what it saves; may be repeated",
     )
+    add = parser.add_argument
+    add("--precision", nargs="+", default=[], choices=HALVES, help="precisions of further sides")
+    add("--beside", nargs="+", default=[], metavar="NAME", help="detectors of torchvision")
+    add("--video", type=float, default=0, metavar="S", help="run 'detect' on S seconds of video")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs of the config")
     return parser
 
@@ -99,15 +109,21 @@ def compare_models(options: ModelSpeedOptions) -> dict:
 
     Returns:
         ``speedup``, ``memory_ratio``, ``vs_single_frame``, ``first_frame_speedup`` (null in
-        training), ``stages`` with seconds per frame, and for each of ``ours``, ``paper``,
-        ``single_frame`` and the modules to leave out seconds, memory, FLOPs and bytes.
+        training), ``stages`` with seconds per frame, ``video`` (of
+        :func:`~boxmask_vid.apps.speed.video_speed.time_videos`, null without it), and for each of
+        ``ours``, ``paper``, ``single_frame``, the modules to leave out, the precisions and other
+        detectors seconds, memory, FLOPs and bytes.
     """
-    names = ["ours", *(["paper"] if options.paper else []), "single_frame", *options.without]
+    check_names(options.beside)
+    for precision in options.precision:
+        check_precision(precision, _config("ours", options).MODEL.DEVICE)
+    names = ["ours", *(["paper"] if options.paper else []), "single_frame"]
+    names += [*options.without, *options.precision, *options.beside]
     context = multiprocessing.get_context("spawn")
     pipes = {}
     for name in names:
         pipes[name], other_end = context.Pipe()
-        context.Process(target=_work, args=(other_end, name, options), daemon=True).start()
+        context.Process(target=_work_on, args=(other_end, name, options), daemon=True).start()
     rounds = range(options.warm_up + options.frames)
     laps: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for index in progress(rounds, total=len(rounds), what="round"):
@@ -118,7 +134,16 @@ def compare_models(options: ModelSpeedOptions) -> dict:
     for name, pipe in pipes.items():
         pipe.send(None)
         sides[name] = {**_summary(laps[name], options.warm_up), **pipe.recv()}
-    return _report(sides, options)
+    report = _report(sides, options)
+    report["video"] = None
+    if options.video:
+        report["video"] = time_videos(
+            _config("ours", options),
+            options.beside,
+            seconds=options.video,
+            threads=options.threads,
+        )
+    return report
 
 
 def _summary(laps: Sequence[dict[str, float]], warm_up: int) -> dict:
@@ -158,11 +183,23 @@ def _table(report: dict) -> str:
     stages = dict.fromkeys(stage for name in names for stage in report["stages"][name])
     rows = [[stage, *(report["stages"][name].get(stage) for name in names)] for stage in stages]
     for key in ("seconds", "first_seconds", "peak_gib", "tflops", "gib_moved", "proposals"):
-        rows.append([key, *(report[name][key] for name in names)])
+        rows.append([key, *(report[name].get(key) for name in names)])
+    videos = report["video"] or {}
+    for key in ("seconds", "frames_per_second", "real_time") if videos else ():
+        rows.append([f"video {key}", *(videos.get(name, {}).get(key) for name in names)])
     lines = [tabulate(rows, headers=["", *names], floatfmt=".3f", missingval="-")]
     for key in ("speedup", "memory_ratio", "vs_single_frame", "first_frame_speedup"):
         lines.append(f"{key}: {report[key] and round(report[key], 3)}")
     return "\n".join(lines)
+
+
+def _work_on(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
+    if name in options.beside:
+        height, width = options.size
+        images = [random_image(height, width, number) for number in range(options.frames)]
+        work_beside(pipe, name, options.threads, images)
+    else:
+        _work(pipe, name, options)
 
 
 def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
@@ -192,7 +229,9 @@ def _work(pipe: Connection, name: str, options: ModelSpeedOptions) -> None:
 
 def _config(name: str, options: ModelSpeedOptions) -> CfgNode:
     cfg = build_cfg(options.config_file, list(options.opts), options.model)
-    if name == "paper":
+    if name in options.precision:
+        cfg.MODEL.VID.TEST.PRECISION = name
+    elif name == "paper":
         cfg.MODEL.VID.ACCELERATE = False
     elif name == "single_frame":
         cfg.MODEL.ROI_BOX_HEAD.NAME = "FastRCNNConvFCHead"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import Metadata
 from detectron2.structures import Instances
-from detectron2.utils.colormap import colormap
-from detectron2.utils.video_visualizer import VideoVisualizer
 
 from ...checkpoint.provenance import model_provenance
 from ...config import names_of_classes
@@ -23,8 +20,11 @@ from ...errors import InputError
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
 from ...video import FrameSource, VideoWriter, open_frames
+from ..linking import TrackLinker
+from ..result_formats import Export
+from .exported_files import ExportedFiles
+from .painter import Painter
 from .result_files import CocoFile, CsvFile, checked_records, frame_record, record_instances
-from .track_linker import TrackLinker
 
 WINDOW = "BoxMaskVID"
 Result = tuple[int, np.ndarray, Instances]  # number of a frame, the frame, its detections
@@ -51,9 +51,11 @@ class VideoTask:
     jsonl: Path | None = None
     csv: Path | None = None
     coco: Path | None = None
+    exports: Sequence[Export] = field(default=(), kw_only=True)
 
     def __str__(self) -> str:
-        return ", ".join(str(path) for path in astuple(self)[1:] if path is not None)
+        paths = self.video, self.jsonl, self.csv, self.coco, *self.exports
+        return ", ".join(str(path) for path in paths if path is not None)
 
 
 class Annotator:
@@ -66,7 +68,6 @@ class Annotator:
         self._options = options
         self._predictor = VideoPredictor(cfg)
         self._class_names = names_of_classes(cfg)
-        self._metadata = Metadata(thing_classes=self._class_names)
         self._model_provenance = model_provenance(cfg)
         policy = build_reference_policy(cfg)
         self._online = options.online or not policy.needs_whole_video
@@ -94,10 +95,11 @@ class Annotator:
             raise InputError(f"The input {task.input} is read as it comes: add --online.")
         done = self._done(task)
         if done and len(done) == source.length and task.video.exists():
+            self._export_again(task, source, done)
             print(f"{task.input}: is done")
             return
         linker = TrackLinker() if options.tracks else None
-        visualizer = VideoVisualizer(self._metadata)
+        painter = Painter(self._class_names)
         count = 0
         with ExitStack() as files:
             video = files.enter_context(VideoWriter(task.video, options.fps or source.fps))
@@ -106,6 +108,9 @@ class Annotator:
                 tables.append(files.enter_context(CsvFile(task.csv)))
             if task.coco:
                 tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
+            exported = files.enter_context(
+                ExportedFiles(task.exports, task.input, source, self._class_names)
+            )
             lines = None
             if task.jsonl:
                 log = JsonLinesLog(task.jsonl, self._provenance(task), keep=len(done))
@@ -118,15 +123,23 @@ class Annotator:
                 record = frame_record(frame, time, instances, self._class_names, tracks)
                 for table in tables:
                     table.append(record)
+                exported.append(record, image)
                 if lines and frame >= len(done):
                     lines.append(record)
-                drawn = _drawn(visualizer, image, instances, tracks)
+                drawn = painter.draw(image, instances, tracks)
                 video.write(drawn)
                 count += 1
                 if options.show:
                     cv2.imshow(WINDOW, drawn)
                     if cv2.waitKey(1) == ord("q"):
                         break
+
+    def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
+        """Exports of a finished run, which may be others than it had."""
+        if task.exports:
+            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
+                for record, image in zip(done, source, strict=True):
+                    exported.append(record, image)
 
     def _done(self, task: VideoTask) -> list[dict]:
         """Records of the frames that an earlier run, of the same input and model, has written."""
@@ -163,17 +176,3 @@ class Annotator:
             instances = result["instances"].to("cpu")
             good = instances[instances.scores >= self._options.threshold]
             yield result["frame"], result["image"], good
-
-
-def _drawn(
-    visualizer: VideoVisualizer, image: np.ndarray, instances: Instances, tracks: list[int] | None
-) -> np.ndarray:
-    """Frame with its detections, (H, W, 3) BGR; a track has the same colour in all frames."""
-    if tracks is not None:
-        colors = colormap(rgb=True, maximum=1)
-        instances.set("COLOR", [colors[track % len(colors)] for track in tracks])
-    if instances.has("pred_masks"):
-        instances.pred_masks = instances.pred_masks.numpy()
-    frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    drawn = visualizer.draw_instance_predictions(frame, instances).get_image()
-    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)

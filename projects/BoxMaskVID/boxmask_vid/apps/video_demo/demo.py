@@ -11,14 +11,16 @@ from pathlib import Path
 import cv2
 from detectron2.config import CfgNode
 
+from ...config import names_of_classes
 from ...errors import InputError
 from ...progress import progress
+from ..result_formats import EXPORT_HELP, Export, parse_exports, video_name
 from . import serve_command
 from .annotator import WINDOW, AnnotationOptions, Annotator, VideoTask
 from .options import add_annotation_options, read_options
 
 # options of files, which the page gives to the browser, and of windows
-NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "show", "resume")
+NOT_FOR_THE_PAGE = ("output", "jsonl", "csv", "coco", "export", "show", "resume")
 SUFFIX = "_detected.mp4"  # of an annotated video beside its input
 
 
@@ -39,6 +41,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
     add("--csv", type=Path, metavar="OUT", help="write a line for each detection")
     add("--coco", type=Path, metavar="OUT", help="write COCO results")
+    add("--export", action="append", default=[], metavar="FORMAT=PATH", help=EXPORT_HELP)
     add("--show", action="store_true", help="show the frames in a window; q ends")
     add("--resume", action="store_true", help="continue after an interruption, needs --jsonl")
     serve_command.add_page_options(parser)
@@ -62,7 +65,9 @@ def run(args: argparse.Namespace) -> None:
         return
     cfg, options = read_options(args, show=args.show, resume=args.resume)
     outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
-    _annotate_inputs(cfg, options, _tasks(inputs, outputs))
+    exports = parse_exports(args.export)
+    _check_exports(exports, inputs, outputs, names_of_classes(cfg), replace=args.resume)
+    _annotate_inputs(cfg, options, _tasks(inputs, outputs, exports))
 
 
 def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
@@ -78,6 +83,25 @@ def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
         raise InputError("There is no video to detect in: name one, or add --serve.")
     if args.resume and not args.jsonl:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
+
+
+def _check_exports(
+    exports: Sequence[Export],
+    inputs: Sequence[str],
+    outputs: dict[str, Path | None],
+    class_names: Sequence[str],
+    *,
+    replace: bool,
+) -> None:
+    names = [video_name(path) for path in inputs]
+    for export in exports:
+        other = outputs.get(export.format.suffix)
+        if other is not None and other.resolve() == export.path.resolve():
+            raise InputError(
+                f"--export {export.format.name}={export.path} is the place of other "
+                f"{export.format.suffix} files: give it its own."
+            )
+        export.format.check(export.path, names, class_names, one_by_one=True, replace=replace)
 
 
 def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[VideoTask]) -> None:
@@ -100,7 +124,9 @@ def _annotate_inputs(cfg: CfgNode, options: AnnotationOptions, tasks: Sequence[V
         raise InputError(" ".join(failures))
 
 
-def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[VideoTask]:
+def _tasks(
+    inputs: Sequence[str], outputs: dict[str, Path | None], exports: Sequence[Export]
+) -> list[VideoTask]:
     """A task for each input; ``outputs`` are files or folders by the suffix of their files."""
     columns = [_paths(inputs, output, suffix) for suffix, output in outputs.items()]
     for paths in columns:
@@ -110,7 +136,10 @@ def _tasks(inputs: Sequence[str], outputs: dict[str, Path | None]) -> list[Video
                 f"Two of the inputs {', '.join(inputs)} would be written to the same file "
                 f"{twice[0]}: rename them or run them one by one."
             )
-    return [VideoTask(*row) for row in zip(inputs, *columns, strict=True)]
+    return [
+        VideoTask(path, *files, exports=exports)
+        for path, *files in zip(inputs, *columns, strict=True)
+    ]
 
 
 def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[Path | None]:
@@ -126,23 +155,13 @@ def _paths(inputs: Sequence[str], output: Path | None, suffix: str) -> Sequence[
                 f"Output {output}: only {suffix} is written there, or a folder of {suffix} files."
             )
         return [output]
-    return [output / f"{_stem(Path(name))}{suffix}" for name in inputs]
+    return [output / f"{video_name(name)}{suffix}" for name in inputs]
 
 
 def _beside(name: str) -> Path:
     """Annotated video beside its input; of cameras and streams in the current folder."""
     path = Path(Path(name).name if "://" in name else name)
-    if _shown(path).name in ("", ".."):
-        path = Path(os.path.abspath(path))
-    return _shown(path).parent / f"{_stem(path)}{SUFFIX}"
-
-
-def _stem(path: Path) -> str:
-    """Name of a file without its suffix, or of a folder, also of a glob in a folder."""
-    shown = _shown(path)
-    return shown.name if shown.is_dir() else shown.stem
-
-
-def _shown(path: Path) -> Path:
-    """File or folder that an input is named after: the folder of a glob."""
-    return path.parent if "*" in path.name else path
+    shown = path.parent if "*" in path.name else path  # a glob is called like its folder
+    if shown.name in ("", ".."):
+        shown = Path(os.path.abspath(shown))
+    return shown.parent / f"{video_name(name)}{SUFFIX}"

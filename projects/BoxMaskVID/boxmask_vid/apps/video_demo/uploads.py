@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import secrets
 import shutil
 import threading
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
-
-from werkzeug.utils import secure_filename
 
 from ...errors import InputError
 from .annotator import Annotator, VideoTask
@@ -20,6 +21,8 @@ from .annotator import Annotator, VideoTask
 logger = logging.getLogger(__name__)
 
 MOST_VIDEOS = 8  # on the disk at a time
+LONGEST_NAME = 150  # characters
+UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}  # categories: control characters, surrogates, line breaks
 KEPT = 3600  # seconds; then a result is deleted that no page has released (a browser crashed)
 
 
@@ -27,15 +30,30 @@ class TooManyVideos(Exception):
     """There is no room for another video now."""
 
 
+def shown_name(name: str) -> str:
+    """Name of a file without folders and control characters, in whatever script."""
+    last = re.split(r"[/\\]", name)[-1]
+    kept = "".join(letter for letter in last if unicodedata.category(letter) not in UNPRINTED)
+    kept = kept.strip(" .")[-LONGEST_NAME:]
+    return kept or "video"
+
+
+def _suffix(name: str) -> str:
+    """Suffix of a name, by which FFmpeg tells raw streams from each other."""
+    suffix = Path(name).suffix
+    return suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
+
+
 class Upload:
     """An uploaded video, its annotation and its results."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._path = folder / "upload" / (secure_filename(name) or "video")
+        self._name = shown_name(name)
+        self._path = folder / "upload" / f"video{_suffix(self._name)}"
         self.annotated = folder / "annotated.mp4"  # exists after the first frames
         self.lines = folder / "detections.jsonl"
-        self.stem = self._path.stem
+        self.stem = Path(self._name).stem
         self.finished: float | None = None  # when it was done, on the monotonic clock
         self._sentence = ""
         self._started, self._done = 0.0, 0
@@ -57,9 +75,9 @@ class Upload:
         except _Unwanted:
             pass
         except (InputError, FileNotFoundError) as error:
-            self._sentence = str(error).replace(f"{self._path.parent}/", "")
+            self._sentence = self._without_paths(str(error))
         except Exception:
-            logger.exception("%s", self._path.name)
+            logger.exception("%s", self._name)
             self._sentence = "Unexpected error: see the terminal of the page."
         finally:
             shutil.rmtree(self._path.parent, ignore_errors=True)
@@ -87,6 +105,11 @@ class Upload:
         self._unwanted.set()
         if self.finished is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _without_paths(self, sentence: str) -> str:
+        """A sentence with the name of the upload in place of paths of this machine."""
+        sentence = sentence.replace(str(self._path), self._name)
+        return sentence.replace(f"{self._folder}{os.sep}", "")
 
     def _watch(self, frames: Iterable, *, total: int | None, what: str) -> Iterator:
         self._started, self._total = time.monotonic(), total

@@ -16,9 +16,12 @@ DEFAULTS = {
     "is_vid_train_frame": False,
     "instance_id": -1,
     "iscrowd": 0,
+    "ignore": 0,
     "occluded": -1,
     "area": -1,
 }
+UNKNOWN_SIZE = -1  # a width or height that is missing or null
+OTHER_NAMES = {"instance_id": "track_id"}  # where the field is missing
 
 
 class VIDColumns:
@@ -30,6 +33,7 @@ class VIDColumns:
     """
 
     def __init__(self, content: object) -> None:
+        self.content = content
         lists = content if isinstance(content, dict) else {}
         self.records: dict[str, list[dict]] = {}
         self.not_records: dict[str, list[int]] = {}
@@ -44,8 +48,13 @@ class VIDColumns:
 
     def values(self, section: str, field: str) -> list:
         """A field of all records, with its default where it is optional, else None."""
-        default = DEFAULTS.get(field)
-        return [record.get(field, default) for record in self.records[section]]
+        records, default = self.records[section], DEFAULTS.get(field)
+        if field in ("width", "height"):
+            sides = (record.get(field) for record in records)
+            return [UNKNOWN_SIZE if side is None else side for side in sides]
+        if other := OTHER_NAMES.get(field):
+            return [record.get(field, record.get(other, default)) for record in records]
+        return [record.get(field, default) for record in records]
 
     def numbers(self, section: str, field: str) -> np.ndarray:
         """(rows,) int64 of a field.
@@ -62,7 +71,7 @@ class VIDColumns:
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """(N, 2) int64 height, width."""
+        """(N, 2) int64 height, width; below 1 where they are unknown."""
         columns = self.numbers("images", "height"), self.numbers("images", "width")
         return np.stack(columns, axis=1)
 
@@ -93,6 +102,13 @@ class VIDColumns:
                 name = video_frame_name(video, image["frame_id"])
             names.append(None if name is None else str(name))
         return names
+
+    @cached_property
+    def is_ignored(self) -> np.ndarray:
+        """(A,) whether a box is neither trained on nor scored: ``iscrowd`` or ``ignore``."""
+        return (self.numbers("annotations", "iscrowd") != 0) | (
+            self.numbers("annotations", "ignore") != 0
+        )
 
     @cached_property
     def boxes(self) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 ``categories`` {id, name}; ``videos`` {id, name}; ``images`` {id, video_id, frame_id (0 .. N-1
 inside its video), file_name, width, height, is_vid_train_frame}; ``annotations`` {id, image_id,
-category_id, instance_id (the track), bbox [x, y, w, h] in pixels, iscrowd}. All frames of a video
-are listed; ``is_vid_train_frame`` marks those that are key frames in training. Where a video has a
-``file_name``, that of a video file, its images need none: they are the frames of the file.
+category_id, instance_id or track_id (the track), bbox [x, y, w, h] in pixels, iscrowd or ignore
+(neither trained on nor scored)}. All frames of a video are listed; ``is_vid_train_frame`` marks
+those that are key frames in training. Where a video has a ``file_name``, that of a video file, its
+images need none: they are the frames of the file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from ...errors import InputError
 from ...files import read_json
 from ..video_frame_names import join_root
 from .vid_columns import VIDColumns
-from .vid_rules import OVER_THE_EDGE, content_violations, form_violations
+from .vid_form import form_violations
+from .vid_rules import OVER_THE_EDGE, content_violations
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class VIDTable:
     areas: np.ndarray  # (A,) w * h where none is given
     classes: np.ndarray  # (A,) position of the category in category_ids
     tracks: np.ndarray  # (A,) -1 where none is given
-    is_crowd: np.ndarray
+    is_crowd: np.ndarray  # (A,) bool: iscrowd or ignore
     occluded: np.ndarray  # (A,) 0 or 1, -1 where none is given
 
     def __len__(self) -> int:
@@ -157,6 +159,6 @@ def _table(columns: VIDColumns) -> VIDTable:
         areas=np.where(areas < 0, boxes[:, 2] * boxes[:, 3], areas),
         classes=np.searchsorted(category_ids, of_annotations("category_id")),
         tracks=of_annotations("instance_id"),
-        is_crowd=of_annotations("iscrowd").astype(bool),
+        is_crowd=columns.is_ignored[by_frame],
         occluded=of_annotations("occluded"),
     )

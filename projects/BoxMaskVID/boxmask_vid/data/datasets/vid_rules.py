@@ -6,74 +6,23 @@ look at whole columns, and at single records only where something is wrong.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 
-from .vid_columns import SECTIONS, VIDColumns, is_whole_number
+from .vid_columns import SECTIONS, VIDColumns
+from .vid_form import Violations, not_numbers
 
-NUMBERS = {
-    "categories": ("id",),
-    "videos": ("id",),
-    "images": ("id", "video_id", "frame_id", "width", "height"),
-    "annotations": ("id", "image_id", "category_id"),
-}
 OPTIONAL_NUMBERS = {
     "images": ("is_vid_train_frame",),
-    "annotations": ("instance_id", "iscrowd", "occluded"),
+    "annotations": ("instance_id", "iscrowd", "ignore", "occluded"),
 }
-FORM = "sections and fields"
 NO_BOX = "boxes that are no boxes"
 OVER_THE_EDGE = "boxes over the edge"
+UNKNOWN_SIZES = "unknown sizes"
 OPTIONAL = "optional fields"
 CORRECT_OR_ADD = "correct it, or add what is missing"
-NOT_A_RECORD = (
-    "'{section}' has an entry at position {row} that is not a record: correct or remove it."
-)
-MISSING_LISTS = {
-    "videos": "a COCO-VID file lists them; still images without videos are registered with "
-    "detectron2's register_coco_instances",
-    "images": "a COCO-VID file has categories, videos, images and annotations",
-}
-
-
-@dataclass(frozen=True)
-class Violations:
-    """Records of a list that break a rule.
-
-    ``offender`` and ``sentence`` are templates of the fields of a record, of ``who`` (its id, and
-    fields that help to find it), ``row``, ``section`` and ``details``.
-    """
-
-    columns: VIDColumns
-    rule: str
-    section: str
-    rows: Sequence[int] | np.ndarray  # positions in the section
-    offender: str  # short description of a record
-    sentence: str | None = None  # problem and remedy; None if it can be loaded all the same
-    details: Callable[[int], dict] = lambda row: {}
-
-    def describe(self, row: int, template: str) -> str:
-        """Fill a template with the values of a record."""
-        record = (self.columns.records.get(self.section) or [{}])[row]
-        one = {"categories": "category"}.get(self.section, self.section[:-1])
-        names = [f"{one} {record.get('id', 'without id')}"]
-        names += [f"{key} {record[key]}" for key in ("file_name", "image_id") if key in record]
-        who = (" of " if one == "annotation" else ", ").join(names)
-        values = {**record, "who": who, "section": self.section, "row": row, **self.details(row)}
-        return template.format_map(defaultdict(lambda: None, values))
-
-
-def form_violations(columns: VIDColumns) -> Iterator[Violations]:
-    """Missing lists, missing fields and values of a wrong type.
-
-    The other rules can be applied only where there are none, or where all of them can be loaded.
-    """
-    for violations in _form(columns):
-        yield Violations(columns, *violations)
 
 
 def content_violations(columns: VIDColumns) -> Iterator[Violations]:
@@ -82,67 +31,6 @@ def content_violations(columns: VIDColumns) -> Iterator[Violations]:
         for violations in rule(columns):
             if len(violations[2]):
                 yield Violations(columns, *violations)
-
-
-def _form(columns: VIDColumns) -> Iterator[tuple]:
-    for section in SECTIONS:
-        if section not in columns.records:
-            remedy = MISSING_LISTS.get(section, MISSING_LISTS["images"])
-            sentence = f"it has no list '{section}': {remedy}."
-            yield FORM, section, [0], "there is no list '{section}'", sentence
-            continue
-        if columns.not_records[section]:
-            offender = "{section}[{row}] is not a record"
-            yield FORM, section, columns.not_records[section], offender, NOT_A_RECORD
-        for name in NUMBERS[section]:
-            yield from _not_numbers(columns, FORM, section, name)
-        if section == "categories":
-            names = columns.values(section, "name")
-            is_none = [name is None for name in names]
-            is_other = [not isinstance(name, str | None) for name in names]
-            yield from _fields(columns, FORM, section, "name", is_none)
-            yield from _fields(columns, FORM, section, "name", is_other, can_be_loaded=True)
-        if section == "annotations" and not columns.is_box.all():
-            is_other = [not isinstance(box, list) for box in columns.values(section, "bbox")]
-            yield from _fields(columns, FORM, section, "bbox", is_other, can_be_loaded=True)
-
-
-def _not_numbers(columns: VIDColumns, rule: str, section: str, name: str) -> Iterator[tuple]:
-    try:
-        columns.numbers(section, name)
-    except (TypeError, ValueError):
-        is_wrong = [not is_whole_number(value) for value in columns.values(section, name)]
-        yield from _fields(columns, rule, section, name, is_wrong)
-
-
-def _fields(
-    columns: VIDColumns,
-    rule: str,
-    section: str,
-    name: str,
-    is_wrong: list[bool],
-    *,
-    can_be_loaded: bool = False,
-) -> Iterator[tuple]:
-    """Fields that are missing or of a wrong type."""
-    records = columns.records[section]
-
-    def details(row: int) -> dict:
-        value = records[row].get(name)
-        if value is not None or rule != FORM:
-            problem = f"'{name}' {str(value)[:40]!r}: it must be a whole number"
-        elif name == "video_id":
-            remedy = "give its video, or put still images into a COCO file of their own"
-            problem = f"no 'video_id': {remedy}"
-        else:
-            problem = f"no '{name}': add it"
-        shown = str(value)[:30] if name in records[row] else "missing"
-        return {"name": name, "value": shown, "problem": problem}
-
-    if rows := sorted(set(np.flatnonzero(is_wrong)) - set(columns.not_records[section])):
-        offender = "{section}[{row}] (id {id}): {name} is {value}"
-        sentence = None if can_be_loaded else "{who} has {problem}."
-        yield rule, section, rows, offender, sentence, details
 
 
 def _empty_lists(columns: VIDColumns) -> Iterator[tuple]:
@@ -214,7 +102,8 @@ def _frame_numbers(columns: VIDColumns) -> Iterator[tuple]:
         *("frame_id gaps", "images"),
         np.sort(np.minimum.reduceat(order, starts)[has_gap]),
         "video {video_id}: no frame {missing}",
-        f"video {{video_id}} {{problem}}: {remedy}.",
+        f"video {{video_id}} {{problem}}: {remedy}; "
+        "'datasets/check_vid_json.py JSON --fix OUT.json' does that.",
         gap,
     )
 
@@ -228,17 +117,38 @@ def _file_names(columns: VIDColumns) -> Iterator[tuple]:
     )
 
 
+def _sizes(columns: VIDColumns) -> Iterator[tuple]:
+    remedy = (
+        "give its size in pixels; 'datasets/check_vid_json.py JSON --images IMAGES --fix OUT.json' "
+        "reads it from the file"
+    )
+
+    def details(row: int) -> dict:
+        image = columns.records["images"][row]
+        missing = [name for name in ("width", "height") if image.get(name) is None]
+        size = f"the size {image.get('width')} x {image.get('height')}"
+        return {"problem": f"no {missing[0]!r}" if missing else size}
+
+    yield (
+        *(UNKNOWN_SIZES, "images", np.flatnonzero((columns.sizes < 1).any(axis=1))),
+        "{who} has {problem}",
+        f"{{who}} has {{problem}}: {remedy}.",
+        details,
+    )
+
+
 def _boxes(columns: VIDColumns) -> Iterator[tuple]:
-    """Boxes have an area and lie in their images; those of unknown images are left alone."""
+    """Boxes have an area and lie in their images, where these and their sizes are known."""
     rows = np.flatnonzero(columns.image_rows >= 0)
     boxes, is_box = columns.boxes[rows], columns.is_box[rows]
     sizes = columns.sizes[columns.image_rows[rows]][:, ::-1]
-    with np.errstate(invalid="ignore"):
+    known = (sizes > 0).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
         corner, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         finite = np.isfinite(boxes).all(axis=1)
         no_area = (boxes[:, 2:] <= 0).any(axis=1)
-        outside = ((end <= 0) | (corner >= sizes)).any(axis=1)
-        over = ((corner < 0) | (end > sizes)).any(axis=1)
+        outside = known & ((end <= 0) | (corner >= sizes)).any(axis=1)
+        over = known & ((corner < 0) | (end > sizes)).any(axis=1)
 
     def details(row: int) -> dict:
         image = columns.records["images"][columns.image_rows[row]]
@@ -264,7 +174,7 @@ def _boxes(columns: VIDColumns) -> Iterator[tuple]:
 def _optional_fields(columns: VIDColumns) -> Iterator[tuple]:
     for section, names in OPTIONAL_NUMBERS.items():
         for name in names:
-            yield from _not_numbers(columns, OPTIONAL, section, name)
+            yield from not_numbers(columns, OPTIONAL, section, name)
     yield (
         *(OPTIONAL, "annotations", np.flatnonzero(~np.isfinite(columns.areas))),
         "annotation {id}: area {area}",
@@ -278,6 +188,7 @@ CONTENT_RULES: tuple[Callable[[VIDColumns], Iterator[tuple]], ...] = (
     partial(_unknown, "images", "video", "videos", "add the video"),
     _frame_numbers,
     _file_names,
+    _sizes,
     partial(_unknown, "annotations", "image", "images", CORRECT_OR_ADD),
     partial(_unknown, "annotations", "category", "categories", CORRECT_OR_ADD),
     _boxes,

@@ -7,7 +7,7 @@ from detectron2.layers import Conv2d, ROIAlign
 from torch import nn
 
 from ...errors import InputError
-from ..backbone import ChannelMappedBackbone, ChannelMapper
+from ..backbone import ChannelMappedBackbone, ChannelMapper, TorchvisionBackbone
 from ..layers import TemporalROIAlign
 from ..reference_encoder import ReferenceEncoder
 from ..roi_heads import TemporalROIHeads
@@ -18,12 +18,14 @@ from .folded_norm_conv import FoldedNormConv2d, is_batch_norm
 from .reference_encoder import ReferenceEncoderFast
 from .roi_align import ROIAlignFast
 from .temporal_roi_align import TemporalROIAlignFast
+from .torchvision_backbone import TorchvisionBackboneFast
 
 WINOGRAD_CHANNELS = 1024  # with fewer it does not pay
 
 FAST: dict[type[nn.Module], type[nn.Module]] = {
     ChannelMappedBackbone: ChannelMappedBackboneFast,
     ReferenceEncoder: ReferenceEncoderFast,
+    TorchvisionBackbone: TorchvisionBackboneFast,
 }
 
 

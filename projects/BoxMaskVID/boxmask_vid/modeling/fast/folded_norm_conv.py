@@ -22,7 +22,7 @@ class FoldedNormConv2d(Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm = self.norm
-        if torch.jit.is_tracing() or not _uses_stored_statistics(norm):
+        if torch.jit.is_tracing() or not uses_stored_statistics(norm):
             return super().forward(x)
         if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -47,7 +47,8 @@ def is_batch_norm(norm: Any) -> bool:
     return isinstance(norm, FrozenBatchNorm2d | nn.modules.batchnorm._BatchNorm)
 
 
-def _uses_stored_statistics(norm: Any) -> bool:
+def uses_stored_statistics(norm: Any) -> bool:
+    """Whether a batch norm is a scale and a shift of every channel in its current mode."""
     if isinstance(norm, FrozenBatchNorm2d):
         return True
     return not norm.training and norm.affine and norm.track_running_stats

@@ -15,6 +15,7 @@ from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.structures import ImageList, Instances
 from detectron2.utils.events import get_event_storage
 
+from ...precision import autocast, check_precision
 from ..encoded_frame import EncodedFrame, References, WithProjections
 from ..fast import accelerate
 from ..reference_encoder import ReferenceEncoder
@@ -42,6 +43,7 @@ class VideoRCNN(GeneralizedRCNN):
         reference_memory: ReferenceMemory,
         reference_encoder: ReferenceEncoder,
         accelerated_on: str | None,
+        test_precision: str = "full",
         **kwargs,
     ) -> None:
         """
@@ -50,21 +52,26 @@ class VideoRCNN(GeneralizedRCNN):
             reference_encoder: the form in which reference frames are remembered.
             accelerated_on: device that the modules are made fast for; None for the formulation of
                 the papers.
+            test_precision: of the network at test, one of ``boxmask_vid.precision.PRECISIONS``.
             kwargs: see ``GeneralizedRCNN``.
         """
         super().__init__(**kwargs)
         self.reference_memory = reference_memory
         self.reference_encoder = reference_encoder
+        self.test_precision = test_precision
         if accelerated_on is not None:
             accelerate(self, accelerated_on)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        precision = cfg.MODEL.VID.TEST.PRECISION
+        check_precision(precision, cfg.MODEL.DEVICE)
         return {
             **super().from_config(cfg),
             "reference_memory": ReferenceMemory.from_config(cfg),
             "reference_encoder": ReferenceEncoder(cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE),
             "accelerated_on": cfg.MODEL.DEVICE if cfg.MODEL.VID.ACCELERATE else None,
+            "test_precision": precision,
         }
 
     def train(self, mode: bool = True) -> VideoRCNN:
@@ -115,6 +122,16 @@ class VideoRCNN(GeneralizedRCNN):
             KeyError: if a sample has a ``video_id`` whose references are not known.
         """
         assert not self.training
+        with autocast(self.device, self.test_precision):
+            results, image_sizes = self._detect(batched_inputs, detected_instances)
+        if do_postprocess:
+            return self._postprocess(results, batched_inputs, image_sizes)
+        return results
+
+    def _detect(
+        self, batched_inputs: list[dict], detected_instances: list[Instances] | None
+    ) -> tuple[list[Instances], list[tuple[int, int]]]:
+        """Detections of B key frames in pixels of their images, and the sizes of these."""
         frames, reference_rows = self._frames(batched_inputs)
         count = len(batched_inputs)
         uses_references = self.roi_heads.uses_references and detected_instances is None
@@ -142,9 +159,7 @@ class VideoRCNN(GeneralizedRCNN):
             results, _ = self.roi_heads(
                 key_images, key_features, proposals, keys=keys, references=references
             )
-        if do_postprocess:
-            return self._postprocess(results, batched_inputs, key_images.image_sizes)
-        return results
+        return results, key_images.image_sizes
 
     def _frames(self, batched_inputs: list[dict]) -> tuple[list[torch.Tensor], list[list[int]]]:
         """All different images, the B key frames first, and the rows of each one's references.

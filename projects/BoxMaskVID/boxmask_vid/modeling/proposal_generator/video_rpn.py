@@ -13,6 +13,7 @@ from detectron2.modeling.proposal_generator import RPN
 from detectron2.structures import Boxes, ImageList, Instances
 from torchvision.ops import clip_boxes_to_image, nms
 
+from ...precision import at_least_float32
 from ..box_regression import SymmetricBox2BoxTransform
 from ..matcher import ReassigningMatcher
 
@@ -114,6 +115,7 @@ class VideoRPN(RPN):
             FloatingPointError: if a prediction is NaN or infinite.
         """
         (logits,), (deltas,), (boxes_of_map,) = pred_objectness_logits, pred_anchor_deltas, anchors
+        logits, deltas = map(at_least_float32, (logits, deltas))  # half precision under autocast
         topk = self.pre_nms_topk[self.training]
         # a slice, whose length depends on the size of the map in an exported graph, too
         scores, order = (column[:, :topk] for column in logits.sort(dim=1, descending=True))
@@ -131,7 +133,7 @@ class VideoRPN(RPN):
             frame_boxes = clip_boxes_to_image(frame_boxes, size)
             keep = Boxes(frame_boxes).nonempty(threshold=self.min_box_size)
             frame_boxes, frame_scores = frame_boxes[keep], frame_scores[keep]
-            keep = nms(frame_boxes, frame_scores.to(frame_boxes.dtype), self.nms_thresh)
+            keep = nms(frame_boxes, frame_scores, self.nms_thresh)
             keep = keep[: self.post_nms_topk[self.training]]
             proposals.append(
                 Instances(

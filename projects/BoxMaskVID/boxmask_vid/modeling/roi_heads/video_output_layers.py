@@ -9,6 +9,7 @@ from detectron2.modeling.roi_heads import FastRCNNOutputLayers
 from detectron2.structures import Boxes, Instances
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
+from ...precision import at_least_float32
 from ..box_regression import SymmetricBox2BoxTransform
 
 
@@ -41,6 +42,8 @@ class VideoOutputLayers(FastRCNNOutputLayers):
         Returns:
             detections of each image by falling score, and the proposals that they come from.
         """
+        scores, deltas = map(at_least_float32, predictions)  # half precision under autocast
+        predictions = scores, deltas
         results, kept = [], []
         for boxes, scores, proposal in zip(
             self.predict_boxes(predictions, proposals),
@@ -52,7 +55,6 @@ class VideoOutputLayers(FastRCNNOutputLayers):
             boxes = boxes.unflatten(1, (-1, 4))
             boxes = boxes[rows, classes % boxes.shape[1]]  # one box a row if class-agnostic
             boxes, scores = clip_boxes_to_image(boxes, proposal.image_size), scores[rows, classes]
-            scores = scores.to(boxes.dtype)  # half precision under autocast
             keep = batched_nms(boxes, scores, classes, self.test_nms_thresh)
             keep = keep[: self.test_topk_per_image]
             results.append(

@@ -1,7 +1,8 @@
 """Checks of a COCO-VID JSON, and fixes of what has one possible answer."""
 
-from .checks import FORM, check_content
+from .checks import check_content
 from .fixes import fix_content
-from .report import CHECKS
+from .form import fix_form
+from .report import CHECKS, CheckReport
 
-__all__ = ["CHECKS", "FORM", "check_content", "fix_content"]
+__all__ = ["CHECKS", "CheckReport", "check_content", "fix_content", "fix_form"]

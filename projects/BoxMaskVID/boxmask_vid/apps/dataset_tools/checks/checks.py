@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
+
 from ....data.datasets.vid_columns import VIDColumns
-from ....data.datasets.vid_rules import FORM, content_violations, form_violations
+from ....data.datasets.vid_form import form_violations
+from ....data.datasets.vid_rules import content_violations
 from ....errors import InputError
+from .clips import check_clips
 from .image_files import check_images
-from .report import CheckReport
+from .report import UNUSABLE, CheckReport
 from .tracks import check_tracks
 
 IMBALANCE = 100  # times that the most frequent class may outnumber the rarest
@@ -39,13 +44,19 @@ def check_content(
     report, columns = CheckReport(), VIDColumns(content)
     for violations in form_violations(columns):
         report.add_violations(violations)
-    if report.findings[FORM].count:  # the other checks need all fields
+        report.cannot_be_loaded |= violations.sentence is not None
+    if report.cannot_be_loaded:  # the other checks need all fields
         return report
+    unusable: set[int] = set()
     for violations in content_violations(columns):
         report.add_violations(violations)
+        if violations.rule in UNUSABLE and violations.sentence is not None:
+            unusable.update(map(int, violations.rows))
     records = columns.records
     _check_videos(records, report)
-    check_tracks(records, report)
+    _check_boxes(columns, unusable, report)
+    check_clips(columns, report)
+    check_tracks(columns, unusable, report)
     _check_balance(records, report)
     for name, other in others:
         _check_split(records, name, other, report)
@@ -67,9 +78,27 @@ def _check_videos(records: Records, report: CheckReport) -> None:
             report.add("videos without frames", f"video {video['id']} {video.get('name', '')}")
 
 
+def _check_boxes(columns: VIDColumns, unusable: set[int], report: CheckReport) -> None:
+    """There are boxes to train on: usable ones of a pixel or more on key frames."""
+    if report.findings["optional fields"].count or not columns.records["images"]:
+        return
+    ignored, rows = columns.is_ignored, columns.image_rows
+    if ignored.any():
+        report.add("ignored boxes", f"{ignored.sum()} of {len(ignored)} (iscrowd or ignore)")
+    is_key = columns.numbers("images", "is_vid_train_frame") != 0
+    is_key |= not is_key.any()
+    small = ~(columns.boxes[:, 2:] >= 1).all(axis=1)
+    counts = {"in all": len(rows), "ignored": ignored.sum(), "unusable": len(unusable)}
+    counts |= {"below a pixel": small.sum(), "not on key frames": (~is_key[rows]).sum()}
+    is_unusable = np.isin(np.arange(len(rows)), list(unusable))
+    if not (~ignored & ~small & ~is_unusable & is_key[rows]).any():
+        why = [f"{count} {what}" for what, count in counts.items() if count or what == "in all"]
+        report.add("no boxes", f"none to train on or to score: {', '.join(why)}")
+
+
 def _check_balance(records: Records, report: CheckReport) -> None:
     counts = Counter(annotation["category_id"] for annotation in records["annotations"])
-    boxes = [(counts[category["id"]], category["name"]) for category in records["categories"]]
+    boxes = [(counts[record["id"]], str(record["name"])) for record in records["categories"]]
     for count, name in boxes:
         if not count:
             report.add("classes without boxes", name)
@@ -87,6 +116,15 @@ def _check_split(records: Records, name: str, content: object, report: CheckRepo
     for video in dict.fromkeys(_video_names(records)):
         if video in shared:
             report.add("splits that share videos", f"{video} is in {name}, too")
+    classes, theirs = _class_names(records), _class_names(other.records)
+    if classes != theirs:
+        report.add("splits whose classes differ", f"{classes} here, {theirs} in {name}")
+
+
+def _class_names(records: Records) -> list[str]:
+    """Names by category id: their positions are the classes of the model."""
+    ordered = sorted(records["categories"], key=itemgetter("id"))
+    return [str(category["name"]) for category in ordered]
 
 
 def _video_names(records: Records) -> Iterator[str]:

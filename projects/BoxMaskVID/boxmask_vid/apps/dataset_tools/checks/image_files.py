@@ -9,11 +9,11 @@ from PIL import Image
 
 from ....data.datasets.vid_columns import VIDColumns
 from ....data.video_frame_names import join_root
-from ....errors import InputError
 from ....parallel import in_processes
 from ..converters.media import oriented_size
 from .report import CheckReport
 
+MISSING = "missing images"
 WRONG_SIZE = "sizes that disagree with the files"
 
 
@@ -22,31 +22,49 @@ def check_images(columns: VIDColumns, root: Path, decode: bool, report: CheckRep
 
     Without ``decode`` only their headers are read.
     """
-    images = zip(columns.file_names, columns.records["images"], strict=True)
-    jobs = [(str(root), name, (image["width"], image["height"]), decode) for name, image in images]
-    for row, problem in enumerate(in_processes(_image_problem, jobs, what="image")):
-        if problem is not None:
-            check, offender = problem
-            report.add(check, offender)
-            if check != WRONG_SIZE:
-                report.bad_images.add(row)
+    sizes = columns.sizes[:, ::-1].tolist()
+    jobs = [(str(root), name, decode) for name in columns.file_names]
+    results = in_processes(_look_at, jobs, what="image")
+    for row, (listed, result) in enumerate(zip(sizes, results, strict=True)):
+        size, problem, offender = result
+        if size is None:
+            report.add(problem, offender)
+            report.bad_images.add(row)
+        elif list(size) != listed:
+            report.file_sizes[row] = size
+            if min(listed) >= 1:
+                report.add(WRONG_SIZE, _difference(offender, size, listed))
+        if size is not None and problem:
+            report.add(problem, offender)
+            report.backslashes.add(row)
 
 
-def _image_problem(job: tuple[str, str | None, tuple[int, int], bool]) -> tuple[str, str] | None:
-    """Find the check that an image fails, and describe the image; None if it is right."""
-    root, name, listed_size, decode = job
+def _look_at(job: tuple[str, str | None, bool]) -> tuple[tuple[int, int] | None, str, str]:
+    """Find the width and height of an image, the check that it fails, and what describes it."""
+    root, name, decode = job
     if name is None:
-        return "missing images", "an image without file_name"
+        return None, MISSING, "an image without file_name"
     path = join_root(root, name)
     try:
-        with PathManager.open(path, "rb") as file, Image.open(file) as image:
-            if decode:
-                image.load()
-            size = oriented_size(image)
-    except FileNotFoundError:
-        return "missing images", path
-    except (OSError, SyntaxError, ValueError, InputError) as error:
-        return "unreadable images", f"{path} ({str(error)[:80]})"
-    if size != listed_size:
-        return WRONG_SIZE, f"{path}: {size[0]} x {size[1]}, not {listed_size[0]} x {listed_size[1]}"
-    return None
+        return _read_size(path, decode), "", path
+    except (FileNotFoundError, NotADirectoryError):
+        if "\\" in name:
+            size, _, _ = _look_at((root, name.replace("\\", "/"), decode))
+            if size is not None:
+                return size, MISSING, f"{path} (with / for \\ it is there)"
+        return None, MISSING, path
+    except Exception as error:  # decoders raise anything
+        return None, "unreadable images", f"{path} ({str(error)[:80]})"
+
+
+def _read_size(path: str, decode: bool) -> tuple[int, int]:
+    with PathManager.open(path, "rb") as file, Image.open(file) as image:
+        if decode:
+            image.load()
+        return oriented_size(image)
+
+
+def _difference(path: str, size: tuple[int, int], listed: list[int]) -> str:
+    sentence = f"{path}: {size[0]} x {size[1]}, not {listed[0]} x {listed[1]}"
+    swapped = list(size) == listed[::-1]
+    return f"{sentence} (swapped sides: see its EXIF orientation)" if swapped else sentence

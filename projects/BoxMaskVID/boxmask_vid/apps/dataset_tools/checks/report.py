@@ -8,19 +8,31 @@ from tabulate import tabulate
 
 from ....data.datasets.vid_rules import Violations
 
+UNUSABLE = {  # rules; annotations that break them are of no use to a training
+    "unknown image",
+    "unknown category",
+    "boxes that are no boxes",
+    "boxes without area",
+    "boxes outside their image",
+}
 SHOWN = 3  # first offenders of a finding
 
 # check: whether it is an error
 CHECKS = {
     "sections and fields": True,
+    "empty lists": True,
+    "optional fields": True,
+    "no boxes": True,
     "repeated ids": True,
     "unknown video": True,
     "unknown image": True,
     "unknown category": True,
     "frame_id repeats": True,
     "frame_id gaps": True,
+    "file names": True,
     "missing images": True,
     "unreadable images": True,
+    "unknown sizes": True,
     "sizes that disagree with the files": True,
     "boxes that are no boxes": True,
     "boxes without area": True,
@@ -30,19 +42,15 @@ CHECKS = {
     "tracks twice on a frame": True,
     "tracks that jump": False,
     "track ids used in several videos": False,
+    "ignored boxes": False,
+    "files listed twice": False,
+    "videos of several clips": False,
     "videos without frames": False,
     "videos without key frames": False,
     "classes without boxes": False,
     "class imbalance": False,
     "splits that share videos": True,
-}
-NOT_CHECKED = {"empty lists", "file names", "optional fields"}  # rules of the loader only
-UNUSABLE = {  # annotations that no training can use
-    "unknown image",
-    "unknown category",
-    "boxes that are no boxes",
-    "boxes without area",
-    "boxes outside their image",
+    "splits whose classes differ": True,
 }
 
 
@@ -60,15 +68,24 @@ class Finding:
 
 
 class CheckReport:
-    """All findings by check, in the order of :data:`CHECKS`, and the records that they concern."""
+    """All findings by check, in the order of :data:`CHECKS`, and the records that they concern.
+
+    Attributes:
+        cannot_be_loaded: whether the form is such that nothing else was checked.
+        bad_images: positions of images whose files are missing or unreadable.
+        backslashes: positions of images whose files are there with / for \\ in their names.
+        file_sizes: width and height of the file by position, where the JSON says something else.
+    """
 
     def __init__(self) -> None:
         self.findings = {
             check: Finding(check, "error" if is_error else "warning")
             for check, is_error in CHECKS.items()
         }
-        self.bad_images: set[int] = set()  # positions of files that are missing or unreadable
-        self.bad_annotations: set[int] = set()  # positions of those that no training can use
+        self.cannot_be_loaded = False
+        self.bad_images: set[int] = set()
+        self.backslashes: set[int] = set()
+        self.file_sizes: dict[int, tuple[int, int]] = {}
 
     def add(self, check: str, offender: str) -> None:
         """Count an offender."""
@@ -79,14 +96,11 @@ class CheckReport:
 
     def add_violations(self, violations: Violations) -> None:
         """Count the records that break a rule of the format."""
-        if violations.rule in NOT_CHECKED:
-            return
         finding = self.findings[violations.rule]
         finding.count += len(violations.rows)
         shown = violations.rows[: SHOWN - len(finding.first)]
-        finding.first += [violations.describe(row, violations.offender) for row in shown]
-        if violations.rule in UNUSABLE:
-            self.bad_annotations.update(map(int, violations.rows))
+        offender = violations.offender or violations.sentence or ""
+        finding.first += [violations.describe(row, offender) for row in shown]
 
     def count(self, severity: str) -> int:
         """Number of offenders of all errors, or of all warnings."""

@@ -17,6 +17,7 @@ from .clips import first_number_of, split_images, split_label_files
 from .coco_vid import CocoVidBuilder, summary
 from .cvat import read_cvat
 from .epic_kitchens import read_epic_kitchens
+from .label_studio import read_label_studio
 from .labels import LabelledBox, Labels, VideoLabels
 from .media import OTHER_NUMBERS, OTHER_RATE, Frames, find_images, find_video_file, unused_media
 from .mot_challenge import read_mot_challenge
@@ -27,6 +28,7 @@ from .youtube_vis import read_youtube_vis
 FORMATS: dict[str, Callable[[Path], Labels]] = {
     "cvat": read_cvat,
     "epic-kitchens": read_epic_kitchens,
+    "label-studio": read_label_studio,
     "mot": read_mot_challenge,
     "voc": read_voc,
     "yolo": read_yolo,
@@ -46,6 +48,7 @@ BEYOND = "boxes end beyond their image and are kept"
 REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE, OTHER_NUMBERS)  # nothing is left out
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
 OVER_THE_EDGE = 0.05  # pixels; a box that ends farther beyond its image is a remark
+SOUND_GOES_ON = 3  # frames by which a rough length may differ
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -250,6 +253,12 @@ def _check_sizes(video: VideoLabels, frames: Frames) -> None:
         raise InputError(
             f"{video.where} has {len(video.images)} frames, {frames.video_file or 'its video'} has "
             f"{len(frames.sizes)}: give the video that was annotated."
+        )
+    expected_length = video.rough_length
+    if expected_length is not None and abs(expected_length - len(frames.sizes)) > SOUND_GOES_ON:
+        raise InputError(
+            f"{video.where} has {expected_length} frames, {frames.name} has {len(frames.sizes)}: "
+            "give the video that was annotated, at the rate at which it was."
         )
     stated = {frames.position(frame): size for frame, size in video.sizes.items()}
     for position, size in enumerate(frames.sizes):

@@ -78,6 +78,8 @@ class VideoLabels:
     may_have_clips: bool = False
     first_number: int = 0  # of the first frame of a video file in the names of frames
     rate: float | None = None  # frames a second at which images were numbered; None for all frames
+    # number of its frames by the duration of a video file, where sound may go on
+    rough_length: int | None = None
 
 
 @dataclass(frozen=True)

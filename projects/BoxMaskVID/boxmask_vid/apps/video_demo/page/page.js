@@ -27,7 +27,7 @@ function forget() {
 
 function upload(file) {
   const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
-  request.open("PUT", `/videos?name=${encodeURIComponent(file.name)}`);
+  request.open("PUT", `/videos?${new URLSearchParams({ name: file.name })}`);
   request.responseType = "json";
   request.upload.onprogress = (event) =>
     show(event.loaded, event.total, `Uploading: ${inMiB(event.loaded)} of ${inMiB(event.total)}`);

@@ -1,7 +1,7 @@
 import torch
 from detectron2.structures import Boxes, Instances
 
-from boxmask_vid.apps.video_demo.track_linker import TrackLinker
+from boxmask_vid.apps.linking import TrackLinker
 
 
 def found(*detections: tuple[int, float]) -> Instances:

@@ -1,0 +1,56 @@
+"""Preparation of a process: logs, the config that it leaves, seeds."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.utils import comm
+from detectron2.utils.collect_env import collect_env_info
+from detectron2.utils.env import seed_all_rng
+from detectron2.utils.logger import setup_logger
+
+from ..errors import InputError
+from ..files import written_whole
+
+# An evaluation may be run in the OUTPUT_DIR of a training, whose config.yaml must stay.
+TRAINING_CONFIG, EVALUATION_CONFIG = "config.yaml", "evaluation.yaml"
+
+# errors that end a command with one sentence; of the last one, the trainer makes it
+EXPECTED = InputError, FileNotFoundError, FloatingPointError
+
+
+def prepare_process(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """Set up logging, write the config to ``OUTPUT_DIR`` and seed, as ``default_setup`` does.
+
+    The config of a training is ``config.yaml``, that of an evaluation ``evaluation.yaml``; both
+    are written whole.
+
+    Raises InputError if the config cannot be written.
+    """
+    rank, is_evaluation = comm.get_rank(), args.eval_only
+    path = Path(cfg.OUTPUT_DIR, EVALUATION_CONFIG if is_evaluation else TRAINING_CONFIG)
+    if comm.is_main_process():
+        with written_whole(path) as unfinished:
+            unfinished.write_text(cfg.dump())
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="fvcore")
+    logger = setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="boxmask_vid")
+    logging.raiseExceptions = False  # on a full disk: a traceback for each line of the log
+    logging.getLogger("detectron2.engine.train_loop").addFilter(without_expected_tracebacks)
+    logger.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
+    logger.info(f"Environment info:\n{collect_env_info()}")
+    logger.info(f"Command line arguments: {args}")
+    logger.info(f"Running with full config, which is in {path}:\n{cfg.dump()}")
+    seed_all_rng(None if cfg.SEED < 0 else cfg.SEED + rank)
+    # the validation set is small: the search costs more than it saves
+    if not is_evaluation:
+        torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+
+
+def without_expected_tracebacks(record: logging.LogRecord) -> bool:
+    """Filter of logging that drops tracebacks of errors of which the command prints a sentence."""
+    return not (record.exc_info and isinstance(record.exc_info[1], EXPECTED))

@@ -1,0 +1,162 @@
+"""Trainings on two machines, under srun, and after a restart by torchrun."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+
+import pytest
+
+from boxmask_vid.engine.place import first_host, place_in
+from boxmask_vid.engine.processes import run_in_processes
+from boxmask_vid.errors import InputError
+from support.machines import two_machines
+from support.trainings import ENDLESS, Training
+
+
+def rows(training: Training) -> list[dict]:
+    text = (training.output / "metrics.json").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def detected_videos(training: Training) -> set[int]:
+    """Numbers of the videos (of 6 frames) with detections."""
+    (path,) = training.output.rglob("coco_instances_results.json")
+    return {(found["image_id"] - 1) // 6 for found in json.loads(path.read_text())}
+
+
+@pytest.mark.slow
+def test_two_machines_train_and_evaluate_until_the_cable_is_cut(synthetic_root, tmp_path):
+    opts = (*ENDLESS, "DATASETS.TEST", "('synthetic_vid_val',)", "TEST.EVAL_PERIOD", 20)
+    with two_machines() as machines:
+        url = f"tcp://{machines[0].address}:29871"
+        trainings = [
+            Training(
+                synthetic_root,
+                tmp_path / "out",
+                *opts,
+                flags=("--num-machines", "2", "--machine-rank", str(rank), "--dist-url", url),
+                before=(*machine.run, sys.executable),
+                screen=f"screen{rank}",
+            )
+            for rank, machine in enumerate(machines)
+        ]
+        first, second = trainings
+        first.wait_for_metrics()
+        machines[1].unplug()
+        codes = [training.end(seconds=60) for training in trainings]
+    assert codes == [1, 1]
+    assert "bbox/AP50" in rows(first)[0]
+    assert detected_videos(first) == {0, 1}  # one on each machine
+    for training, other in ((first, 1), (second, 0)):
+        assert re.findall(r"error: Process (\d) of 2", training.screen) == [str(other)]
+        assert "Traceback" not in training.screen
+
+
+@pytest.mark.slow
+def test_tasks_of_srun_are_one_training(synthetic_root, tmp_path):
+    common = {
+        **{"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"},
+        **{"SLURM_STEP_NUM_NODES": "1", "SLURM_STEP_TASKS_PER_NODE": "2"},
+        "SLURM_STEP_NODELIST": "localhost",
+    }
+    tasks = [
+        Training(
+            synthetic_root,
+            tmp_path / "out",
+            *("SOLVER.MAX_ITER", 2, "DATASETS.TEST", "()"),
+            variables={**common, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+            screen=f"screen{rank}",
+        )
+        for rank in range(2)
+    ]
+    assert [task.end(seconds=120) for task in tasks] == [0, 0]
+    assert "2 processes x 1 batches of 1" in tasks[0].log
+    assert {path.name for path in tasks[0].output.glob("log*")} == {"log.txt", "log.txt.rank1"}
+
+
+@pytest.mark.slow
+def test_torchrun_on_two_machines_starts_again_and_the_training_continues(synthetic_root, tmp_path):
+    opts = ("SOLVER.MAX_ITER", 24, "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 2)
+    with two_machines() as machines:
+        endpoint = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"{machines[0].address}:29872")
+        torchrun = (sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", *endpoint)
+        first, second = (
+            Training(
+                *(synthetic_root, tmp_path / "out", *opts),
+                before=(
+                    *(*machine.run, *torchrun, "--max-restarts", "1", "--nproc-per-node", "1"),
+                    # which the names of real machines tell
+                    *("--local-addr", machine.address, "--rdzv-conf", f"is_host={1 - rank}"),
+                ),
+                screen=f"screen{rank}",
+            )
+            for rank, machine in enumerate(machines)
+        )
+        first.wait_for_checkpoint()
+        ranks = [t.pids_of_ranks() for t in (first, second)]
+        other = next(number for number, pids in enumerate(ranks) if 1 in pids)
+        os.kill(ranks[other][1], signal.SIGKILL)
+        assert [training.end(seconds=120) for training in (first, second)] == [0, 0]
+    starts = re.findall(r"Starting training from iteration (\d+)", first.log)
+    assert starts[0] == "0"
+    assert int(starts[1]) >= 2
+    assert len(starts) == 2
+    assert (first.output / "model_final.pth").is_file()
+    screens = first.screen + second.screen
+    assert re.findall(r"error: Process (\d) of 2", screens) == ["1"]
+
+
+SLURM = {
+    **{"SLURM_JOB_ID": "20007", "SLURM_STEP_ID": "1", "SLURM_PROCID": "5", "SLURM_LOCALID": "1"},
+    **{"SLURM_STEP_NUM_TASKS": "8", "SLURM_STEP_NUM_NODES": "2", "SLURM_NTASKS": "8"},
+    **{"SLURM_STEP_TASKS_PER_NODE": "4(x2)", "SLURM_STEP_NODELIST": "gpu-[003-004]"},
+}
+
+
+def test_the_place_of_a_task_of_srun():
+    place = place_in(SLURM)
+    assert (place.rank, place.world_size) == (5, 8)
+    assert (place.local_rank, place.local_size) == (1, 4)
+    assert place.url == "tcp://gpu-003:20008"
+    elsewhere = place_in({**SLURM, "MASTER_ADDR": "10.0.0.7", "MASTER_PORT": "29500"})
+    assert elsewhere.url == "tcp://10.0.0.7:29500"
+    assert elsewhere.master == "10.0.0.7"
+    for change in (
+        {"SLURM_STEP_TASKS_PER_NODE": "5,3"},
+        {"SLURM_LOCALID": "2"},  # --distribution cyclic
+    ):
+        with pytest.raises(InputError, match="--ntasks-per-node N --distribution block"):
+            place_in({**SLURM, **change})
+
+
+def test_a_script_of_slurm_is_not_a_task_of_srun():
+    script = {"SLURM_JOB_ID": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+    assert place_in({**script, "SLURM_NTASKS": "1"}) is None
+    assert place_in({**script, "SLURM_NTASKS": "4"}, started_here=4) is None
+    assert place_in({}) is None
+
+
+def test_a_port_that_is_in_use_is_said_at_once():
+    with socket.create_server(("", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match=r"cannot be used .*another training.*--dist-url auto"):
+            run_in_processes(print, (), num_gpus=2, dist_url=url)
+
+
+def test_several_machines_need_an_address():
+    with pytest.raises(InputError, match="--dist-url auto is for one machine"):
+        run_in_processes(print, (), num_gpus=1, num_machines=2)
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        *[("n1", "n1"), ("n1,n2", "n1"), ("n[01-03,7]", "n01"), ("n[7,9]", "n7")],
+        *[("a-b[3],c", "a-b3"), ("rack2-n[10-11].example.org", "rack2-n10.example.org")],
+    ],
+)
+def test_the_first_host_of_a_list(names, host):
+    assert first_host(names) == host
