@@ -133,6 +133,7 @@ def test_a_picture_that_is_called_otherwise_is_named(other):
     with pytest.raises(InputError, match=rf"has {other[2:]} among pictures that are called like f"):
         one_clip([*names, other], "v")
     assert one_clip([*names, "v/f_100.PNG"], "v").numbers == (9, 10, 11, 100)
+    assert one_clip(["v/f_1_0.5s.png", "v/f_2_0.03s.png"], "v").numbers == (1, 2)
 
 
 def write(folder, *names):

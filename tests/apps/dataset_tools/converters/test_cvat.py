@@ -220,6 +220,17 @@ def test_jobs_of_one_task_with_all_its_pictures(tmp_path, read):
     assert len(labelled(content)) == 12
 
 
+def test_jobs_with_their_own_pictures(tmp_path, read):
+    """Unpacked archives beside each other."""
+    for number, frames in enumerate((range(6), range(6, 12)), start=1):
+        rows = track(row(frame) for frame in frames)
+        write(tmp_path / f"x/job_{number}/annotations.xml", job(rows, 6, start=frames[0]))
+        write_pictures(tmp_path / f"x/job_{number}/images", frames)
+    content = read(tmp_path / "x", tmp_path / "x")
+    assert [video["name"] for video in content["videos"]] == ["job_1", "job_2"]
+    assert len(labelled(content)) == 12
+
+
 @pytest.mark.parametrize("folder", ["images", "images/Train"])
 def test_a_project_with_its_pictures_in_one_folder(tmp_path, read, folder):
     """As CVAT's archive has them: numbers go on from task to task of a subset."""

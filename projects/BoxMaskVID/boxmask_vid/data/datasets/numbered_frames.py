@@ -125,13 +125,12 @@ def _check_alike(clip: Clip, where: str) -> None:
     usual = suffixes.most_common(1)[0][0]
     odd = [file for file in clip.files if PurePosixPath(file).suffix.lower() != usual]
     if clip.numbers is not None and not odd:
-        numbers = [re.findall(r"[0-9]+", plain_stem(file)) for file in clip.files]
-        widths = [min(map(len, column)) for column in zip(*numbers, strict=True)]
-        odd = [
-            file
-            for file, texts in zip(clip.files, numbers, strict=True)
-            if any(f"{int(t):0{width}d}" != t for t, width in zip(texts, widths, strict=True))
-        ]
+        rows = [re.findall(r"[0-9]+", plain_stem(file)) for file in clip.files]
+        for texts in zip(*rows, strict=True):
+            if tuple(map(int, texts)) == clip.numbers:
+                width = min(map(len, texts))
+                pairs = zip(clip.files, texts, strict=True)
+                odd = [file for file, text in pairs if f"{int(text):0{width}d}" != text]
     if odd:
         name = PurePosixPath(next(file for file in clip.files if file not in odd)).name
         raise InputError(
