@@ -71,7 +71,7 @@ def test_troi_is_the_formula_of_the_paper():
     rois = roi_align(key[None], [boxes], 3, 1 / 16, 2, aligned=True)
     expected = troi_formula(troi(), rois, maps)
     for kind in KINDS:
-        torch.testing.assert_close(run(troi(kind), key, boxes, maps, size=3), expected)
+        torch.testing.assert_close(run(troi(kind, size=3), key, boxes, maps, size=3), expected)
 
 
 def test_troi_is_finite_where_a_reference_cell_is_all_zero():

@@ -17,12 +17,13 @@ def troi(
     heads: int = 4,
     ratio: int = 2,
     k: int = 2,
+    size: int = 7,
 ) -> TemporalROIAlign:
-    """A module that belongs to RoIAlign of stride 16."""
+    """A module that belongs to RoIAlign of stride 16 to RoIs of ``size`` cells along each side."""
     torch.manual_seed(1)
     layer = TemporalROIAlign(channels=channels, num_most_similar=k, num_heads=heads)
     if kind is TemporalROIAlignFast:
-        kind.replace(layer, ROIAlign((7, 7), 1 / 16, ratio))
+        kind.replace(layer, ROIAlign((size, size), 1 / 16, ratio))
     return layer.double().eval()
 
 

@@ -275,6 +275,15 @@ CASES_AND_RESULTS = {
         )
         for name in ("valid_null", "valid_absent")
     },
+    "v_u3_bytetrack": Case(
+        "youtube-vis",
+        "v_u3_bytetrack/train.json",
+        "v_u3_bytetrack",
+        sentence=r"is COCO-VID JSON already: check it with check_vid_json.py",
+    ),
+    "s9_track_id": Case(
+        "youtube-vis", "s9_track_id.json", "v_u4", sentence=r"is COCO-VID JSON already: check it"
+    ),
     **{
         name: Case(
             "youtube-vis",
