@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from support.machines import with_shared_memory_of
 from support.trainings import ENDLESS, TORCHRUN, TWO_PROCESSES, Training, descendants
 
 pytestmark = pytest.mark.slow
@@ -88,12 +89,9 @@ def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root
 
 
 def test_a_small_shared_memory_is_enough(synthetic_root, tmp_path):
-    mount = 'mount -t tmpfs -o size=256k tmpfs /dev/shm && exec "$@"'
     opts = ("SOLVER.MAX_ITER", 4, "DATALOADER.NUM_WORKERS", 2)
-    training = Training(
-        *(synthetic_root, tmp_path / "out", *opts),
-        before=("unshare", "--mount", "sh", "-c", mount, "sh", sys.executable),
-    )
+    before = (*with_shared_memory_of("256k"), sys.executable)
+    training = Training(synthetic_root, tmp_path / "out", *opts, before=before)
     assert training.end(seconds=120) == 0
     assert re.search(r"/dev/shm has 0\.\d MiB free.* larger --shm-size", training.screen)
     assert "Evaluation results for synthetic_vid_val" in training.log

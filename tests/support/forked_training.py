@@ -12,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+# a training imports them, for several seconds: here once, and not in each process
+import torch._dynamo
+import torch.utils.tensorboard  # noqa: F401
+
 from boxmask_vid.engine import argument_parser, errors_in_one_line, run
 from support.small import CONFIG, KINDS, SMALLEST
 

@@ -1,4 +1,4 @@
-"""Two machines on this one: network namespaces with a cable between them."""
+"""Other machines on this one: two with a cable between them, and one with little shared memory."""
 
 from __future__ import annotations
 
@@ -53,6 +53,21 @@ def two_machines() -> Iterator[tuple[Machine, Machine]]:
     finally:
         for machine in machines:
             subprocess.run(["ip", "netns", "del", machine.name], capture_output=True, check=False)
+
+
+def with_shared_memory_of(size: str) -> tuple[str, ...]:
+    """What a command line begins with that sees a small /dev/shm, as in a container.
+
+    Skips the test where it cannot be mounted.
+    """
+    mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+    root = () if os.geteuid() == 0 else ("--map-root-user",)
+    command = ("unshare", "--mount", *root, "sh", "-c", mount, "sh")
+    try:
+        subprocess.run([*command, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small /dev/shm cannot be mounted: {error}")
+    return command
 
 
 def ip(*words: str) -> None:

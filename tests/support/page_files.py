@@ -51,7 +51,7 @@ def write_page_files(root: Path, datasets: Path) -> None:
     text = CVAT.format(width=width, height=height, boxes=boxes)
     (root / "my_annotations.xml").write_text(text)
     write_imagenet(root / "data_sets/ILSVRC2015", tree)
-    write_backbone(root / "cache/boxmask_vid/resnet50-IMAGENET1K_V1-0676ba61.pth")
+    write_backbone(root / "cache/boxmask_vid/torchvision_resnet50-IMAGENET1K_V1-0676ba61.pth")
     write_mot17(root / "MOT17/train", frames[:3])
     write_models(root)
 

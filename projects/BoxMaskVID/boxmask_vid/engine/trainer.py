@@ -102,16 +102,7 @@ class Trainer(DefaultTrainer):
         return hooks
 
     def train(self) -> dict | None:
-        """Train as the parent does, until the metric of ``TEST.PATIENCE`` does not improve.
-
-        Raises InputError if processes do not start at the same iteration.
-        """
-        starts = comm.all_gather(self.start_iter)
-        if len(set(starts)) > 1:
-            raise InputError(
-                f"The processes would start at iterations {starts}: OUTPUT_DIR "
-                f"({self.cfg.OUTPUT_DIR}) must be a folder that all machines share."
-            )
+        """Train as the parent does, as long as the metric of ``TEST.PATIENCE`` improves."""
         try:
             return super().train()
         except EarlyStop:
