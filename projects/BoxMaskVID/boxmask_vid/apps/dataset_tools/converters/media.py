@@ -25,9 +25,9 @@ from ....data.datasets.numbered_frames import (
 )
 from ....errors import InputError
 from ....video import VideoFile
+from ....video.image_files import VIDEO_SUFFIXES
 from .labels import VideoLabels
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
 OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
