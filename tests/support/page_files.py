@@ -73,9 +73,21 @@ def write_annotations(root: Path, tree: Path) -> None:
         (root / f"my_{part}.json").write_text(json.dumps(content))
     shutil.copy(root / "instances_val.json", root / "GT.json")
     shutil.copy(root / "instances_train.json", root / "TRAIN_GT.json")
-    found = made_up_detections(json.loads((root / "GT.json").read_text()))
+    found = within_images(json.loads((root / "GT.json").read_text()))
     for name, part in (("DET", found), ("A", found), ("B", found[::2])):
         (root / f"{name}.json").write_text(json.dumps(part))
+
+
+def within_images(content: dict) -> list[dict]:
+    """Made-up detections with boxes that end at the border, as those of a detector do."""
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    found = made_up_detections(content)
+    for detection in found:
+        x, y, w, h = detection["bbox"]
+        width, height = sizes[detection["image_id"]]
+        left, top = max(x, 0), max(y, 0)
+        detection["bbox"] = [left, top, min(x + w, width) - left, min(y + h, height) - top]
+    return [detection for detection in found if min(detection["bbox"][2:]) > 0]
 
 
 def write_images(root: Path, tree: Path, frames: list[Path]) -> None:

@@ -29,14 +29,21 @@ def ignore_library_warnings() -> None:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Do something without these warnings."""
+    with warnings.catch_warnings():
+        ignore_library_warnings()
+        yield
+
+
+@contextmanager
 def quick_and_quiet() -> Iterator[None]:
     """Import libraries without their warnings about each other, and without PyTorch's compiler.
 
     The latter takes two fifths of the time of ``import boxmask_vid``. torchvision imports it for
     one function, which is called in deterministic training on GPUs only; that imports it then.
     """
-    with warnings.catch_warnings():
-        ignore_library_warnings()
+    with quiet():
         if "torchvision" not in sys.modules and "torch._dynamo" not in sys.modules:
             _import_torchvision()
         yield

@@ -13,6 +13,7 @@ from detectron2.engine import DefaultPredictor
 from ..checkpoint import VIDCheckpointer
 from ..data.dataset_mapper import build_resize, to_tensor
 from ..errors import InputError
+from ..imports import quiet
 from ..modeling import ReferenceMemory
 from ..references import build_reference_policy
 from ..video import Frame, FrameSource, open_frames
@@ -39,6 +40,10 @@ class VideoPredictor(DefaultPredictor):
         VIDCheckpointer(self.model, require_all=True).load(cfg.MODEL.WEIGHTS)
         self.aug = build_resize(cfg, is_train=False)
         self._policy = build_reference_policy(cfg)
+
+    def __call__(self, original_image: np.ndarray) -> dict:
+        with quiet():
+            return super().__call__(original_image)
 
     @classmethod
     def from_name(cls, name: str, opts: Sequence[object] = ()) -> VideoPredictor:
@@ -165,7 +170,7 @@ class VideoPredictor(DefaultPredictor):
             # a frame that repeats stays one image, which is encoded once
             sample["reference_images"] = [images[id(reference)] for reference in references]
         self.model.reference_memory = memory
-        with torch.no_grad():
+        with torch.no_grad(), quiet():
             instances = self.model([sample])[0]["instances"]
         number, time, image = frame
         return {"frame": number, "time": time, "image": image, "instances": instances}
