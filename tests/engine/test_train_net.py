@@ -215,7 +215,11 @@ MISTAKES = {
         (),
         r"MODEL.WEIGHTS: write a value after",
     ),
-    "wrong type": (("SOLVER.MAX_ITER", "many"), (), r"Type mismatch.*SOLVER.MAX_ITER"),
+    "wrong type": (
+        ("SOLVER.MAX_ITER", "many"),
+        (),
+        r"SOLVER.MAX_ITER is many, .* \(Type mismatch\): write",
+    ),
     "no such data set": (
         ("DATASETS.TRAIN", "('nothing',)"),
         (),

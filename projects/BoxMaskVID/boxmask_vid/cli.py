@@ -132,7 +132,9 @@ def _run(name: str, program: str | None, words: list[str]) -> None:
     parser.epilog = f"example: {parser.prog} {command.example}"
     args = parser.parse_args(words)
     with importlib.import_module(f"{__package__}.engine").errors_in_one_line():
-        sys.exit(module.run(args))
+        status = module.run(args)
+    if status:
+        sys.exit(status)
 
 
 def _overview() -> argparse.ArgumentParser:

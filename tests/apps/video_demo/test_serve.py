@@ -172,7 +172,8 @@ def test_a_file_that_is_not_a_video_gets_a_sentence(page, tmp_path, files):
     text.write_text("this is not a video")
     detect(page, text)
     alert = page.get_by_role("alert")
-    sentence = "The file text.mp4 is not a video that FFmpeg can read: check the file."
+    reason = "Invalid data found when processing input"
+    sentence = f"The file text.mp4 is not a video that FFmpeg can read ({reason}): check the file."
     expect(alert).to_have_text(sentence)
     expect(page.locator("video")).to_be_hidden()
     assert not list(files.glob("boxmask_vid_*/*/upload"))

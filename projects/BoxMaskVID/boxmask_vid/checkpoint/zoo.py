@@ -131,6 +131,8 @@ def find_checkpoint(name: str) -> Weights:
 def find_backbone(name: str) -> Weights:
     """Backbone of torchvision, e.g. ``resnet50`` or ``resnet50?weights=IMAGENET1K_V2``.
 
+    Without a version it is ``PUBLISHED_START``, or torchvision's first where it has no such.
+
     Raises:
         InputError: if torchvision has no such model, or no such weights of it.
     """
@@ -143,7 +145,7 @@ def find_backbone(name: str) -> Weights:
             f"torchvision has no classification model '{model}': {suggestion(model, models)}"
         )
     versions = torchvision.models.get_model_weights(model).__members__
-    version = version or PUBLISHED_START
+    version = version or (PUBLISHED_START if PUBLISHED_START in versions else next(iter(versions)))
     if version not in versions:
         raise InputError(
             f"torchvision has no weights '{version}' of {model}: {suggestion(version, versions)}"

@@ -112,7 +112,8 @@ def random_detections(
     target = ground_truth.boxes[truths[near]]
     noise = rng.normal(0, 1, target.shape) * rng.uniform(0.02, 0.4, (len(target), 1))
     boxes[near] = target + noise * np.tile(target[:, 2:], 2)
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], 2)
+    boxes[:, :2] = np.clip(boxes[:, :2], 0, (WIDTH - 2, HEIGHT - 2))
+    boxes[:, 2:] = np.clip(boxes[:, 2:], 2, (WIDTH, HEIGHT) - boxes[:, :2])
     scores[near] = np.clip(rng.normal(0.9, 0.1, len(target)) - np.abs(noise).sum(axis=1), 1e-4, 1)
     right = rng.random(len(target)) < 2 / 3
     classes[near] = np.where(right, ground_truth.classes[truths[near]], classes[near])

@@ -257,7 +257,9 @@ class _Neighbours(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        cell = F.pad(torch.arange(size**2).view(size, size), (1, 1, 1, 1), value=-1)
+        # on a CPU also where the model is built without memory, on the device "meta"
+        number = torch.arange(size**2, device="cpu").view(size, size)
+        cell = F.pad(number, (1, 1, 1, 1), value=-1)
         seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
         inside = seen >= 0  # what pads the RoI adds nothing
         counts = inside.sum(dim=1)
