@@ -167,3 +167,11 @@ def test_mistakes_get_a_sentence(tmp_path, tasks, message):
     with pytest.raises(InputError) as error:
         read_label_studio(path)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "length", "frame"), [("a frame", 6, 1.4), ("'framesCount'", 6.5, 1)]
+)
+def test_parts_of_frames_are_refused(tmp_path, what, length, frame):
+    with pytest.raises(InputError, match=f"{what} is .* must be a whole number"):
+        read(tmp_path, task(region(key_frame(frame, 0), length=length)))

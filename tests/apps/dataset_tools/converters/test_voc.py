@@ -260,3 +260,36 @@ def test_labels_drawn_on_another_size_are_found_by_the_picture(folder):
     cv2.imwrite(str(folder / "clip/000000.png"), cv2.resize(picture(0), (160, 120)))
     with pytest.raises(InputError, match=r"000000.png is 160 x 120 pixels"):
         first_box(folder, annotation(red(0, 1)))
+
+
+def stated(index: int, name: str) -> str:
+    return annotation(red(index, 1), head="").replace(
+        "<annotation>", f"<annotation><filename>{name}</filename>"
+    )
+
+
+def test_the_stated_image_is_used_where_the_file_has_another_name(tmp_path):
+    write_pictures(tmp_path / "set/clip", range(3), "cam_{:04d}.png")
+    for index in range(3):  # files count from 1, images from 0
+        text = stated(index, f"cam_{index:04d}.png")
+        (tmp_path / f"set/clip/{index + 1:04d}.xml").write_text(text)
+    content = voc(tmp_path / "set")
+    assert len(content["annotations"]) == 3
+    assert misfits(content, tmp_path / "set") == []
+
+
+def test_a_file_of_two_images_is_refused(folder):
+    (folder / "clip/000000.xml").write_text(stated(1, "000001.png"))
+    with pytest.raises(InputError, match="label file 000000 states the image 000001, and there"):
+        voc(folder)
+
+
+def test_two_files_of_one_image_are_refused(folder):
+    (folder / "clip/000001.xml").write_text(stated(1, "000001.png"))
+    (folder / "clip/other.xml").write_text(stated(1, "000001.png"))
+    with pytest.raises(InputError, match="000001 and other are both of the image 000001"):
+        voc(folder)
+
+
+def test_a_file_that_was_renamed_with_its_image(folder):
+    assert first_box(folder, stated(0, "C:\\old\\DSC_1.jpg")) == [box(0)]

@@ -126,3 +126,63 @@ def test_json_of_other_kinds_is_told_where_it_goes(tmp_path, case):
     path.write_text(json.dumps({"images": [image], "categories": [], "annotations": []}))
     with pytest.raises(InputError, match=sentence):
         vis(path)
+
+
+def content_of(root: Path) -> dict:
+    return json.loads(write(root, [track([box(0), None, None, None])]).read_text())
+
+
+def rewrite(root: Path, content: dict) -> Path:
+    (root / "train.json").write_text(json.dumps(content))
+    return root / "train.json"
+
+
+@pytest.mark.parametrize("section", ["videos", "categories"])
+def test_ids_that_occur_twice_are_refused(tmp_path, section):
+    content = content_of(tmp_path)
+    content[section] *= 2
+    with pytest.raises(InputError, match="'id' 1 occurs twice"):
+        vis(rewrite(tmp_path, content))
+
+
+def test_a_file_that_occurs_twice_is_refused(tmp_path):
+    content = content_of(tmp_path)
+    content["videos"][0]["file_names"][3] = "street/00000.png"
+    with pytest.raises(InputError, match=r"'file_names' has street/00000\.png twice"):
+        vis(rewrite(tmp_path, content))
+
+
+def test_an_object_that_is_given_twice_is_counted(tmp_path, capsys):
+    content = content_of(tmp_path)
+    first = content["annotations"][0]
+    content["annotations"] = [{**first, "id": 1}, {**first, "id": 2}]
+    assert len(vis(rewrite(tmp_path, content))["annotations"]) == 1
+    assert "1 objects that are given twice left out" in capsys.readouterr().out
+
+
+def test_videos_of_one_folder_are_named_after_their_ids(tmp_path):
+    names = {1: "a_{}.png", 2: "b_{}.png"}
+    for name in names.values():
+        write_pictures(tmp_path / "images", range(4), name)
+    content = content_of(tmp_path)
+    content["videos"] = [
+        {
+            **content["videos"][0],
+            "id": key,
+            "file_names": [f"images/{n.format(i)}" for i in range(4)],
+        }
+        for key, n in names.items()
+    ]
+    converted = vis(rewrite(tmp_path, content))
+    assert [video["name"] for video in converted["videos"]] == ["images/1", "images/2"]
+    assert misfits(converted, tmp_path) == []
+
+
+def test_a_video_of_two_clips_is_said(tmp_path, capsys):
+    files = [f"images/{clip}_{index}.png" for clip in "ab" for index in range(2)]
+    for clip in "ab":
+        write_pictures(tmp_path / "images", range(2), clip + "_{}.png")
+    content = content_of(tmp_path)
+    content["videos"][0]["file_names"] = files
+    vis(rewrite(tmp_path, content))
+    assert "video 1 has images of 2 clips, images/a" in capsys.readouterr().out

@@ -21,6 +21,7 @@ from .label_studio import read_label_studio
 from .labels import LabelledBox, Labels, VideoLabels
 from .media import OTHER_NUMBERS, OTHER_RATE, Frames, find_images, find_video_file, unused_media
 from .mot_challenge import read_mot_challenge
+from .stated_names import by_stated_names
 from .voc import read_voc
 from .yolo import read_yolo
 from .youtube_vis import read_youtube_vis
@@ -143,7 +144,7 @@ def _add_all(
     all_frames = in_processes(find, videos, what="video")
     for video, frames in zip(videos, all_frames, strict=True):
         used.append(frames)
-        parts = split_images(video, frames)
+        parts = split_images(by_stated_names(video, frames), frames)
         if len(parts) > 1:
             notes.append(f"{video.name} has images of {len(parts)} clips: each is a video")
         for part, of_part in parts:

@@ -8,11 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from ....data.datasets.numbered_frames import IMAGE_SUFFIXES, split_clips
+from ....data.datasets.numbered_frames import split_clips
 from ....errors import InputError
 from .cvat_shapes import read_shape, shapes_of
 from .cvat_tasks import Task, describe
 from .labels import LabelledBox, VideoLabels, whole_number
+from .stated_names import stem_of
 
 FRAME = re.compile(r"frame_([0-9]{6,9})")  # as CVAT names frames of video files
 
@@ -64,6 +65,7 @@ def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[s
                 "export it again."
             )
         called[name] = frame
+    _check_different(called, path)
     return VideoLabels(
         *(task.name, str(path), list(_boxes(images, called, path, left_out))),
         folders=task.folders,
@@ -82,7 +84,8 @@ def _clip(
     video: str, task: Task, images: Images, path: Path, left_out: Counter[str]
 ) -> VideoLabels:
     """Images of a clip, in whatever folder has them."""
-    called: dict[str, int | str] = {name: _stem(name) for name in images}
+    called: dict[str, int | str] = {name: stem_of(name) for name in images}
+    _check_different(called, path)
     folder = PurePosixPath(next(iter(images))).parent.as_posix()
     folders: Sequence[str] = (*task.folders, *task.shared_folders, ".")
     if folder != ".":
@@ -96,10 +99,16 @@ def _clip(
     )
 
 
-def _stem(name: str) -> str:
-    """Name of an image without its folder and its suffix, if it has one."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+def _check_different(called: dict[str, int | str], path: Path) -> None:
+    """Raise ``InputError`` if two images are called the same."""
+    names: dict[int | str, str] = {}
+    for name, frame in called.items():
+        other = names.setdefault(frame, name)
+        if other != name:
+            raise InputError(
+                f"{path}: the images {other} and {name} differ only in their suffix or folder: "
+                "rename one of them."
+            )
 
 
 def _sizes(

@@ -41,9 +41,11 @@ class LabelFolder:
         *,
         drawn_on: tuple[float, float] | None = None,
         sizes: Mapping[int | str, tuple[int, int]] | None = None,
+        stated_names: Mapping[int | str, str] | None = None,
     ) -> VideoLabels:
-        """Labels of the boxes of its files, with the sizes of images that the files state."""
+        """Labels of the boxes of its files, with the names and sizes of images that they state."""
         more: dict[str, Any] = {"drawn_on": drawn_on, "sizes": sizes or {}}
+        more["stated_names"] = stated_names or {}
         return VideoLabels(
             *(self.name, str(self.path), boxes),
             folders=self.images,

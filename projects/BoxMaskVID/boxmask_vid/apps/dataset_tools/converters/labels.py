@@ -74,6 +74,8 @@ class VideoLabels:
     drawn_on: tuple[float, float] | None = None  # size that boxes are relative to; None for pixels
     labelled_frames: frozenset[int | str] | None = None  # those with annotations; None for all
     lists_frames: bool = False  # labelled frames are all that the annotations know
+    # images that label files state to be of, without suffixes, by the names of the files
+    stated_names: Mapping[int | str, str] = field(default_factory=dict)
     # whether its folder may have several clips, which the names of the images tell apart
     may_have_clips: bool = False
     first_number: int = 0  # of the first frame of a video file in the names of frames

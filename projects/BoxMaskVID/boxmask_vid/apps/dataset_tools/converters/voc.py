@@ -12,6 +12,7 @@ from pathlib import Path
 from ....errors import InputError
 from .label_files import image_root, label_folders
 from .labels import LabelledBox, Labels, number, parse_xml, whole_number
+from .stated_names import stem_of
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TURNED_BOX = ("cx", "cy", "w", "h", "angle")  # of roLabelImg, the angle in radians
@@ -121,7 +122,12 @@ def read_voc(source: Path, *, corners_from: int | None = None) -> Labels:
         sizes: dict[int | str, tuple[int, int]] = {
             file.stem: size for file in folder.files if (size := _size(file, trees[file]))
         }
-        videos.append(folder.video(boxes, sizes=sizes))
+        stated: dict[int | str, str] = {
+            file.stem: name
+            for file in folder.files
+            if (name := stem_of(trees[file].findtext("filename", "")))
+        }
+        videos.append(folder.video(boxes, sizes=sizes, stated_names=stated))
     return Labels(videos, notes=notes, root=image_root(source))
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pycocotools import mask as masks
 
+from ....data.datasets.numbered_frames import split_clips
 from ....errors import InputError
 from ....files import read_json
 from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
 
 NOT_SEEN: tuple = (None, [])  # entries for frames on which an object is not seen
 NEVER_SEEN = "objects without any box or mask"
+DOUBLED = "objects that are given twice"
 NO_AREA = "boxes and masks without area"
 
 
@@ -34,14 +39,13 @@ def read_youtube_vis(source: Path) -> Labels:
         sections[name] = section
     where = f"{source}, category"
     names = {
-        _get_id(record, "id", where): str(_get_id(record, "name", where))
-        for record in sections["categories"]
+        category_id: str(_get_id(record, "name", where))
+        for category_id, record in _by_id(sections["categories"], where)
     }
-    videos = {}
-    for record in sections["videos"]:
-        labels = _video(record, source)
-        videos[_get_id(record, "id", source.name)] = labels
+    of_ids = _by_id(sections["videos"], f"{source}, video")
+    videos = _with_own_names({video_id: _video(record, source) for video_id, record in of_ids})
     left_out: Counter[str] = Counter()
+    seen: set[str] = set()
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
         video = videos.get(_get_id(record, "video_id", where))
@@ -52,9 +56,45 @@ def read_youtube_vis(source: Path) -> Labels:
                 f"{where}: {missing} {record[missing]} is not in the file: correct it."
             )
         boxes, without_area = _track(record, row, video, category, where)
+        content_of = json.dumps({**record, "id": None}, sort_keys=True)
+        if boxes and content_of in seen:
+            left_out[DOUBLED] += 1
+            continue
+        seen.add(content_of)
         video.boxes.extend(boxes)
         left_out += without_area
-    return Labels(list(videos.values()), list(names.values()), left_out)
+    notes = [note for video in videos.values() for note in _note_clips(video)]
+    return Labels(list(videos.values()), list(names.values()), left_out, notes)
+
+
+def _by_id(records: list[dict], where: str) -> list[tuple[int | str, dict]]:
+    """Records after their ids, which must differ."""
+    found: dict[int | str, dict] = {}
+    for record in records:
+        key = _get_id(record, "id", where)
+        if key in found:
+            raise InputError(f"{where}: 'id' {key} occurs twice: give each record its own.")
+        found[key] = record
+    return list(found.items())
+
+
+def _with_own_names(videos: dict[int | str, VideoLabels]) -> dict[int | str, VideoLabels]:
+    """Name the videos of a common folder after it and their ids."""
+    counts = Counter(video.name for video in videos.values())
+    return {
+        key: replace(video, name=f"{video.name}/{key}") if counts[video.name] > 1 else video
+        for key, video in videos.items()
+    }
+
+
+def _note_clips(video: VideoLabels) -> Iterator[str]:
+    """Say that a video has images of several clips, as its file_names want it."""
+    clips = split_clips(video.images or ())
+    if len(clips) > 1:
+        yield (
+            f"{video.where} has images of {len(clips)} clips, {clips[0].name} and "
+            f"{clips[1].name} among them, in one video: split it in the JSON if they are several"
+        )
 
 
 def _check_kind(content: object, source: Path) -> None:
@@ -93,6 +133,9 @@ def _video(record: dict, source: Path) -> VideoLabels:
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
     files = [file.replace("\\", "/") for file in files]
+    twice = next((file for file, count in Counter(files).items() if count > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: 'file_names' has {twice} twice: correct it.")
     length = record.get("length", len(files))
     if length != len(files):
         raise InputError(
