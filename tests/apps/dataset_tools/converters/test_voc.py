@@ -260,3 +260,17 @@ def test_labels_drawn_on_another_size_are_found_by_the_picture(folder):
     cv2.imwrite(str(folder / "clip/000000.png"), cv2.resize(picture(0), (160, 120)))
     with pytest.raises(InputError, match=r"000000.png is 160 x 120 pixels"):
         first_box(folder, annotation(red(0, 1)))
+
+
+def test_a_file_that_names_the_image_of_another(tmp_path):
+    write_pictures(tmp_path / "set/clip", range(3), "{:06d}.png")
+    for index in range(3):
+        text = annotation(red(index, 1)).replace(
+            "<size>", f"<filename>old_{index}.png</filename><size>"
+        )
+        (tmp_path / f"set/clip/{index:06d}.xml").write_text(text)
+    assert not misfits(voc(tmp_path / "set"), tmp_path / "set")
+    wrong = annotation(red(1, 1)).replace("<size>", "<filename>000001.png</filename><size>")
+    (tmp_path / "set/clip/000000.xml").write_text(wrong)
+    with pytest.raises(InputError, match=r"000000\.xml says that it is of the image 000001"):
+        voc(tmp_path / "set")

@@ -126,3 +126,14 @@ def test_json_of_other_kinds_is_told_where_it_goes(tmp_path, case):
     path.write_text(json.dumps({"images": [image], "categories": [], "annotations": []}))
     with pytest.raises(InputError, match=sentence):
         vis(path)
+
+
+def test_what_is_there_twice(tmp_path):
+    content = json.loads(write(tmp_path, []).read_text())
+    videos, categories = content["videos"], content["categories"]
+    for section, records in (("videos", videos), ("categories", categories)):
+        (tmp_path / "twice.json").write_text(json.dumps({**content, section: records * 2}))
+        with pytest.raises(InputError, match=r"1 is there twice: give each an id of its own"):
+            vis(tmp_path / "twice.json")
+    with pytest.raises(InputError, match="'file_names' has an image twice"):
+        vis(write(tmp_path, [], file_names=["street/00000.png"] * 2))

@@ -43,6 +43,11 @@ def read_cvat(source: Path) -> Labels:
         folders = [(folder / PICTURES).as_posix()] if in_folders[path.parent] == 1 else []
         tasks = read_tasks(tree, str(path), export, [*folders, *(["."] if len(files) == 1 else [])])
         classes.extend(read_labels(tree))
+        if tree.find("image") is not None and tree.find("track") is not None:
+            raise InputError(
+                f"{path} has images and tracks: export the task either as 'CVAT for images' or as "
+                "'CVAT for video'."
+            )
         read = read_images if tree.find("image") is not None else _read_tracks
         videos.extend(read(tree, path, tasks, left_out))
     return Labels(videos, list(dict.fromkeys(classes)) or None, left_out)

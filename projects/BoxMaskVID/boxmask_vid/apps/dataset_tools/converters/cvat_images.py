@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from ....data.datasets.numbered_frames import IMAGE_SUFFIXES, split_clips
+from ....data.datasets.numbered_frames import IMAGE_SUFFIXES, check_doubles, split_clips
 from ....errors import InputError
 from .cvat_shapes import read_shape, shapes_of
 from .cvat_tasks import Task, describe
@@ -82,6 +82,7 @@ def _clip(
     video: str, task: Task, images: Images, path: Path, left_out: Counter[str]
 ) -> VideoLabels:
     """Images of a clip, in whatever folder has them."""
+    check_doubles(images, str(path))
     called: dict[str, int | str] = {name: _stem(name) for name in images}
     folder = PurePosixPath(next(iter(images))).parent.as_posix()
     folders: Sequence[str] = (*task.folders, *task.shared_folders, ".")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ....errors import InputError
 from ....files import read_json
-from .labels import LabelledBox, Labels, VideoLabels, number
+from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
 
 LONGEST_VIDEO = 1_000_000  # frames; a larger number is a mistake
 UPLOAD = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
@@ -173,7 +173,7 @@ def _key_frames(sequence: object, length: int, where: str) -> list[_KeyFrame]:
         raise InputError(f"{where}: 'sequence' is not a list of boxes: export it again.")
     found: dict[int, _KeyFrame] = {}
     for entry in sequence:
-        frame = number(entry.get("frame"), int, where, "a frame")
+        frame = whole_number(entry.get("frame"), where, "a frame")
         if not 1 <= frame <= length or frame in found:
             problem = "occurs twice" if frame in found else f"is not one of 1 to {length}"
             raise InputError(f"{where}: frame {frame} {problem}: correct it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pycocotools import mask as masks
 
@@ -33,14 +34,13 @@ def read_youtube_vis(source: Path) -> Labels:
             raise InputError(f"{source} has no list '{name}' of records: give a YouTube-VIS JSON.")
         sections[name] = section
     where = f"{source}, category"
-    names = {
-        _get_id(record, "id", where): str(_get_id(record, "name", where))
-        for record in sections["categories"]
-    }
-    videos = {}
+    names: dict[Any, str] = {}
+    for record in sections["categories"]:
+        _add_once(names, _get_id(record, "id", where), str(_get_id(record, "name", where)), where)
+    videos: dict[Any, VideoLabels] = {}
     for record in sections["videos"]:
         labels = _video(record, source)
-        videos[_get_id(record, "id", source.name)] = labels
+        _add_once(videos, _get_id(record, "id", source.name), labels, f"{source}, video")
     left_out: Counter[str] = Counter()
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
@@ -55,6 +55,12 @@ def read_youtube_vis(source: Path) -> Labels:
         video.boxes.extend(boxes)
         left_out += without_area
     return Labels(list(videos.values()), list(names.values()), left_out)
+
+
+def _add_once(records: dict, key: object, value: object, where: str) -> None:
+    if key in records:
+        raise InputError(f"{where} {key} is there twice: give each an id of its own.")
+    records[key] = value
 
 
 def _check_kind(content: object, source: Path) -> None:
@@ -93,6 +99,8 @@ def _video(record: dict, source: Path) -> VideoLabels:
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
     files = [file.replace("\\", "/") for file in files]
+    if len(set(files)) < len(files):
+        raise InputError(f"{where}: 'file_names' has an image twice: correct it.")
     length = record.get("length", len(files))
     if length != len(files):
         raise InputError(
