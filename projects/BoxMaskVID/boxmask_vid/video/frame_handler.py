@@ -54,14 +54,13 @@ _of_parents: list[Callable[[str], VideoFile]] = []
 def _replace_cache() -> None:
     """Leave the parent's files alone in a forked process: the position in them is the parent's.
 
-    They are neither closed nor collected as garbage: FFmpeg would wait for threads that were not
-    forked.
+    They are neither closed nor, as all is frozen before the fork, collected as garbage: FFmpeg
+    would wait for threads that were not forked.
     """
-    gc.freeze()
     global _open_video
     _of_parents.append(_open_video)
     _open_video = _new_cache(VideoFile)
 
 
-os.register_at_fork(after_in_child=_replace_cache)
+os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze, after_in_child=_replace_cache)
 PathManager.register_handler(VideoFrameHandler())

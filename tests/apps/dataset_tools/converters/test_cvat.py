@@ -1,6 +1,5 @@
 """What CVAT exports: tasks, jobs, projects, images, steps, shapes, archives, encodings."""
 
-import re
 import zipfile
 
 import cv2
@@ -536,17 +535,20 @@ def test_images_of_the_videos_of_a_project(tmp_path, read, folder):
 
 
 @pytest.mark.parametrize(
-    ("names", "source"),
-    [(("1.jpg", "1.png"), None), (("frame_000001", "sub/frame_000001"), "street.mp4")],
+    ("names", "source", "says"),
+    [
+        (("1.jpg", "1.png"), None, "two pictures of one frame"),
+        (("frame_000001", "sub/frame_000001"), "street.mp4", "frame_000001 are one frame"),
+    ],
 )
-def test_images_that_are_called_the_same_are_refused(tmp_path, read, names, source):
+def test_images_that_are_called_the_same_are_refused(tmp_path, read, names, source, says):
     write_pictures(tmp_path / "frames", range(2), "frame_{:06d}.png")
     write(tmp_path / "a.xml", task("".join(image(name, 1) for name in names), 2, source=source))
-    refused(read, re.escape(f"images {names[0]} and {names[1]} differ only in their suffix"))
+    refused(read, says)
 
 
 def test_a_file_of_images_and_tracks_is_refused(tmp_path, read):
     write_pictures(tmp_path / "frames", range(3), "frame_{:06d}.png")
     tracks = track(row(frame) for frame in range(3))
     write(tmp_path / "a.xml", task(image("frame_000000.png", 0) + tracks, 3))
-    refused(read, "has <image> and <track>")
+    refused(read, "has images and tracks")

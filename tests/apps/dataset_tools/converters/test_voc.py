@@ -285,11 +285,25 @@ def test_a_file_of_two_images_is_refused(folder):
 
 
 def test_two_files_of_one_image_are_refused(folder):
-    (folder / "clip/000001.xml").write_text(stated(1, "000001.png"))
+    (folder / "clip/first.xml").write_text(stated(1, "000001.png"))
     (folder / "clip/other.xml").write_text(stated(1, "000001.png"))
-    with pytest.raises(InputError, match="000001 and other are both of the image 000001"):
+    with pytest.raises(InputError, match="first and other are both of the image 000001"):
         voc(folder)
 
 
 def test_a_file_that_was_renamed_with_its_image(folder):
     assert first_box(folder, stated(0, "C:\\old\\DSC_1.jpg")) == [box(0)]
+
+
+def test_a_file_that_names_the_image_of_another(tmp_path):
+    write_pictures(tmp_path / "set/clip", range(3), "{:06d}.png")
+    for index in range(3):
+        text = annotation(red(index, 1)).replace(
+            "<size>", f"<filename>old_{index}.png</filename><size>"
+        )
+        (tmp_path / f"set/clip/{index:06d}.xml").write_text(text)
+    assert not misfits(voc(tmp_path / "set"), tmp_path / "set")
+    wrong = annotation(red(1, 1)).replace("<size>", "<filename>000001.png</filename><size>")
+    (tmp_path / "set/clip/000000.xml").write_text(wrong)
+    with pytest.raises(InputError, match=r"000000\.xml says that it is of the image 000001"):
+        voc(tmp_path / "set")

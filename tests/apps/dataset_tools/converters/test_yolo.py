@@ -298,3 +298,35 @@ def test_labels_of_video_files_in_one_folder(tmp_path):
     assert names(content) == ["north", "south"]
     found = [name for name, boxes in boxes_of_pictures(content).items() if boxes]
     assert found == ["north#0", "north#3", "south#2"]
+
+
+def test_bare_numbers_do_not_say_of_which_clip_they_are(tmp_path):
+    for name in ("a_{}.png", "b_{}.png"):
+        write_pictures(tmp_path / "set/images", range(3), name)
+    write(tmp_path / "set/labels", range(3), "{}.txt")
+    (tmp_path / "set/classes.txt").write_text("ship\n")
+    with pytest.raises(InputError, match=r"label file \d, and images of 2 clips \(.*name each"):
+        yolo(tmp_path / "set")
+
+
+def test_labels_of_the_same_images_in_two_folders(tmp_path):
+    write_pictures(tmp_path / "set/images/clip", range(3), "{:06d}.png")
+    write(tmp_path / "set/images/clip", range(3))
+    write(tmp_path / "set/labels/clip", range(3))
+    (tmp_path / "set/classes.txt").write_text("ship\n")
+    with pytest.raises(InputError, match=r"label files of the same images, e\.g\. \S+000000\.png"):
+        yolo(tmp_path / "set")
+
+
+def test_label_files_in_capitals(clip):
+    write(clip / "clip", [0])
+    write(clip / "clip", [1], "{:06d}.TXT")
+    assert not misfits(yolo(clip), clip)
+
+
+def test_the_output_is_no_other_file(clip):
+    write(clip / "clip", range(2))
+    before = (clip / "classes.txt").read_text()
+    with pytest.raises(InputError, match=r"classes\.txt exists and is no JSON file"):
+        convert(clip, clip / "classes.txt", format="yolo")
+    assert (clip / "classes.txt").read_text() == before

@@ -137,21 +137,6 @@ def rewrite(root: Path, content: dict) -> Path:
     return root / "train.json"
 
 
-@pytest.mark.parametrize("section", ["videos", "categories"])
-def test_ids_that_occur_twice_are_refused(tmp_path, section):
-    content = content_of(tmp_path)
-    content[section] *= 2
-    with pytest.raises(InputError, match="'id' 1 occurs twice"):
-        vis(rewrite(tmp_path, content))
-
-
-def test_a_file_that_occurs_twice_is_refused(tmp_path):
-    content = content_of(tmp_path)
-    content["videos"][0]["file_names"][3] = "street/00000.png"
-    with pytest.raises(InputError, match=r"'file_names' has street/00000\.png twice"):
-        vis(rewrite(tmp_path, content))
-
-
 def test_an_object_that_is_given_twice_is_counted(tmp_path, capsys):
     content = content_of(tmp_path)
     first = content["annotations"][0]
@@ -186,3 +171,20 @@ def test_a_video_of_two_clips_is_said(tmp_path, capsys):
     content["videos"][0]["file_names"] = files
     vis(rewrite(tmp_path, content))
     assert "video 1 has images of 2 clips, images/a" in capsys.readouterr().out
+
+
+def test_what_is_there_twice(tmp_path):
+    content = json.loads(write(tmp_path, []).read_text())
+    videos, categories = content["videos"], content["categories"]
+    for section, records in (("videos", videos), ("categories", categories)):
+        (tmp_path / "twice.json").write_text(json.dumps({**content, section: records * 2}))
+        with pytest.raises(InputError, match=r"1 is there twice: give each an id of its own"):
+            vis(tmp_path / "twice.json")
+    with pytest.raises(InputError, match="'file_names' has an image twice"):
+        vis(write(tmp_path, [], file_names=["street/00000.png"] * 2))
+
+
+def test_a_file_name_that_is_too_long_is_refused(tmp_path):
+    files = [f"street/{index}{'1' * 5000}.png" for index in range(4)]
+    with pytest.raises(InputError, match=r"'file_names' has 'street/.*too long"):
+        vis(write(tmp_path, [], file_names=files))

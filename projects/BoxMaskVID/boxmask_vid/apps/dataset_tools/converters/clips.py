@@ -19,7 +19,8 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
     The labels of an image that is not there stay with the first of them.
 
     Raises:
-        InputError: if label files have other names than the images, and count otherwise.
+        InputError: if label files have other names than the images, and count otherwise or could
+            be of several clips.
     """
     if not video.may_have_clips or frames.files is None or frames.first_number is not None:
         return [(video, frames)]
@@ -31,6 +32,12 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
     clip_of = {}
     for frame in {*(box.frame for box in video.boxes), *(video.labelled_frames or ())}:
         place = frames.position(frame)
+        if place is None and str(frame).isdecimal():
+            raise InputError(
+                f"{video.where} has a label file {frame}, and images of {len(clips)} clips "
+                f"({', '.join(clip.name for clip in clips[:3])}, ...): name each label file after "
+                "its image."
+            )
         clip_of[frame] = clips[0] if place is None else clip_of_file[frames.files[place]]
     names = {clip: f"{video.name}/{PurePosixPath(clip.name).name}" for clip in clips}
     sizes = dict(zip(frames.files, frames.sizes, strict=True))

@@ -89,6 +89,8 @@ def convert_to_coco_vid(
     """
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"--output {output} is the annotation file itself: write another file.")
+    if output.exists() and output.suffix.lower() != ".json":
+        raise InputError(f"--output {output} exists and is no JSON file: write another file.")
     with opened(source, extract, needs_images=root is None) as folder:
         labels, notes = _read(folder, format, classes, corners_from)
         is_root = root is not None or folder.is_dir()
@@ -142,14 +144,28 @@ def _add_all(
     left_out: Counter[str] = Counter()
     notes = []
     all_frames = in_processes(find, videos, what="video")
+    owners: dict[str, str] = {}  # videos of images
     for video, frames in zip(videos, all_frames, strict=True):
         used.append(frames)
+        if video.may_have_clips:
+            _check_owners(owners, video, frames)
         parts = split_images(by_stated_names(video, frames), frames)
         if len(parts) > 1:
             notes.append(f"{video.name} has images of {len(parts)} clips: each is a video")
         for part, of_part in parts:
             left_out += _add(builder, part, of_part, unlabelled) + of_part.left_out
     return used, left_out, notes
+
+
+def _check_owners(owners: dict[str, str], video: VideoLabels, frames: Frames) -> None:
+    """Label files of two folders must not be of the same images."""
+    for file in frames.files or ():
+        other = owners.setdefault(file, video.where)
+        if other != video.where:
+            raise InputError(
+                f"{video.where} and {other} have label files of the same images, e.g. {file}: "
+                "keep those of one folder."
+            )
 
 
 def _read(

@@ -45,8 +45,8 @@ def read_cvat(source: Path) -> Labels:
         classes.extend(read_labels(tree))
         if tree.find("image") is not None and tree.find("track") is not None:
             raise InputError(
-                f"{path} has <image> and <track> elements, which CVAT never writes into one file: "
-                "export images and tracks to a file each."
+                f"{path} has images and tracks: export the task either as 'CVAT for images' or as "
+                "'CVAT for video'."
             )
         read = read_images if tree.find("image") is not None else _read_tracks
         videos.extend(read(tree, path, tasks, left_out))

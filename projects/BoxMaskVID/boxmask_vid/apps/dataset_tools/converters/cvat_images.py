@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from ....data.datasets.numbered_frames import split_clips
+from ....data.datasets.numbered_frames import check_doubles, split_clips
 from ....errors import InputError
 from .cvat_shapes import read_shape, shapes_of
 from .cvat_tasks import Task, describe
@@ -57,6 +57,7 @@ def read_images(
 def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[str]) -> VideoLabels:
     """Images that are called frame_000000 for the numbers of their frames."""
     called: dict[str, int | str] = {}
+    names: dict[int, str] = {}  # by the numbers of their frames
     for name in images:
         frame = int(PurePosixPath(name).name.rpartition("_")[2]) - task.first
         if frame not in task.frames:
@@ -64,8 +65,10 @@ def _frames_of_video(task: Task, images: Images, path: Path, left_out: Counter[s
                 f"{path}: image {name} is not one of the task's frames, {describe(task.frames)}: "
                 "export it again."
             )
+        other = names.setdefault(frame, name)
+        if other != name:
+            raise InputError(f"{path}: {other} and {name} are one frame: export it again.")
         called[name] = frame
-    _check_different(called, path)
     return VideoLabels(
         *(task.name, str(path), list(_boxes(images, called, path, left_out))),
         folders=task.folders,
@@ -84,8 +87,8 @@ def _clip(
     video: str, task: Task, images: Images, path: Path, left_out: Counter[str]
 ) -> VideoLabels:
     """Images of a clip, in whatever folder has them."""
+    check_doubles(images, str(path))
     called: dict[str, int | str] = {name: stem_of(name) for name in images}
-    _check_different(called, path)
     folder = PurePosixPath(next(iter(images))).parent.as_posix()
     folders: Sequence[str] = (*task.folders, *task.shared_folders, ".")
     if folder != ".":
@@ -97,18 +100,6 @@ def _clip(
         sizes=_sizes(images, called, path),
         labelled_frames=frozenset(called.values()),
     )
-
-
-def _check_different(called: dict[str, int | str], path: Path) -> None:
-    """Raise ``InputError`` if two images are called the same."""
-    names: dict[int | str, str] = {}
-    for name, frame in called.items():
-        other = names.setdefault(frame, name)
-        if other != name:
-            raise InputError(
-                f"{path}: the images {other} and {name} differ only in their suffix or folder: "
-                "rename one of them."
-            )
 
 
 def _sizes(

@@ -77,7 +77,9 @@ def label_folders(
             "unpacked)."
         )
     files: dict[Path, list[Path]] = {}
-    for path in sorted(source.rglob(f"*{suffix}")):
+    for path in sorted(source.rglob("*")):
+        if path.suffix.lower() != suffix:
+            continue
         if path.is_file() and not is_hidden(path.relative_to(source)) and is_label(path):
             files.setdefault(path.parent, []).append(path)
     if not files:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from ....errors import InputError
 from .label_files import image_root, label_folders
@@ -108,6 +108,8 @@ def read_voc(source: Path, *, corners_from: int | None = None) -> Labels:
     """
     folders = label_folders(source, ".xml")
     trees = {file: _tree(file) for folder in folders for file in folder.files}
+    for folder in folders:
+        _check_file_names({file: trees[file] for file in folder.files})
     objects = {file: list(_objects(file, tree)) for file, tree in trees.items()}
     every = [node for of_file in objects.values() for node in of_file]
     notes = []
@@ -139,6 +141,21 @@ def _tree(path: Path) -> ElementTree.Element:
             f"{path} is not Pascal VOC XML: its root is <{tree.tag}>, not <annotation>{other}."
         )
     return tree
+
+
+def _check_file_names(trees: dict[Path, ElementTree.Element]) -> None:
+    """No file says that it is of the image that another one is named after.
+
+    A file is of the image of its own name; ``<filename>`` often is what the image was called once.
+    """
+    files = {file.stem: file for file in trees}
+    for file, tree in trees.items():
+        stem = PureWindowsPath(tree.findtext("filename", "")).stem  # also of / and of no folder
+        if stem != file.stem and stem in files:
+            raise InputError(
+                f"{file} says that it is of the image {stem} (<filename>), as {files[stem].name} "
+                "does by its name: name each file after its image, or correct <filename>."
+            )
 
 
 def _objects(path: Path, tree: ElementTree.Element) -> Iterator[_Object]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pycocotools import mask as masks
 
@@ -18,6 +19,7 @@ from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
 NOT_SEEN: tuple = (None, [])  # entries for frames on which an object is not seen
 NEVER_SEEN = "objects without any box or mask"
 DOUBLED = "objects that are given twice"
+LONGEST_PATH = 4096  # characters; no system opens longer ones
 NO_AREA = "boxes and masks without area"
 
 
@@ -38,14 +40,16 @@ def read_youtube_vis(source: Path) -> Labels:
             raise InputError(f"{source} has no list '{name}' of records: give a YouTube-VIS JSON.")
         sections[name] = section
     where = f"{source}, category"
-    names = {
-        category_id: str(_get_id(record, "name", where))
-        for category_id, record in _by_id(sections["categories"], where)
-    }
-    of_ids = _by_id(sections["videos"], f"{source}, video")
-    videos = _with_own_names({video_id: _video(record, source) for video_id, record in of_ids})
+    names: dict[Any, str] = {}
+    for record in sections["categories"]:
+        _add_once(names, _get_id(record, "id", where), str(_get_id(record, "name", where)), where)
+    videos: dict[Any, VideoLabels] = {}
+    for record in sections["videos"]:
+        labels = _video(record, source)
+        _add_once(videos, _get_id(record, "id", source.name), labels, f"{source}, video")
     left_out: Counter[str] = Counter()
     seen: set[str] = set()
+    videos = _with_own_names(videos)
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
         video = videos.get(_get_id(record, "video_id", where))
@@ -67,18 +71,7 @@ def read_youtube_vis(source: Path) -> Labels:
     return Labels(list(videos.values()), list(names.values()), left_out, notes)
 
 
-def _by_id(records: list[dict], where: str) -> list[tuple[int | str, dict]]:
-    """Records after their ids, which must differ."""
-    found: dict[int | str, dict] = {}
-    for record in records:
-        key = _get_id(record, "id", where)
-        if key in found:
-            raise InputError(f"{where}: 'id' {key} occurs twice: give each record its own.")
-        found[key] = record
-    return list(found.items())
-
-
-def _with_own_names(videos: dict[int | str, VideoLabels]) -> dict[int | str, VideoLabels]:
+def _with_own_names(videos: dict[Any, VideoLabels]) -> dict[Any, VideoLabels]:
     """Name the videos of a common folder after it and their ids."""
     counts = Counter(video.name for video in videos.values())
     return {
@@ -95,6 +88,12 @@ def _note_clips(video: VideoLabels) -> Iterator[str]:
             f"{video.where} has images of {len(clips)} clips, {clips[0].name} and "
             f"{clips[1].name} among them, in one video: split it in the JSON if they are several"
         )
+
+
+def _add_once(records: dict, key: object, value: object, where: str) -> None:
+    if key in records:
+        raise InputError(f"{where} {key} is there twice: give each an id of its own.")
+    records[key] = value
 
 
 def _check_kind(content: object, source: Path) -> None:
@@ -133,9 +132,12 @@ def _video(record: dict, source: Path) -> VideoLabels:
     if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
         raise InputError(f"{where}: 'file_names' must be the names of its images: correct it.")
     files = [file.replace("\\", "/") for file in files]
-    twice = next((file for file, count in Counter(files).items() if count > 1), None)
-    if twice is not None:
-        raise InputError(f"{where}: 'file_names' has {twice} twice: correct it.")
+    if len(set(files)) < len(files):
+        raise InputError(f"{where}: 'file_names' has an image twice: correct it.")
+    if max(map(len, files)) > LONGEST_PATH:
+        raise InputError(
+            f"{where}: 'file_names' has {max(files, key=len)[:40]!r}..., too long: correct it."
+        )
     length = record.get("length", len(files))
     if length != len(files):
         raise InputError(
