@@ -1,6 +1,7 @@
 import json
 import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,14 @@ def test_scores_before_and_after_are_shown(files, tmp_path, monkeypatch, capsys,
 
 def test_bad_input_gets_one_sentence(files, tmp_path, monkeypatch):
     missing = tmp_path / "none.json"
-    words = ["--gt", files[0], "--detections", missing, "--output", missing, "--method", "repp"]
+    words = ["--gt", files[0], "--output", tmp_path / "out.json", "--method", "repp"]
     with pytest.raises(SystemExit, match=r"File of detections .*none\.json not found"):
-        run(monkeypatch, *words)
+        run(monkeypatch, "--detections", missing, *words)
+
+
+def test_the_output_is_no_input(files, monkeypatch):
+    words = ["--gt", files[0], "--detections", files[1], "--method", "repp"]
+    for file in files:
+        with pytest.raises(SystemExit, match="would be written over the input"):
+            run(monkeypatch, *words, "--output", file)
+    assert json.loads(Path(files[1]).read_text())

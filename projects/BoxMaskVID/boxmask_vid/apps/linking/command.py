@@ -8,6 +8,7 @@ from pathlib import Path
 from ...evaluation import Detections, GroundTruth, read_detections, score, write_detections
 from ...evaluation.scores import compare
 from ...evaluation.tables import comparison_table
+from ...files import refuse_overwriting
 from .link_classifier import LinkClassifier
 from .videos import learn_links, with_seq_nms, with_tubelets
 
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
         InputError: if a value in a file is invalid, or the output cannot be written.
         FileNotFoundError: if a file does not exist.
     """
+    refuse_overwriting({"--output": args.output}, [Path(args.gt), Path(args.detections)])
     ground_truth = GroundTruth.read(args.gt)
     before = read_detections(args.detections, ground_truth)
     after = _linked(args, ground_truth, before)

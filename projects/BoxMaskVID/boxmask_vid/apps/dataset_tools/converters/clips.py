@@ -30,7 +30,8 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
         return [(video, frames)]
     clip_of_file = {file: clip for clip in clips for file in clip.files}
     clip_of = {}
-    for frame in {*(box.frame for box in video.boxes), *(video.labelled_frames or ())}:
+    known = {*(box.frame for box in video.boxes), *(video.labelled_frames or ())}
+    for frame in sorted(known, key=str):
         place = frames.position(frame)
         if place is None and str(frame).isdecimal():
             raise InputError(

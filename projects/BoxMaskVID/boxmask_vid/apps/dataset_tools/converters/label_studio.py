@@ -83,7 +83,7 @@ def _video(task: dict, results: list[dict], where: str, left_out: Counter[str]) 
         if result.get("type") != "videorectangle" or not isinstance(value, dict):
             left_out[NOT_BOXES] += 1
             continue
-        length = whole_number(value.get("framesCount"), here, "'framesCount'")
+        length = number(value.get("framesCount"), int, here, "'framesCount'")
         if not 0 < length <= LONGEST_VIDEO:
             raise InputError(f"{here}: the video has {length} frames: correct 'framesCount'.")
         lengths.add(length)
