@@ -273,7 +273,10 @@ def execute(words: list[str], folder: Path) -> None:
 
 def foreign_lines(stderr: str) -> list[str]:
     """Lines that are neither bash's commands nor our progress bars and sentences."""
-    own = re.compile(r"\+ .*|\w+: .*\d+/(\d+|\?).*|\w+: \d+\w+ \[.*|MODEL.DEVICE is 'cuda', but .*")
+    own = re.compile(
+        r"\+ .*|\w+: .*\d+/(\d+|\?).*|\w+: \d+\w+ \[.*|MODEL.DEVICE is 'cuda', but .*"
+        r"|\S+\.json: \d+ of \d+ boxes (are|reach|seem) .*"  # of a model of three iterations
+    )
     lines = stderr.replace("\r", "\n").splitlines()
     return [line for line in lines if line and not own.fullmatch(line)]
 
