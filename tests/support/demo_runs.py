@@ -15,6 +15,14 @@ from boxmask_vid.apps.video_demo import demo
 from boxmask_vid.errors import InputError
 from support.small import CONFIG, SMALLEST, small_model
 
+FRAMES = 5  # of the clip
+SIZE = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
+
+
+def options(weights: str) -> list[str]:
+    """Config options of the smallest model with these weights."""
+    return [*SMALLEST, *SIZE, "MODEL.WEIGHTS", weights]
+
 
 def write_weights(path: Path) -> str:
     """Random weights of the smallest model."""
@@ -23,13 +31,12 @@ def write_weights(path: Path) -> str:
 
 
 def arguments(weights: str, *words: object) -> list[str]:
-    size = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
     more = list(words)
     opts = more[more.index("--opts") + 1 :] if "--opts" in more else []
     more = more[: more.index("--opts")] if "--opts" in more else more
     return [
         *("--config-file", CONFIG, "--threshold", "0.2", *map(str, more)),
-        *("--opts", *SMALLEST, *size, "MODEL.WEIGHTS", weights, *map(str, opts)),
+        *("--opts", *options(weights), *map(str, opts)),
     ]
 
 

@@ -5,18 +5,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from boxmask_vid.video import VideoWriter
-from support.demo import FRAMES
-from support.small import small_model
+from support.demo_runs import FRAMES, options, write_weights
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "model.pth"
-    torch.save({"model": small_model("boxmask").state_dict()}, path)
-    return str(path)
+    return write_weights(tmp_path_factory.mktemp("weights") / "model.pth")
+
+
+@pytest.fixture(scope="module")
+def opts(weights) -> list[str]:
+    """Config options of the smallest model."""
+    return options(weights)
 
 
 @pytest.fixture(scope="module")

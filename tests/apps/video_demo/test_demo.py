@@ -15,7 +15,7 @@ import torch
 from boxmask_vid.apps.video_demo import annotator, demo
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoFile
-from support.demo import FRAMES, run
+from support.demo_runs import FRAMES, run_demo
 
 NAMES = [f"class {index}" for index in range(4)]
 
@@ -27,7 +27,7 @@ def lines(path: Path) -> list[dict]:
 @pytest.mark.parametrize("online", [[], ["--online"]])
 def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
     video, jsonl, table, coco = (tmp_path / f"v.{kind}" for kind in ("mp4", "jsonl", "csv", "json"))
-    run(
+    run_demo(
         weights,
         *("--input", clip, "--output", video, "--jsonl", jsonl, "--csv", table, "--coco", coco),
         *("--tracks", *online),
@@ -60,7 +60,7 @@ def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
 def test_no_detection_at_all(weights, clip, tmp_path):
     coco = tmp_path / "v.json"
     words = ("--input", clip, "--output", tmp_path / "v.mp4", "--coco", coco, "--tracks")
-    run(weights, *words, "--threshold", "1.1")
+    run_demo(weights, *words, "--threshold", "1.1")
     assert json.loads(coco.read_text()) == []
     with VideoFile(tmp_path / "v.mp4") as written:
         assert len(written) == FRAMES
@@ -77,12 +77,12 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
             *(w for pair in zip(flags, made, strict=True) for w in pair),
         ]
 
-    run(weights, *files("whole"))
+    run_demo(weights, *files("whole"))
     whole = (tmp_path / "whole.jsonl").read_text()
     kept = whole.splitlines(keepends=True)
-    run(weights, *files("cut"))
+    run_demo(weights, *files("cut"))
     (tmp_path / "cut.jsonl").write_text("".join(kept[:2]) + kept[2][:20])
-    run(weights, *files("cut"), "--resume")
+    run_demo(weights, *files("cut"), "--resume")
     assert (tmp_path / "cut.jsonl").read_text() == whole
     for kind in ("csv", "json"):
         a, b = (tmp_path / f"{name}.{kind}" for name in ("whole", "cut"))
@@ -90,43 +90,43 @@ def test_resume_gives_what_an_uninterrupted_run_gives(weights, clip, tmp_path, c
     with VideoFile(tmp_path / "whole.mp4") as a, VideoFile(tmp_path / "cut.mp4") as b:
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     capsys.readouterr()
-    run(weights, *files("cut"), "--resume")
+    run_demo(weights, *files("cut"), "--resume")
     assert "is done" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"made with --threshold 0\.2, now it is 0\.4: leave out"):
-        run(weights, *files("cut"), "--resume", "--threshold", "0.4")
+        run_demo(weights, *files("cut"), "--resume", "--threshold", "0.4")
     with pytest.raises(InputError, match=r"made with --online False, now it is True: leave out"):
-        run(weights, *files("cut"), "--resume", "--online")
-    run(weights, *files("cut"), "--online")
+        run_demo(weights, *files("cut"), "--resume", "--online")
+    run_demo(weights, *files("cut"), "--online")
     with pytest.raises(InputError, match=r"made with --online True, now it is False: leave out"):
-        run(weights, *files("cut"), "--resume")
-    run(weights, *files("cut"), "--online", "--resume")
+        run_demo(weights, *files("cut"), "--resume")
+    run_demo(weights, *files("cut"), "--online", "--resume")
     assert "starts over" in capsys.readouterr().out
-    run(weights, *files("cut"))
+    run_demo(weights, *files("cut"))
     (tmp_path / "cut.jsonl").write_text("no json\n")
     with pytest.raises(InputError, match=r"cut\.jsonl, line 1: .* leave out --resume"):
-        run(weights, *files("cut"), "--resume")
+        run_demo(weights, *files("cut"), "--resume")
 
 
 def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
     files = ["--input", clip, "--output", tmp_path / "v.mp4", "--jsonl", tmp_path / "v.jsonl"]
-    run(weights, *files)
+    run_demo(weights, *files)
     written = (tmp_path / "v.jsonl").read_text()
     other = torch.load(weights)
     other["model"]["roi_heads.box_predictor.cls_score.bias"] += 1
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"v\.jsonl was made with weights \(sha256\)"):
-        run(str(tmp_path / "other.pth"), *files, "--resume")
+        run_demo(str(tmp_path / "other.pth"), *files, "--resume")
     (tmp_path / "v.jsonl.provenance").unlink()
     with pytest.raises(InputError, match=r"File .*v\.jsonl\.provenance not found"):
-        run(weights, *files, "--resume")
+        run_demo(weights, *files, "--resume")
     assert (tmp_path / "v.jsonl").read_text() == written
 
 
 def test_outputs_do_not_overwrite_each_other(weights, tmp_path):
     with pytest.raises(InputError, match="would be written to the same file"):
-        run(weights, "--input", "a/frames", "b/frames", "--output", tmp_path)
+        run_demo(weights, "--input", "a/frames", "b/frames", "--output", tmp_path)
     with pytest.raises(InputError, match=r"out\.avi: only \.mp4 is written"):
-        run(weights, "--input", "a/frames", "--output", tmp_path / "out.avi")
+        run_demo(weights, "--input", "a/frames", "--output", tmp_path / "out.avi")
 
 
 def test_without_output_the_video_is_beside_its_input(weights, clip, tmp_path, monkeypatch):
@@ -134,7 +134,7 @@ def test_without_output_the_video_is_beside_its_input(weights, clip, tmp_path, m
     Path("a.b.mp4").write_bytes(clip.read_bytes())
     Path("frames").mkdir()
     cv2.imwrite("frames/1.png", np.zeros((61, 93, 3), np.uint8))
-    run(weights, "a.b.mp4", "frames/", "--csv", "tables")
+    run_demo(weights, "a.b.mp4", "frames/", "--csv", "tables")
     assert sorted(str(path) for path in Path().rglob("*_detected*")) == [
         "a.b_detected.mp4",
         "frames_detected.mp4",
@@ -142,11 +142,11 @@ def test_without_output_the_video_is_beside_its_input(weights, clip, tmp_path, m
     assert Path("a.b.mp4").read_bytes() == clip.read_bytes()
     assert sorted(path.name for path in Path("tables").iterdir()) == ["a.b.csv", "frames.csv"]
     monkeypatch.chdir("frames")
-    run(weights, "*.png")
+    run_demo(weights, "*.png")
     assert (tmp_path / "frames_detected.mp4").is_file()
     assert [path.name for path in Path().iterdir()] == ["1.png"]
     with pytest.raises(InputError, match=r"the same file \S*x_detected.mp4: rename them"):
-        run(weights, "x.mp4", "x.avi")
+        run_demo(weights, "x.mp4", "x.avi")
 
 
 def test_masks_are_drawn_on_request(weights, clip, tmp_path):
@@ -154,7 +154,7 @@ def test_masks_are_drawn_on_request(weights, clip, tmp_path):
     for masks in (False, True):
         output = tmp_path / f"{masks}.mp4"
         opts = "--opts", "MODEL.BOXMASK.PREDICT_MASKS", masks
-        run(weights, "--input", clip, "--output", output, "--tracks", *opts)
+        run_demo(weights, "--input", clip, "--output", output, "--tracks", *opts)
         with VideoFile(output) as video:
             pictures.append(video[0].astype(int))
     assert np.abs(pictures[0] - pictures[1]).max() > 50
@@ -164,7 +164,7 @@ def test_one_broken_input_does_not_stop_the_others(weights, clip, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     with pytest.raises(InputError, match=r"text\.mp4 is not a video"):
-        run(weights, "--input", text, clip, "--output", tmp_path / "out")
+        run_demo(weights, "--input", text, clip, "--output", tmp_path / "out")
     with VideoFile(tmp_path / "out/clip.mp4") as video:
         assert len(video) == FRAMES
 
@@ -180,7 +180,7 @@ def test_a_truncated_video_is_processed_as_far_as_it_goes(weights, tmp_path):
         container.mux(stream.encode())
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"long\.mp4 (cannot be decoded at|is cut off)"):
-        run(weights, "--input", path, "--output", tmp_path / "v.mp4", "--jsonl", jsonl)
+        run_demo(weights, "--input", path, "--output", tmp_path / "v.mp4", "--jsonl", jsonl)
     done = len(lines(jsonl))
     assert 3 <= done <= 7
     with VideoFile(tmp_path / "v.mp4") as video:
@@ -208,7 +208,7 @@ def test_a_truncated_video_is_processed_as_far_as_it_goes(weights, tmp_path):
 def test_mistakes_get_a_sentence(weights, clip, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
-        run(weights, *(word.format(clip=clip, out=tmp_path) for word in words))
+        run_demo(weights, *(word.format(clip=clip, out=tmp_path) for word in words))
     assert message in str(error.value)
 
 
@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(weights, *words)
+            run_demo(weights, *words)
     finally:
         signal.signal(signal.SIGINT, before)
     assert "3 frames ->" in capsys.readouterr().out
@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_valid_files(weights, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(annotator, "VideoPredictor", predictor_then_full_disk)
     try:
         with pytest.raises(InputError, match=r"cannot be written \(File too large\)"):
-            run(weights, *words)
+            run_demo(weights, *words)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert json.loads(coco.read_text())

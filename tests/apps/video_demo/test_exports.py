@@ -14,7 +14,7 @@ from boxmask_vid.apps.result_formats import FORMATS
 from boxmask_vid.apps.video_demo import demo
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoFile
-from support.demo import FRAMES, run
+from support.demo_runs import FRAMES, run_demo
 from support.result_formats import CONVERTERS
 
 NAMES = [f"class {index}" for index in range(4)]
@@ -63,7 +63,7 @@ def assert_same(found: list[tuple], expected: list[tuple]) -> None:
 def test_what_is_exported_is_read_back(weights, clip, tmp_path, tracks, capsys):
     jsonl, out = tmp_path / "v.jsonl", tmp_path / "exports"
     files = "--input", clip, "--output", tmp_path / "v.mp4", "--jsonl", jsonl
-    run(weights, *files, *exports(out), *tracks)
+    run_demo(weights, *files, *exports(out), *tracks)
     assert f"{FRAMES} frames -> {tmp_path / 'v.mp4'}, {jsonl}, {out / 'cvat.xml'}, " in (
         capsys.readouterr().out
     )
@@ -87,7 +87,7 @@ def test_folders_of_images_are_read_back(weights, tmp_path):
             cv2.imwrite(str(folder / f"shot_{index + 1:03d}.png"), cv2.resize(small, (93, 61)))
     out = tmp_path / "out"
     words = [w for name in CONVERTERS for w in ("--export", f"{name}={out / name}")]
-    run(weights, "--input", *folders, "--output", out, "--jsonl", out, *words, "--tracks")
+    run_demo(weights, "--input", *folders, "--output", out, "--jsonl", out, *words, "--tracks")
     expected = [boxes_of_lines(out / f"{folder.name}.jsonl") for folder in folders]
     assert all(expected)
     for name in CONVERTERS:
@@ -129,19 +129,19 @@ def test_a_resumed_run_exports_the_whole_video(weights, clip, tmp_path):
         paths = [path for path in folder.rglob("*") if path.is_file()]
         return {str(path.relative_to(folder)): path.read_text() for path in paths}
 
-    run(weights, *words("whole"))
-    run(weights, *words("cut"))
+    run_demo(weights, *words("whole"))
+    run_demo(weights, *words("cut"))
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "cut.jsonl").write_text("".join(lines[:2]))
-    run(weights, *words("cut"), "--resume")
+    run_demo(weights, *words("cut"), "--resume")
     assert written("cut") == written("whole")
     # a finished run: the files are made of its JSON lines
     for path in sorted((tmp_path / "cut").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    run(weights, *words("cut"), "--resume")
+    run_demo(weights, *words("cut"), "--resume")
     assert written("cut") == written("whole")
     with pytest.raises(InputError, match=r"mot/clip/gt/gt\.txt exists: remove it"):
-        run(weights, *words("cut"))
+        run_demo(weights, *words("cut"))
 
 
 def test_ctrl_c_leaves_what_was_done(weights, clip, tmp_path, monkeypatch):
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_what_was_done(weights, clip, tmp_path, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(weights, *files, *exports(out))
+            run_demo(weights, *files, *exports(out))
     finally:
         signal.signal(signal.SIGINT, before)
     expected = boxes_of_lines(jsonl)
@@ -186,7 +186,7 @@ def test_mistakes_are_told_before_the_first_frame(
 ):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
-        run(weights, "--output", "out", "--input", *(word.format(clip=clip) for word in words))
+        run_demo(weights, "--output", "out", "--input", *(word.format(clip=clip) for word in words))
     assert message in str(error.value)
     assert not list(tmp_path.rglob("*.mp4"))
 
@@ -203,7 +203,7 @@ def test_a_place_that_disappears_is_told_and_the_rest_is_written(
     monkeypatch.setattr(demo, "progress", blocked)
     words = "--export", f"cvat={tmp_path / 'gone/v.xml'}", "--export", f"mot={tmp_path / 'v.txt'}"
     with pytest.raises(InputError, match=r"gone/v\.xml cannot be written"):
-        run(weights, "--input", clip, "--output", tmp_path / "v.mp4", *words)
+        run_demo(weights, "--input", clip, "--output", tmp_path / "v.mp4", *words)
     assert (tmp_path / "v.txt").read_text().count("\n") > FRAMES
     with VideoFile(tmp_path / "v.mp4") as video:
         assert len(video) == FRAMES

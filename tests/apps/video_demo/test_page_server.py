@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from werkzeug.http import parse_options_header
 
 from boxmask_vid.apps.video_demo import connections
@@ -29,18 +28,10 @@ from boxmask_vid.engine import build_cfg
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoWriter
 from support.paths import PROJECT
-from support.small import CONFIG, SMALLEST, small_model
+from support.small import CONFIG
 
 MIB = 1 << 20
 PATIENT = 60  # seconds that a test waits for what should come at once
-
-
-@pytest.fixture(scope="module")
-def opts(tmp_path_factory) -> list[str]:
-    weights = tmp_path_factory.mktemp("weights") / "model.pth"
-    torch.save({"model": small_model("boxmask").state_dict()}, weights)
-    size = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
-    return [*SMALLEST, *size, "MODEL.WEIGHTS", str(weights)]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
-import torch
 from playwright.sync_api import Page, expect, sync_playwright
 
 from boxmask_vid.apps.video_demo import demo, uploads
@@ -28,7 +27,7 @@ from boxmask_vid.engine import build_cfg
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import VideoFile, VideoWriter
 from support.paths import PROJECT
-from support.small import CONFIG, SMALLEST, small_model
+from support.small import CONFIG
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
@@ -53,14 +52,6 @@ SHOWN = """async video => {
   canvas.getContext("2d").drawImage(video, 0, 0);
   return canvas.toDataURL("image/png").split(",")[1];
 }"""
-
-
-@pytest.fixture(scope="module")
-def opts(tmp_path_factory) -> list[str]:
-    weights = tmp_path_factory.mktemp("weights") / "model.pth"
-    torch.save({"model": small_model("boxmask").state_dict()}, weights)
-    size = "INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "96", "MODEL.VID.CLASS_NAMES", "()"
-    return [*SMALLEST, *size, "MODEL.WEIGHTS", str(weights)]
 
 
 @pytest.fixture(scope="module")
