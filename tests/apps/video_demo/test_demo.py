@@ -141,6 +141,11 @@ def test_without_output_the_video_is_beside_its_input(weights, clip, tmp_path, m
     ]
     assert Path("a.b.mp4").read_bytes() == clip.read_bytes()
     assert sorted(path.name for path in Path("tables").iterdir()) == ["a.b.csv", "frames.csv"]
+    before = Path("frames_detected.mp4").read_bytes()
+    with pytest.raises(InputError, match=r"frames_detected.mp4 exists already: give --output"):
+        run_demo(weights, "frames")
+    assert Path("frames_detected.mp4").read_bytes() == before
+    Path("frames_detected.mp4").unlink()
     monkeypatch.chdir("frames")
     run_demo(weights, "*.png")
     assert (tmp_path / "frames_detected.mp4").is_file()

@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
     outputs = {".mp4": args.output, ".jsonl": args.jsonl, ".csv": args.csv, ".json": args.coco}
     exports = parse_exports(args.export)
     tasks = _tasks(inputs, outputs, exports)
+    if args.output is None and not args.resume:
+        _check_free(tasks)
     _check_places(tasks, exports, [args.config_file] if args.config_file else [])
     cfg, options = read_options(args, show=args.show, resume=args.resume)
     _check_exports(exports, inputs, outputs, names_of_classes(cfg), replace=args.resume)
@@ -87,6 +89,15 @@ def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
         raise InputError("There is no video to detect in: name one, or add --serve.")
     if args.resume and not args.jsonl:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
+
+
+def _check_free(tasks: Sequence[VideoTask]) -> None:
+    """No video that the user has not named is replaced."""
+    there = next((task.video for task in tasks if task.video.exists()), None)
+    if there is not None:
+        raise InputError(
+            f"{there} exists already: give --output {there} to replace it, or another --output."
+        )
 
 
 def _check_places(tasks: Sequence[VideoTask], exports: Sequence[Export], read: list[str]) -> None:
