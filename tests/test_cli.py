@@ -15,12 +15,12 @@ from boxmask_vid import cli
 from support.paths import PROJECT, REPOSITORY
 
 BOXMASK_VID = [sys.executable, "-m", "boxmask_vid.cli"]
-SCREEN = 40  # lines
+WIDTH, SCREEN = 80, 40  # columns and lines
 
 
 def printed(monkeypatch, capsys, *words: str) -> str:
     monkeypatch.setattr(sys, "argv", [cli.PROGRAM, *words])
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
     with suppress(SystemExit):  # --help ends so; an error would be seen below
         cli.main()
     captured = capsys.readouterr()
@@ -31,6 +31,7 @@ def printed(monkeypatch, capsys, *words: str) -> str:
 def test_the_overview_names_every_command(monkeypatch, capsys):
     text = printed(monkeypatch, capsys, "--help")
     assert len(text.splitlines()) <= SCREEN
+    assert max(map(len, text.splitlines())) <= WIDTH
     for name, command in cli.SUBCOMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(command.summary)}$", text, re.MULTILINE)
     assert printed(monkeypatch, capsys, "--version").strip() == boxmask_vid.__version__
@@ -39,7 +40,9 @@ def test_the_overview_names_every_command(monkeypatch, capsys):
 @pytest.mark.parametrize("name", cli.SUBCOMMANDS)
 def test_help_fits_a_screen_and_has_an_example_that_can_be_typed(name, monkeypatch, capsys):
     text = printed(monkeypatch, capsys, name, "--help")
-    assert len(text.splitlines()) <= SCREEN
+    lines = text.splitlines()
+    assert len(lines) <= SCREEN
+    assert max(map(len, lines)) <= WIDTH
     example = f"example: boxmask-vid {name} {cli.SUBCOMMANDS[name].example}"
     assert example in " ".join(text.split())
     module = importlib.import_module(f"boxmask_vid.{cli.SUBCOMMANDS[name].module}")

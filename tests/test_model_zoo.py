@@ -50,7 +50,10 @@ def test_names_and_configs():
 def test_unknown_names():
     with pytest.raises(InputError, match=r"no model 'selsa_R50': did you mean selsa_R_50_DC5_7e"):
         model_zoo.get_config("selsa_R50")
-    with pytest.raises(InputError, match=r"no published weights 'boxmask\S+': did you mean selsa_"):
+    with pytest.raises(InputError, match=r"no published weights 'selsa_R50': did you mean selsa_"):
+        model_zoo.get_config("selsa_R50", trained=True)
+    config = model_zoo.get_config_file("boxmask_selsa_troi_R_50")
+    with pytest.raises(InputError, match=f"weights of boxmask.*, only its config: .*{config}"):
         model_zoo.get_config("boxmask_selsa_troi_R_50", trained=True)
 
 
@@ -122,6 +125,7 @@ def test_a_name_and_a_file(zoo, capsys):
 @pytest.mark.parametrize("script", ["demo.py --input a.mp4 --output b.mp4", "train_net.py"])
 def test_the_scripts_say_in_a_line_what_is_wrong(script, tmp_path):
     name, *words = script.split()
+    (tmp_path / "a.mp4").touch()
     done = subprocess.run(
         [sys.executable, PROJECT / name, "--model", "selsa_trio_R_50", *words],
         capture_output=True,
@@ -134,6 +138,14 @@ def test_the_scripts_say_in_a_line_what_is_wrong(script, tmp_path):
         "error: There are no published weights 'selsa_trio_R_50': did you mean "
         "selsa_troi_R_50_DC5_7e or selsa_troi_R_101_DC5_7e or selsa_R_50_DC5_7e?"
     )
+
+
+def test_a_mistyped_input_fetches_no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("BOXMASK_VID_ZOO", str(tmp_path))  # weights would be missed there
+    monkeypatch.setenv("FVCORE_CACHE", str(tmp_path / "cache"))
+    args = ["--model", "selsa_R_50", "--input", f"{tmp_path}/vidoe.mp4"]
+    with pytest.raises(FileNotFoundError, match=r"vidoe\.mp4 not found"):
+        demo.run(demo.argument_parser().parse_args(args))
 
 
 def test_the_package_registers_the_handler():

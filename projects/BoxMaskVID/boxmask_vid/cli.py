@@ -34,7 +34,7 @@ class Subcommand:
 SUBCOMMANDS = {
     "detect": Subcommand(
         "apps.video_demo.demo",
-        "detect objects in videos, draw them and write them to files",
+        "detect objects in videos, draw them, write files",
         "street.mp4 --model selsa_troi_R_50",
     ),
     "serve": Subcommand(
@@ -68,7 +68,7 @@ SUBCOMMANDS = {
     ),
     "score": Subcommand(
         "apps.score",
-        "score any detector's COCO results by three scorers and by motion",
+        "score COCO results by three scorers and by motion",
         "--gt val.json --detections results.json",
     ),
     "compare": Subcommand(
@@ -88,7 +88,7 @@ SUBCOMMANDS = {
     ),
     "convert-detections": Subcommand(
         "apps.result_formats.command",
-        "write detections for CVAT, MOTChallenge, YOLO, Label Studio",
+        "write detections for CVAT, MOT, YOLO, Label Studio",
         "--detections results.json --gt val.json --export cvat=xml/ --tracks",
     ),
     "export": Subcommand(
@@ -128,6 +128,7 @@ def _run(name: str, program: str | None, words: list[str]) -> None:
     module = importlib.import_module(f"{__package__}.{command.module}")
     parser: argparse.ArgumentParser = module.argument_parser()
     parser.prog = program or parser.prog
+    parser.formatter_class = argparse.HelpFormatter  # Detectron2's does not break the example
     parser.description = f"{command.summary[0].upper()}{command.summary[1:]}."
     parser.epilog = f"example: {parser.prog} {command.example}"
     args = parser.parse_args(words)

@@ -45,10 +45,7 @@ def get_config_file(name: str) -> str:
     Raises:
         FileNotFoundError: if no config has that name; the message lists all names.
     """
-    package = Path(__file__).resolve().parent
-    # inside the package when installed from a wheel, else at the top of the repository
-    folders = [package / "configs", package.parents[2] / "configs"]
-    folder = next(path for path in folders if path.is_dir())
+    folder = _configs_folder()
     path = folder / name
     if not path.is_file():
         known = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yaml"))
@@ -56,6 +53,20 @@ def get_config_file(name: str) -> str:
             f"Config '{name}' not found under {folder}: use one of {', '.join(known)}."
         )
     return str(path)
+
+
+def model_configs() -> dict[str, str]:
+    """Paths of the configs of models for videos of one's own and of ImageNet VID, by name."""
+    folder = _configs_folder()
+    files = [*folder.glob("ImageNetVID/*_7e.yaml"), *folder.glob("Fast/*.yaml")]
+    return {path.stem: str(path) for path in sorted(files)}
+
+
+def _configs_folder() -> Path:
+    package = Path(__file__).resolve().parent
+    # inside the package when installed from a wheel, else at the top of the repository
+    folders = [package / "configs", package.parents[2] / "configs"]
+    return next(path for path in folders if path.is_dir())
 
 
 def _add_dataset_keys(cfg: CN) -> None:

@@ -6,8 +6,6 @@ ending ``_DC5_7e`` may be left out.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
@@ -32,9 +30,7 @@ def get_config_file(name: str) -> str:
     Raises:
         InputError: if there is none; the message has the closest names.
     """
-    folder = Path(config.get_config_file("ImageNetVID/Base-ImageNetVID.yaml")).parent
-    files = [*folder.glob("*_7e.yaml"), *folder.with_name("Fast").glob("*.yaml")]
-    paths = {path.stem: str(path) for path in sorted(files)}
+    paths = config.model_configs()
     paths |= {key: config.get_config_file(entry.config) for key, entry in CHECKPOINTS.items()}
     path = paths.get(name) or paths.get(name + SUFFIX)
     if path is None:

@@ -15,7 +15,14 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
     add("detections", nargs=2, metavar="DET.json", help="COCO results")
-    add("--scorer", nargs="+", choices=SCORERS, default=SCORERS, help="default: all")
+    add(
+        "--scorer",
+        nargs="+",
+        choices=SCORERS,
+        default=SCORERS,
+        metavar="SCORER",
+        help=f"some of {', '.join(SCORERS)} (default: all)",
+    )
     return parser
 
 

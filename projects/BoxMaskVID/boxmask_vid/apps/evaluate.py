@@ -16,7 +16,7 @@ def argument_parser() -> argparse.ArgumentParser:
         parents=[engine.argument_parser()],
         add_help=False,
         conflict_handler="resolve",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [options] [KEY VALUE ...]",
     )
     parser.add_argument("--eval-only", action="store_true", default=True, help=argparse.SUPPRESS)
     return parser

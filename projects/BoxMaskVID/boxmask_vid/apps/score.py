@@ -17,7 +17,14 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--gt", required=True, metavar="GT.json", help="COCO-VID ground truth")
     add("--detections", required=True, metavar="DET.json", help="COCO results")
-    add("--scorer", nargs="+", choices=SCORERS, default=SCORERS, help="default: all")
+    add(
+        "--scorer",
+        nargs="+",
+        choices=SCORERS,
+        default=SCORERS,
+        metavar="SCORER",
+        help=f"some of {', '.join(SCORERS)} (default: all)",
+    )
     add("--output", type=Path, metavar="metrics.json", help="scores, from 0 to 1")
     add("--draws", type=int, default=DRAWS, help="draws of videos for 95 %% intervals; 0: none")
     return parser

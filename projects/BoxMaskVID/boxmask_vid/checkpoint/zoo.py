@@ -28,7 +28,7 @@ from detectron2.utils.file_io import PathManager
 from fvcore.common.file_io import file_lock
 from iopath.common.file_io import PathHandler
 
-from ..config import add_boxmask_vid_config, get_config_file
+from ..config import add_boxmask_vid_config, get_config_file, model_configs
 from ..errors import InputError, suggestion
 
 logger = logging.getLogger(__name__)
@@ -121,11 +121,15 @@ def find_checkpoint(name: str) -> Weights:
         InputError: if there is none; the message has the closest names.
     """
     found = CHECKPOINTS.get(name) or CHECKPOINTS.get(name + SUFFIX)
-    if found is None:
+    if found is not None:
+        return found
+    configs = model_configs()
+    if config := configs.get(name) or configs.get(name + SUFFIX):
         raise InputError(
-            f"There are no published weights '{name}': {suggestion(name, CHECKPOINTS)}"
+            f"There are no published weights of {name}, only its config: train it, then give "
+            f"--config-file {config} and your weights as MODEL.WEIGHTS."
         )
-    return found
+    raise InputError(f"There are no published weights '{name}': {suggestion(name, CHECKPOINTS)}")
 
 
 def find_backbone(name: str) -> Weights:

@@ -49,6 +49,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def argument_parser() -> argparse.ArgumentParser:
     """Detectron2's options, and those for data sets, models by name and files of detections."""
     parser = default_argument_parser()
+    parser.usage = "%(prog)s [options] [KEY VALUE ...]"
     parser.add_argument("--model", metavar="NAME", help=MODEL_HELP)
     parser.add_argument(
         "--dataset",

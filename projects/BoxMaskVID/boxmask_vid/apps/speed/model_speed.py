@@ -81,7 +81,14 @@ def argument_parser() -> argparse.ArgumentParser:
         help="fast module to leave out in a side of its own, to see what it saves; may be repeated",
     )
     add = parser.add_argument
-    add("--precision", nargs="+", default=[], choices=HALVES, help="precisions of further sides")
+    add(
+        "--precision",
+        nargs="+",
+        default=[],
+        choices=HALVES,
+        metavar="PRECISION",
+        help=f"precisions of further sides, some of {', '.join(HALVES)}",
+    )
     add("--beside", nargs="+", default=[], metavar="NAME", help="detectors of torchvision")
     add("--video", type=float, default=0, metavar="S", help="run 'detect' on S seconds of video")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs of the config")

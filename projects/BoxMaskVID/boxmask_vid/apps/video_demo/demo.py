@@ -14,6 +14,7 @@ from detectron2.config import CfgNode
 from ...config import names_of_classes
 from ...errors import InputError
 from ...progress import progress
+from ...video import comes_live, input_files, open_frames
 from ..result_formats import EXPORT_HELP, Export, parse_exports, video_name
 from . import serve_command
 from .annotated_video import WINDOW
@@ -38,7 +39,8 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="X",
         help="video files, folders or globs of images, numbers of cameras, addresses",
     )
-    add("--serve", action="store_true", help="a page for a browser, see boxmask-vid serve")
+    # boxmask-vid serve has a help of its own
+    add("--serve", action="store_true", help=argparse.SUPPRESS)
     add("--output", type=Path, help=f"mp4 file or folder (default: X{SUFFIX} beside the input)")
     add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
     add("--csv", type=Path, metavar="OUT", help="write a line for each detection")
@@ -46,7 +48,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--export", action="append", default=[], metavar="FORMAT=PATH", help=EXPORT_HELP)
     add("--show", action="store_true", help="show the frames in a window; q ends")
     add("--resume", action="store_true", help="continue after an interruption, needs --jsonl")
-    serve_command.add_page_options(parser)
+    serve_command.add_page_options(parser, shown=False)
     add_annotation_options(parser)
     return parser
 
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
     _check_places(tasks, exports, [args.config_file] if args.config_file else [])
     cfg, options = read_options(args, show=args.show, resume=args.resume)
     _check_exports(exports, inputs, outputs, names_of_classes(cfg), replace=args.resume)
+    _check_inputs(inputs)
     _annotate_inputs(cfg, options, tasks)
 
 
@@ -89,6 +92,13 @@ def _check_options(args: argparse.Namespace, inputs: Sequence[str]) -> None:
         raise InputError("There is no video to detect in: name one, or add --serve.")
     if args.resume and not args.jsonl:
         raise InputError("--resume continues from the lines of --jsonl OUT: add it, in both runs.")
+
+
+def _check_inputs(inputs: Sequence[str]) -> None:
+    """Without anything to detect in no weights are fetched."""
+    if not any(comes_live(path) or input_files(path) for path in inputs):
+        for path in inputs:
+            open_frames(path)  # raises an error that says what is missing
 
 
 def _check_free(tasks: Sequence[VideoTask]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ...errors import InputError
 from .options import add_annotation_options, read_options
@@ -16,11 +17,14 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_page_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the page."""
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address of the page (default: this machine only)")
-    add("--port", type=int, default=8000, help="port of the page; 0 for any that is free")
+def add_page_options(parser: argparse.ArgumentParser, *, shown: bool = True) -> None:
+    """Add the options of the page, ``shown`` in the help or not."""
+
+    def add(name: str, help: str, **kwargs: Any) -> None:
+        parser.add_argument(name, help=help if shown else argparse.SUPPRESS, **kwargs)
+
+    add("--host", "address of the page (default: this machine only)", default="127.0.0.1")
+    add("--port", "port of the page; 0 for any that is free", type=int, default=8000)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -15,7 +15,14 @@ def argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     add = parser.add_argument
     add("source", type=Path, help="annotations: a folder, a file, or a zip of them")
-    add("--from", dest="format", choices=list(FORMATS), required=True)
+    add(
+        "--from",
+        dest="format",
+        choices=list(FORMATS),
+        required=True,
+        metavar="FORMAT",
+        help=f"one of {', '.join(FORMATS)}",
+    )
     add("--output", type=Path, required=True, help="JSON to write")
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument("--images", type=Path, help="folder of image folders (default: source)")
