@@ -37,6 +37,7 @@ from support.pages import (
     text_of,
 )
 from support.paths import CONFIGS, PROJECT, REPOSITORY
+from support.screen import foreign_lines
 
 PAGES = pages()
 SCRIPTS = {
@@ -269,16 +270,6 @@ def execute(words: list[str], folder: Path) -> None:
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     assert not foreign_lines(done.stderr)
-
-
-def foreign_lines(stderr: str) -> list[str]:
-    """Lines that are neither bash's commands nor our progress bars and sentences."""
-    own = re.compile(
-        r"\+ .*|\w+: .*\d+/(\d+|\?).*|\w+: \d+\w+ \[.*|MODEL.DEVICE is 'cuda', but .*"
-        r"|\S+\.json: \d+ of \d+ boxes (are|reach|seem) .*"  # of a model of three iterations
-    )
-    lines = stderr.replace("\r", "\n").splitlines()
-    return [line for line in lines if line and not own.fullmatch(line)]
 
 
 def smaller(code: str) -> str:
