@@ -3,6 +3,7 @@ import torch
 
 from boxmask_vid.modeling import ReferenceMemory
 from boxmask_vid.modeling.encoded_frame import References
+from boxmask_vid.modeling.fast.conv_projections import ConvProjections
 from boxmask_vid.modeling.fast.frame_features import FrameFeatures
 from boxmask_vid.references import AdaptiveReferences, FixedReferences, OnlineReferences
 
@@ -17,10 +18,15 @@ def frames(*numbers: int) -> list[References]:
     return [
         References(
             [(torch.full((1, 1), float(number)),) * 2],
-            [FrameFeatures((1, 1), *[torch.tensor([number])] * 3)],
+            [_features(number)],
         )
         for number in numbers
     ]
+
+
+def _features(number: int) -> FrameFeatures:
+    tensor = torch.tensor([number])
+    return FrameFeatures((1, 1), tensor, tensor, ConvProjections(tensor))
 
 
 def numbers(references: References) -> list[int]:

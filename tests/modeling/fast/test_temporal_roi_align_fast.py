@@ -90,7 +90,7 @@ def test_half_precision_projections(dtype: torch.dtype, error: float):
     with torch.no_grad():
         references = [layer.encode(frame[None])[0].to(dtype) for frame in maps]
         out = layer(rois, boxes, layer.encode(key[None])[0], references)
-    assert references[0].conv_projections.dtype == dtype
+    assert references[0].conv_projections.table.dtype == dtype
     assert 0 < (out - expected).abs().max() < error
 
 

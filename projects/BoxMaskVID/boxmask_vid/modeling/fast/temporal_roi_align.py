@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...precision import at_least_float32, without_autocast
 from ..layers import TemporalROIAlign
+from .conv_projections import ConvProjections
 from .frame_features import FrameFeatures
 from .roi_align_weights import roi_align_weights
 from .sparse_row_sum import SparseRowSum
@@ -44,6 +45,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
     AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
     # RoI cells that are embedded and mixed together, for the same reason.
     CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
+    MISSING_AT_ONCE = 2**9  # cells whose projections are computed together, 9 MiB
 
     @classmethod
     def replace(cls, paper: nn.Module, roi_align: ROIAlign) -> None:
@@ -63,9 +65,9 @@ class TemporalROIAlignFast(TemporalROIAlign):
             feature_maps: (N, C, h, w).
         """
         rows = feature_maps.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h * w, C)
-        projections: Sequence[torch.Tensor | None] = [None] * len(feature_maps)
+        projections: Sequence[ConvProjections | None] = [None] * len(feature_maps)
         if self.num_heads and not self.training:
-            projections = self._project(rows).unbind()
+            projections = self._conv_projections(rows)
         precise = at_least_float32(rows)
         norm = precise.norm(dim=2).clamp(min=1e-12)
         unit = precise / norm[:, :, None]
@@ -75,9 +77,33 @@ class TemporalROIAlignFast(TemporalROIAlign):
             for frame in zip(unit, norm, projections, strict=True)
         ]
 
-    def _project(self, rows: torch.Tensor) -> torch.Tensor:
-        """Features (..., L, C) -> conv_projections (..., L * 9, C)."""
-        kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
+    def _conv_projections(self, rows: torch.Tensor) -> list[ConvProjections]:
+        """Of N maps (N, L, C): on a CPU none yet; a GPU would wait to know what is missing."""
+        reduced = torch.is_autocast_enabled(rows.device.type) or rows.dtype.itemsize < 4
+        if rows.device.type != "cpu" or torch.is_grad_enabled() or reduced:
+            return [ConvProjections(table) for table in self._project(rows, self._taps())]
+        return [ConvProjections.empty(*cells.shape, cells.dtype) for cells in rows]
+
+    @torch.no_grad()
+    def _compute_missing(self, cells: Sequence[tuple[FrameFeatures, torch.Tensor]]) -> None:
+        """Compute the projections of frames at positions where they are kept, but not there yet."""
+        taps = None
+        for frame, position in cells:
+            if frame.conv_projections is None:
+                continue
+            for missing in frame.conv_projections.missing(position).split(self.MISSING_AT_ONCE):
+                if not len(missing):
+                    continue
+                taps = self._taps() if taps is None else taps
+                rows = frame.unit[missing] * frame.norm[missing, None]
+                frame.conv_projections.add(missing, self._project(rows, taps))
+
+    def _taps(self) -> torch.Tensor:
+        """(9 * C, C), the weights of the embedding convolution by tap."""
+        return self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)
+
+    def _project(self, rows: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """Features (..., L, C) and taps -> their projections (..., L * 9, C)."""
         return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
 
     def forward(  # type: ignore[override]  # frames in the form of encode
@@ -114,6 +140,10 @@ class TemporalROIAlignFast(TemporalROIAlign):
                 limit = len(cells)  # each part would project the maps again
             step = max(limit // size**2, 1)  # RoIs
             mixed = torch.empty_like(precise)
+            if self.num_heads:
+                indices = [index for index, _ in similar]
+                frames = zip([key, *references], [position, *indices], strict=True)
+                self._compute_missing(list(frames))
             for start in range(0, max(rois, 1), step):
                 part = slice(start * size**2, (start + step) * size**2)
                 mixed[part] = self._aggregate(
@@ -137,7 +167,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
     ) -> torch.Tensor:
         """(N, C), the cells of some RoIs mixed with what is similar; see :meth:`most_similar`."""
         if self.num_heads:
-            rows = self.neighbours.rows(position, weight).without_zeros()
+            rows = self._rows(key, position, weight).without_zeros()
             own = _recomputed(self._embedded, rows, key)
             attention = self._attention(own, similar, references)
         else:
@@ -203,7 +233,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
         """
         scores = [self._scores(own, own)]
         for (index, weight), frame in zip(similar, references, strict=True):
-            rows = self.neighbours.rows(index, weight)
+            rows = self._rows(frame, index, weight)
             scores.append(_recomputed(self._scores_of, own, rows, frame))
         scale = (own.shape[1] / self.num_heads) ** -0.5
         return (torch.stack(scores) * scale).softmax(dim=0)
@@ -217,12 +247,21 @@ class TemporalROIAlignFast(TemporalROIAlign):
         """(N, heads) products of embeddings (N, C)."""
         return (own * embedded).unflatten(1, (self.num_heads, -1)).sum(dim=2)
 
+    def _rows(
+        self, frame: FrameFeatures, position: torch.Tensor, weight: torch.Tensor
+    ) -> SparseRowSum:
+        """Rows of a frame's projections that sum up to the embedding of RoI cells."""
+        if frame.conv_projections is not None:
+            position = frame.conv_projections.place(position)
+        return self.neighbours.rows(position, weight)
+
     def _embedded(self, rows: SparseRowSum, frame: FrameFeatures) -> torch.Tensor:
         """(N, C) embedding of RoIs whose cells are made of those of a frame."""
-        projections = frame.conv_projections
-        if projections is None:
-            projections = self._project(frame.unit * frame.norm[:, None])
-        embedded = rows.of(projections)
+        if frame.conv_projections is None:
+            table = self._project(frame.unit * frame.norm[:, None], self._taps())
+        else:
+            table = frame.conv_projections.table
+        embedded = rows.of(table)
         assert self.embed.bias is not None
         return embedded + at_least_float32(self.embed.bias)
 
@@ -271,11 +310,11 @@ class _Neighbours(nn.Module):
             self.register_buffer(name, table, persistent=False)
 
     def rows(self, position: torch.Tensor, weight: torch.Tensor) -> SparseRowSum:
-        """Rows of ``FrameFeatures.conv_projections`` that sum up to the embedding of RoI cells.
+        """Rows of ``ConvProjections.table`` that sum up to the embedding of RoI cells.
 
         Args:
-            position, weight: what the cells themselves are made of, n entries for each of all
-                the cells of all RoIs in order.
+            position, weight: what the cells themselves are made of, by place in that table, n
+                entries for each of all the cells of all RoIs in order.
         """
         cells = len(self.start)
         position, weight = (x.reshape(-1, cells, x.shape[-1]) for x in (position, weight))
