@@ -22,9 +22,11 @@ from ...precision import at_least_float32, without_autocast
 from ..layers import TemporalROIAlign
 from .conv_projections import ConvProjections
 from .frame_features import FrameFeatures
+from .largest_sums import LargestSums
+from .linear import linear
+from .neighbours import Neighbours, arange_like
 from .roi_align_weights import roi_align_weights
 from .sparse_row_sum import SparseRowSum
-from .stable_topk import stable_topk
 
 
 class TemporalROIAlignFast(TemporalROIAlign):
@@ -39,11 +41,10 @@ class TemporalROIAlignFast(TemporalROIAlign):
 
     spatial_scale: float
     sampling_ratio: int
-    neighbours: _Neighbours
+    neighbours: Neighbours
 
-    # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
-    AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
-    # RoI cells that are embedded and mixed together, for the same reason.
+    # RoI cells that are embedded and mixed together: few enough for the cache of a CPU, many for a
+    # GPU.
     CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
     MISSING_AT_ONCE = 2**9  # cells whose projections are computed together, 9 MiB
 
@@ -54,7 +55,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
         paper.spatial_scale = roi_align.spatial_scale
         paper.sampling_ratio = roi_align.sampling_ratio
         device = next((parameter.device for parameter in paper.parameters()), None)
-        paper.neighbours = _Neighbours(roi_align.output_size[0]).to(device)
+        paper.neighbours = Neighbours(roi_align.output_size[0]).to(device)
 
     def encode(self, feature_maps: torch.Tensor) -> list[FrameFeatures]:  # type: ignore[override]
         """Key and reference frames in the form that :meth:`forward` takes.
@@ -104,7 +105,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
 
     def _project(self, rows: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """Features (..., L, C) and taps -> their projections (..., L * 9, C)."""
-        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
+        multiply = F.linear if self.training else linear
+        return multiply(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
 
     def forward(  # type: ignore[override]  # frames in the form of encode
         self,
@@ -199,21 +201,14 @@ class TemporalROIAlignFast(TemporalROIAlign):
         # Scaling by the norm of the RoI cell does not change which are its best.
         position, weight = position.flatten(0, 2), weight.flatten(0, 2)
         weight = weight * key.norm.detach()[position]
-        most = max(len(frame.unit) for frame in references)
-        limit = self.AT_ONCE.get(cells.device.type, self.AT_ONCE["cuda"])
-        step = max(limit // most, 1)
-        parts = [
-            SparseRowSum.over_last(*part).without_zeros()
-            for part in zip(position.split(step), weight.split(step), strict=True)
-        ]
+        sums = LargestSums(position, weight)
         norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        multiply = F.linear if self.training else linear
         similar = []
         for frame in references:
             with torch.no_grad():
-                product = key.unit @ frame.unit.t()
-                count = self.num_most_similar
-                found = [stable_topk(part.of(product), count) for part in parts]
-                best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+                product = multiply(key.unit, frame.unit)
+                best, index = sums.of(product, self.num_most_similar)
             if cells.requires_grad or frame.unit.requires_grad:
                 best = _recomputed(_products, cells, frame.unit, index)
             similar.append((index.int(), (best / norm).softmax(dim=1)))
@@ -277,52 +272,11 @@ class TemporalROIAlignFast(TemporalROIAlign):
         mixed = cells.unflatten(1, (heads, -1)) * attention[0, :, :, None]
         for (index, weight), frame, share in zip(similar, references, attention[1:], strict=True):
             # (N, heads, K) entries: a sum for every cell and head
-            entries = index[:, None] * heads + _range(heads, index)[:, None]
+            entries = index[:, None] * heads + arange_like(heads, index)[:, None]
             weights = (weight * frame.norm[index])[:, None] * share[:, :, None]
             rows = SparseRowSum.over_last(entries, weights)
             mixed = mixed + rows.of(frame.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
         return mixed.flatten(1)
-
-
-class _Neighbours(nn.Module):
-    """Cells of a RoI of P x P that a 3x3 convolution sees, and the taps that see them.
-
-    The tables are buffers, so that they are where the model is, and are not in checkpoints.
-    """
-
-    cell: torch.Tensor
-    tap: torch.Tensor
-    start: torch.Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        # on a CPU also where the model is built without memory, on the device "meta"
-        number = torch.arange(size**2, device="cpu").view(size, size)
-        cell = F.pad(number, (1, 1, 1, 1), value=-1)
-        seen = cell.unfold(0, 3, 1).unfold(1, 3, 1).reshape(size**2, 9)
-        inside = seen >= 0  # what pads the RoI adds nothing
-        counts = inside.sum(dim=1)
-        for name, table in (
-            ("cell", seen[inside]),
-            ("tap", inside.nonzero()[:, 1].int()),
-            ("start", (counts.cumsum(0) - counts).int()),
-        ):
-            self.register_buffer(name, table, persistent=False)
-
-    def rows(self, position: torch.Tensor, weight: torch.Tensor) -> SparseRowSum:
-        """Rows of ``ConvProjections.table`` that sum up to the embedding of RoI cells.
-
-        Args:
-            position, weight: what the cells themselves are made of, by place in that table, n
-                entries for each of all the cells of all RoIs in order.
-        """
-        cells = len(self.start)
-        position, weight = (x.reshape(-1, cells, x.shape[-1]) for x in (position, weight))
-        rois, _, entries = position.shape
-        index = position[:, self.cell] * 9 + self.tap[:, None]
-        roi = _range(rois, index)[:, None]
-        offsets = (roi * len(self.cell) + self.start) * entries
-        return SparseRowSum(index.flatten(), weight[:, self.cell].flatten(), offsets.flatten())
 
 
 def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -335,7 +289,3 @@ def _recomputed(function: Callable[..., torch.Tensor], *args: object) -> torch.T
     if not torch.is_grad_enabled():
         return function(*args)
     return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
-
-
-def _range(end: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.arange(end, device=like.device, dtype=like.dtype)
