@@ -83,7 +83,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
         reduced = torch.is_autocast_enabled(rows.device.type) or rows.dtype.itemsize < 4
         if rows.device.type != "cpu" or torch.is_grad_enabled() or reduced:
             return [ConvProjections(table) for table in self._project(rows, self._taps())]
-        return [ConvProjections.empty(*cells.shape, cells.dtype) for cells in rows]
+        count, channels = rows.shape[1:]
+        return [ConvProjections.empty(count, channels, rows.dtype) for _ in rows]
 
     @torch.no_grad()
     def _compute_missing(self, cells: Sequence[tuple[FrameFeatures, torch.Tensor]]) -> None:
