@@ -27,7 +27,7 @@ def label_studio(root: Path, choice: random.Random) -> tuple[Path, str]:
     for _ in range(choice.randrange(3)):
         place = choice.randrange(len(sequence) - 1)  # the last one holds to the end of the video
         kind = choice.choice(["drop", "double", "stop", "shuffle", "key", "text"])
-        if kind == "drop" and len(sequence) > 2:
+        if kind == "drop" and len(sequence) > 3:
             del sequence[place]
         elif kind == "double":
             sequence.insert(place, dict(sequence[place]))
@@ -39,6 +39,9 @@ def label_studio(root: Path, choice: random.Random) -> tuple[Path, str]:
             sequence[place]["more"] = [1]
         else:
             sequence[place]["frame"] = str(sequence[place]["frame"])
+    if choice.random() < 0.5:  # boxes do not tell how many frames there are
+        del sequence[choice.randrange(2, len(sequence)) :]
+        sequence[-1]["enabled"] = False
     length = choice.choice([LENGTH] * 4 + [LENGTH - 1, LENGTH + 1])
     value = {"framesCount": length, "sequence": sequence, "labels": ["car"]}
     results = [{"id": "r", "type": "videorectangle", "value": value}]

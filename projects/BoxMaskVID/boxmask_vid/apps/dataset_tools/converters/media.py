@@ -109,9 +109,28 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
             by_place=video.open_count.by_place,
             where=video.where,
         )
-    elif video.rate is not None:  # numbers of images that are found one by one
-        files = list(one_clip(files, str(folder)).files)
+    elif video.rough_length is not None or video.rate is not None:
+        clip = one_clip(files, str(folder))  # numbers of images that are found one by one
+        _check_complete(clip, video, folder)
+        files = list(clip.files)
     return _frames(root, files, places=places, left_out=left_out)
+
+
+def _check_complete(clip: Clip, video: VideoLabels, folder: Path) -> None:
+    """Images of a video whose frames are counted from its start lack none there or in between."""
+    if video.rough_length is None:
+        return
+    length, numbers = len(clip.files), clip.numbers
+    if numbers is None or numbers[-1] - numbers[0] + 1 != length:
+        is_complete = numbers is None and length == video.rough_length
+    else:
+        is_complete = numbers[0] == 0 or length >= video.rough_length
+    if not is_complete:
+        raise InputError(
+            f"{video.where} has {video.rough_length} frames, {folder} has {length} images, from "
+            f"{PurePosixPath(clip.files[0]).name} to {PurePosixPath(clip.files[-1]).name}: give "
+            "all of them, numbered without gaps, or the video file with --videos."
+        )
 
 
 def _match(
