@@ -38,7 +38,7 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None = None) -> Labels:
     given = _ClassList(Path("--classes"), tuple(classes)) if classes else None
     if source.is_file() and source.suffix.lower() in YAML_SUFFIXES:
         listed = _ClassList.read(source)
-        found_by = {"of_source": listed}
+        found_by: dict[str, _ClassList | None] = {"of_source": listed}
         source = source.parent / (listed.root or "")
         if not source.is_dir():
             source = listed.path.parent
