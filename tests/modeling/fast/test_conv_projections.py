@@ -67,6 +67,22 @@ def test_only_similar_cells_of_a_reference_are_projected_and_once():
         assert sum(counts) < sum(len(frame.unit) for frame in references)
 
 
+def test_a_frame_is_the_same_to_the_bit_whatever_came_before():
+    layer = troi(channels=64).float()
+    key, *maps = (frame.float() for frame in random_maps(3, channels=64))
+    boxes = random_boxes(20).float()
+    found = []
+    with torch.no_grad():
+        for earlier in ([], [1], [2, 3, 1]):
+            references = [layer.encode(frame[None])[0] for frame in maps]
+            for part in [boxes[:count] for count in earlier] + [boxes]:
+                rois = roi_align(key[None], [part], 7, 1 / 16, 2, aligned=True)
+                out = layer(rois, part, layer.encode(key[None])[0], references)
+            found.append(out)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 def test_references_encoded_in_inference_mode_serve_outside_of_it():
     layer = troi()
     key, *maps = random_maps(2)

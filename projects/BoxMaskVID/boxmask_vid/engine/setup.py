@@ -33,10 +33,7 @@ from .trainer import check_datasets
 
 logger = logging.getLogger(__name__)
 
-MODEL_HELP = (
-    "published model, e.g. selsa_troi_R_50: stands for its config file and its weights, "
-    "which are downloaded when they are first used"
-)
+MODEL_HELP = "published model, e.g. selsa_troi_R_50: its config file and its weights"
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

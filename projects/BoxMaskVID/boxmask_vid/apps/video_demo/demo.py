@@ -39,8 +39,7 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="X",
         help="video files, folders or globs of images, numbers of cameras, addresses",
     )
-    # boxmask-vid serve has a help of its own
-    add("--serve", action="store_true", help=argparse.SUPPRESS)
+    add("--serve", action="store_true", help="a page for a browser, see boxmask-vid serve")
     add("--output", type=Path, help=f"mp4 file or folder (default: X{SUFFIX} beside the input)")
     add("--jsonl", type=Path, metavar="OUT", help="write a line of JSON for each frame")
     add("--csv", type=Path, metavar="OUT", help="write a line for each detection")

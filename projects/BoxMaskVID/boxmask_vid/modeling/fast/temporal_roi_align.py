@@ -46,7 +46,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
     # RoI cells that are embedded and mixed together: few enough for the cache of a CPU, many for a
     # GPU.
     CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
-    MISSING_AT_ONCE = 2**9  # cells whose projections are computed together, 9 MiB
+    MISSING_AT_ONCE = 2**6  # cells whose projections are computed together
 
     @classmethod
     def replace(cls, paper: nn.Module, roi_align: ROIAlign) -> None:
@@ -97,8 +97,11 @@ class TemporalROIAlignFast(TemporalROIAlign):
                 if not len(missing):
                     continue
                 taps = self._taps() if taps is None else taps
-                rows = frame.unit[missing] * frame.norm[missing, None]
-                frame.conv_projections.add(missing, self._project(rows, taps))
+                # always as many, so that numbers do not depend on the frames before
+                rows = frame.unit.new_zeros(self.MISSING_AT_ONCE, frame.unit.shape[1])
+                rows[: len(missing)] = frame.unit[missing] * frame.norm[missing, None]
+                projections = self._project(rows, taps)[: len(missing) * 9]
+                frame.conv_projections.add(missing, projections)
 
     def _taps(self) -> torch.Tensor:
         """(9 * C, C), the weights of the embedding convolution by tap."""
