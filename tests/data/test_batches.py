@@ -62,5 +62,5 @@ def test_the_loader_of_an_evaluation_has_batches(synthetic_datasets, workers: in
 def test_a_loader_without_frames_is_refused(synthetic_datasets):
     cfg = copy.deepcopy(small_cfg("boxmask"))
     cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = 0
-    with pytest.raises(InputError, match="MODEL.VID.TEST.FRAMES_AT_ONCE is 0: it must be 1"):
+    with pytest.raises(InputError, match="FRAMES_AT_ONCE is 0: it must be 1 or more"):
         build_vid_test_loader(cfg, synthetic_datasets[1])
