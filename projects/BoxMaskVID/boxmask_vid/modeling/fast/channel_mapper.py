@@ -1,7 +1,7 @@
 """A 3x3 convolution of very many channels.
 
-Winograd's formulation saves 0.19 s of a SELSA frame of 1.27 s and 1.1 s of a training step of 14.9 s
-(docs/SPEED.md). Of fewer channels the gradient of the weight is products of matrices, which take
+Winograd's formulation saves 0.19 s of a SELSA frame of 1.27 s and 1.1 s of a training step of 14.9
+s (docs/SPEED.md). Of fewer channels the gradient of the weight is products of matrices, which take
 1.1 s for three maps where PyTorch's takes 2.7 s.
 """
 
