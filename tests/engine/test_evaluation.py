@@ -80,6 +80,32 @@ def test_everything_is_there_and_valid_json(whole, synthetic_datasets):
     assert None in metrics["bbox"].values()
 
 
+def test_frames_at_once_have_the_same_detections(weights, whole, synthetic_datasets, tmp_path):
+    cfg = config(weights, tmp_path, synthetic_datasets[1])
+    cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = 4
+    evaluate(cfg)
+    found, expected = (
+        json.loads((folder(output) / RESULTS).read_text()) for output in (tmp_path, whole)
+    )
+    assert len(found) == len(expected)
+    for left, right in zip(found, expected, strict=True):
+        assert [left[key] for key in ("image_id", "category_id")] == [
+            right[key] for key in ("image_id", "category_id")
+        ]
+        assert left["score"] == pytest.approx(right["score"], abs=1e-4)
+        assert left["bbox"] == pytest.approx(right["bbox"], abs=1e-2)
+
+
+def test_an_evaluation_that_ran_out_of_memory_goes_on_with_fewer_frames_at_once(
+    weights, whole, synthetic_datasets, tmp_path
+):
+    interrupted(whole, tmp_path, 6)
+    cfg = config(weights, tmp_path, synthetic_datasets[1])
+    cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = 2
+    evaluate(cfg, resume=True)
+    assert len(logs(tmp_path)) == 2
+
+
 @pytest.mark.parametrize(("num_frames", "again"), [(0, 12), (4, 12), (6, 6), (9, 6), (11, 6)])
 def test_videos_that_were_finished_are_not_run_again(
     weights, whole, synthetic_datasets, tmp_path, num_frames, again

@@ -87,6 +87,61 @@ def test_a_stream_is_detected_as_the_online_evaluation_does(cfg, video, memory, 
     assert count == len(frames)
 
 
+def test_frames_at_once_are_detected_as_one_at_a_time(cfg, video, calls):
+    """Whatever the policy; of 6 frames the last batch is smaller, and one is larger than all."""
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    frames[4] = frames[4][:, :70]  # mixed sizes: no padding, which one at a time has not either
+
+    def results(at_once: int, policy: str, lookahead: int | None) -> list[dict]:
+        batched = copy.deepcopy(cfg)
+        batched.MODEL.VID.TEST.REFERENCES = policy
+        batched.MODEL.VID.TEST.FRAMES_AT_ONCE = at_once
+        predictor = VideoPredictor(batched)
+        batches = calls(predictor)
+        if lookahead is None:
+            found = list(predictor.predict_video(frames))
+        else:
+            found = list(predictor.predict_stream(iter(frames), lookahead=lookahead))
+        assert max(batches) == 1 if at_once == 1 else 2 <= max(batches) <= 4
+        return found
+
+    for policy, lookahead in (
+        *(("adaptive", None), ("fixed", None), ("online", None)),
+        *(("online", 0), ("online", 2)),
+    ):
+        alone = results(1, policy, lookahead)
+        assert [result["frame"] for result in alone] == list(range(6))
+        for at_once in (4, 7):
+            together = results(at_once, policy, lookahead)
+            for left, right in zip(together, alone, strict=True):
+                same(left["instances"], right["instances"])
+                assert (left["frame"], left["time"]) == (right["frame"], right["time"])
+                assert left["image"] is right["image"]
+
+
+@pytest.fixture
+def calls():
+    def count(predictor: VideoPredictor) -> list[int]:
+        batches: list[int] = []
+        predictor.model.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+        return batches
+
+    return count
+
+
+def test_a_stream_with_lookahead_encodes_a_frame_of_a_batch_once(cfg, video):
+    cfg = copy.deepcopy(cfg)
+    cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = 6
+    predictor = VideoPredictor(cfg)
+    encoded = []
+    predictor.model.backbone.register_forward_pre_hook(
+        lambda _, inputs: encoded.append(len(inputs[0]))
+    )
+    frames = [cv2.imread(record["file_name"]) for record in video]
+    assert len(list(predictor.predict_stream(frames, lookahead=2))) == 6
+    assert encoded == [6]
+
+
 def test_the_past_changes_what_is_found_and_the_future_does_not(cfg, video):
     predictor = VideoPredictor(cfg)
     frames = [cv2.imread(record["file_name"]) for record in video]
@@ -119,8 +174,12 @@ def test_videos_in_turns_do_not_disturb_each_other(cfg, video):
             same(result["instances"], expected[index])
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("lookahead", [0, 2])
-def test_a_source_that_fails_ends_after_what_came_before(cfg, video, lookahead):
+def test_a_source_that_fails_ends_after_what_came_before(cfg, video, lookahead, at_once):
+    cfg = copy.deepcopy(cfg)
+    cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = at_once
+
     def camera():
         for record in video[:4]:
             yield cv2.imread(record["file_name"])

@@ -149,6 +149,10 @@ def _add_reference_keys(cfg: CN) -> None:
     # Reference frames that are encoded together: more of them take more memory when a video begins.
     # With ACCELERATE False all of them are.
     cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
+    # Frames of a video that are detected together, at most: they fill a GPU, and take as many times
+    # the memory of one frame. The detections are the same; those of a stream come as many frames
+    # later.
+    cfg.MODEL.VID.TEST.FRAMES_AT_ONCE = 1
 
     # Precision of the network at test: "full" (of its weights), "bfloat16" or "float16" (autocast,
     # on GPUs and on CPUs that have it). Similarity, softmax and boxes are float32 all the same.

@@ -9,10 +9,13 @@ from detectron2.utils.file_io import PathManager
 
 
 def model_provenance(cfg: CfgNode) -> dict[str, str]:
-    """Everything that detections depend on, but for the frames they are detected in."""
+    """Everything that detections depend on, but for the frames they are detected in.
+
+    How many frames are computed at once is a matter of memory and time.
+    """
     provenance = {"weights (sha256)": sha256(cfg.MODEL.WEIGHTS)}
     for key, value in flattened(cfg).items():
-        if key.startswith(("MODEL.", "INPUT.")):
+        if key.startswith(("MODEL.", "INPUT.")) and not key.endswith("_AT_ONCE"):
             provenance[key] = repr(value)
     provenance["TEST.DETECTIONS_PER_IMAGE"] = repr(cfg.TEST.DETECTIONS_PER_IMAGE)
     del provenance["MODEL.WEIGHTS"]  # the file may have moved

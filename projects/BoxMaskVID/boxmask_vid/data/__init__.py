@@ -1,5 +1,6 @@
 """Data: registered data sets, reference sampling, mapper, samplers and loaders."""
 
+from .batches import in_batches
 from .build import build_vid_loss_loader, build_vid_test_loader, build_vid_train_loader
 from .dataset_mapper import VIDDatasetMapper
 from .datasets import load_vid_json, register_vid_instances
@@ -18,6 +19,7 @@ __all__ = [
     "build_vid_loss_loader",
     "build_vid_test_loader",
     "build_vid_train_loader",
+    "in_batches",
     "load_vid_json",
     "next_batch",
     "register_vid_instances",

@@ -9,21 +9,24 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import (
     DatasetFromList,
+    MapDataset,
     build_detection_test_loader,
     build_detection_train_loader,
     get_detection_dataset_dicts,
 )
-from detectron2.data.build import _train_loader_from_config
+from detectron2.data.build import _train_loader_from_config, trivial_batch_collator
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
 from ..errors import InputError
-from ..references import build_reference_policy
+from ..references import build_reference_policy, check_count
+from .batches import FrameBatchSampler
 from .dataset_mapper import VIDDatasetMapper
 from .samplers import ResumableSampler, VideoInferenceSampler
 from .workers import prepare_workers
 
+FRAMES_AT_ONCE = "MODEL.VID.TEST.FRAMES_AT_ONCE"
 LOSS_FRAMES = 500  # of a test set for TEST.LOSS_PERIOD
 
 
@@ -74,7 +77,10 @@ def build_vid_test_loader(
     *,
     finished: Collection[int] = (),
 ) -> DataLoader:
-    """Build a loader of whole videos, frame by frame in order.
+    """Build a loader of whole videos, frames in order.
+
+    A batch are at most ``MODEL.VID.TEST.FRAMES_AT_ONCE`` frames of one video (or still images), of
+    one size.
 
     Args:
         cfg: the config.
@@ -84,8 +90,9 @@ def build_vid_test_loader(
 
     Raises:
         InputError: if the policy ``MODEL.VID.TEST.REFERENCES`` needs every frame and frames of a
-            video are left out.
+            video are left out; if ``FRAMES_AT_ONCE`` is not 1 or more.
     """
+    at_once = check_count(FRAMES_AT_ONCE, cfg.MODEL.VID.TEST.FRAMES_AT_ONCE, least=1)
     records = get_detection_dataset_dicts(dataset_name, filter_empty=False)
     first_frames = _first_frames(records)
     if mapper is None:
@@ -95,14 +102,15 @@ def build_vid_test_loader(
         mapper = VIDDatasetMapper(cfg, False, first_frames=first_frames)
     if build_reference_policy(cfg).needs_every_frame:
         _check_complete(records, mapper, dataset_name, cfg.MODEL.VID.TEST.REFERENCES)
-    loader = build_detection_test_loader(
-        records,
-        mapper=mapper,
-        sampler=VideoInferenceSampler(
-            [record.get("video_id") for record in records],
-            finished=[record["image_id"] in finished for record in records],
-        ),
+    sampler = VideoInferenceSampler(
+        [record.get("video_id") for record in records],
+        finished=[record["image_id"] in finished for record in records],
+    )
+    loader: DataLoader = DataLoader(  # Detectron2's takes no sampler of batches
+        MapDataset(DatasetFromList(records, copy=False), mapper),
+        batch_sampler=FrameBatchSampler(sampler, at_once, records),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=trivial_batch_collator,
     )
     return prepare_workers(loader)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultPredictor
 
 from ..checkpoint import VIDCheckpointer
+from ..data import in_batches
 from ..data.dataset_mapper import build_resize, to_tensor
 from ..errors import InputError
 from ..imports import quiet
@@ -19,6 +21,24 @@ from ..references import build_reference_policy
 from ..video import Frame, FrameSource, open_frames
 from ..video.source import Frames
 from .setup import build_cfg
+
+
+@dataclass
+class KeyFrame:
+    """A frame to detect in.
+
+    Attributes:
+        frame: its number, time and image.
+        references: images of new references that come with it; None for none.
+    """
+
+    frame: Frame
+    references: Sequence[np.ndarray] | None
+
+    @property
+    def shapes(self) -> frozenset[tuple[int, ...]]:
+        """Of all its images: they are padded to the largest."""
+        return frozenset(image.shape for image in (self.frame.image, *(self.references or ())))
 
 
 class VideoPredictor(DefaultPredictor):
@@ -89,13 +109,15 @@ class VideoPredictor(DefaultPredictor):
                 "start at 0."
             )
         memory = ReferenceMemory.from_config(self.cfg)
+        yield from self._detect(self._keys_of_video(source, start, length), memory)
+
+    def _keys_of_video(self, source: FrameSource, start: int, length: int) -> Iterator[KeyFrame]:
         is_first = True
         for frame in source.frames():
             if frame.number < start:
                 continue
             wanted = self._policy.frames_to_load(frame.number, length, is_first=is_first)
-            references = None if wanted is None else source.pick(wanted)
-            yield self._detect(frame, references, memory)
+            yield KeyFrame(frame, None if wanted is None else source.pick(wanted))
             is_first = False
 
     def predict_stream(
@@ -104,7 +126,8 @@ class VideoPredictor(DefaultPredictor):
         """Detect on frames as they come, with references from what has come before.
 
         Memory is bounded by ``MODEL.VID.TEST.NUM_REFERENCES``, the number of past frames that are
-        remembered, and by ``lookahead``.
+        remembered, by ``lookahead``, and by ``MODEL.VID.TEST.FRAMES_AT_ONCE``, the number of frames
+        that have come before detections do.
 
         Args:
             frames: anything that :func:`~boxmask_vid.video.open_frames` takes: also an iterable of
@@ -130,11 +153,10 @@ class VideoPredictor(DefaultPredictor):
         test.ONLINE.LOOKAHEAD = test.ONLINE.LOOKAHEAD if lookahead is None else lookahead
         test.ONLINE.POLICY = test.ONLINE.POLICY if policy is None else policy
         memory = ReferenceMemory.from_config(cfg)
-        return self._stream(open_frames(frames), memory, test.ONLINE.LOOKAHEAD)
+        keys = self._keys_of_stream(open_frames(frames), test.ONLINE.LOOKAHEAD)
+        return self._detect(keys, memory)
 
-    def _stream(
-        self, source: FrameSource, memory: ReferenceMemory, lookahead: int
-    ) -> Iterator[dict]:
+    def _keys_of_stream(self, source: FrameSource, lookahead: int) -> Iterator[KeyFrame]:
         waiting: deque[Frame] = deque()
         new: list[np.ndarray] = []  # frames that the memory does not know yet
         is_first, read = True, source.frames()
@@ -151,29 +173,47 @@ class VideoPredictor(DefaultPredictor):
             if not waiting:
                 break
             references, new = new if lookahead else [], []
-            yield self._detect(waiting.popleft(), references, memory)
+            yield KeyFrame(waiting.popleft(), references)
             is_first = False
         if failure is not None and not isinstance(failure, StopIteration):
             raise failure
 
-    def _detect(
-        self,
-        frame: Frame,
-        references: list[np.ndarray] | None,
-        memory: ReferenceMemory,
-    ) -> dict:
-        """Detections in a frame of the only video that a memory knows."""
-        sample = {**self.sample(frame.image), "video_id": 0, "frame_index": frame.number}
-        if references is not None:
-            frames = {id(reference): reference for reference in references}
-            images = {name: self.sample(reference)["image"] for name, reference in frames.items()}
-            # a frame that repeats stays one image, which is encoded once
-            sample["reference_images"] = [images[id(reference)] for reference in references]
-        self.model.reference_memory = memory
-        with torch.no_grad(), quiet():
-            instances = self.model([sample])[0]["instances"]
-        number, time, image = frame
-        return {"frame": number, "time": time, "image": image, "instances": instances}
+    def _detect(self, keys: Iterable[KeyFrame], memory: ReferenceMemory) -> Iterator[dict]:
+        """Detections in frames of the only video that a memory knows."""
+        at_once = self.cfg.MODEL.VID.TEST.FRAMES_AT_ONCE
+        for batch in in_batches(keys, at_once, lambda key: key.shapes):
+            images: dict[int, torch.Tensor] = {}  # one that repeats is resized and encoded once
+            samples = [self._sample_with_references(key, images) for key in batch]
+            self.model.reference_memory = memory
+            with torch.no_grad(), quiet():
+                outputs = self.model(samples)
+            del images, samples
+            for key, output in zip(batch, outputs, strict=True):
+                number, time, image = key.frame
+                instances = output["instances"]
+                yield {"frame": number, "time": time, "image": image, "instances": instances}
+
+    def _sample_with_references(self, key: KeyFrame, images: dict[int, torch.Tensor]) -> dict:
+        """A sample of the only video that a memory knows.
+
+        Args:
+            key: the key frame.
+            images: resized frames by the ``id`` of the frame; those of this sample are added.
+        """
+        height, width = key.frame.image.shape[:2]
+        for frame in (key.frame.image, *(key.references or ())):
+            if id(frame) not in images:
+                images[id(frame)] = self.sample(frame)["image"]
+        sample = {
+            "image": images[id(key.frame.image)],
+            "height": height,
+            "width": width,
+            "video_id": 0,
+            "frame_index": key.frame.number,
+        }
+        if key.references is not None:
+            sample["reference_images"] = [images[id(frame)] for frame in key.references]
+        return sample
 
     def sample(self, frame: np.ndarray) -> dict:
         """A sample for the model: a BGR frame (H, W, 3), resized, with its size before."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -65,6 +65,29 @@ class References(WithProjections):
     def nbytes(self) -> int:
         kv = sum(part.nbytes for stage in self.attention_kv for part in stage)
         return kv + sum(features.nbytes for features in self.maps)
+
+
+def in_own_memory(value: Any) -> Any:
+    """What is encoded, or a part of it, without the memory of what it was computed together with.
+
+    Returns:
+        ``value`` itself if all of its tensors have their memory for themselves.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+    if isinstance(value, list | tuple):
+        parts = [in_own_memory(part) for part in value]
+        same = all(part is before for part, before in zip(parts, value, strict=True))
+        return value if same else type(value)(parts)
+    if is_dataclass(value) and not isinstance(value, type):
+        before = {part.name: getattr(value, part.name) for part in fields(value)}
+        after = in_own_memory(before)
+        return value if after is before else replace(value, **after)
+    if isinstance(value, dict):
+        parts = in_own_memory(list(value.values()))
+        same = all(part is before for part, before in zip(parts, value.values(), strict=True))
+        return value if same else dict(zip(value, parts, strict=True))
+    return value
 
 
 class _ConcatenatedStages:

@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 
 from ..precision import PRECISIONS
 from ..references import ReferencePolicy, build_reference_policy
-from .encoded_frame import WithProjections
+from .encoded_frame import WithProjections, in_own_memory
 
 
 class ReferenceMemory:
@@ -92,6 +92,7 @@ class ReferenceMemory:
         references = video.references_for(key, new_references)
         if any(frame is key for frame in video.kept):
             video.kept = self._in_precision(video.kept)
+        video.kept = _map_once(video.kept, in_own_memory)
         if self.budget >= 0:
             video.kept = self._within_budget(video.kept)
         return references

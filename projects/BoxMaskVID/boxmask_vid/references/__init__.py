@@ -3,7 +3,12 @@
 from .adaptive import AdaptiveReferences
 from .fixed import FixedReferences
 from .online import OnlineReferences
-from .policy import REFERENCE_POLICY_REGISTRY, ReferencePolicy, build_reference_policy
+from .policy import (
+    REFERENCE_POLICY_REGISTRY,
+    ReferencePolicy,
+    build_reference_policy,
+    check_count,
+)
 from .training import BilateralUniformSampler
 
 __all__ = [
@@ -14,4 +19,5 @@ __all__ = [
     "OnlineReferences",
     "ReferencePolicy",
     "build_reference_policy",
+    "check_count",
 ]

@@ -87,13 +87,15 @@ def build_reference_policy(cfg: CfgNode) -> ReferencePolicy:
     return REFERENCE_POLICY_REGISTRY.get(name)(cfg)
 
 
-def check_count(key: str, count: int, *, even: bool = False) -> int:
+def check_count(key: str, count: int, *, even: bool = False, least: int = 0) -> int:
     """A number of frames from a config.
 
     Raises:
-        InputError: if it is negative, or odd where it has to be even.
+        InputError: if it is less than ``least``, or odd where it has to be even.
     """
-    if count < 0 or (even and count % 2):
-        kind = "an even number, half on each side of the key frame" if even else "0 or more"
+    if count < least or (even and count % 2):
+        kind = f"{least} or more"
+        if even:
+            kind = "an even number, half on each side of the key frame"
         raise InputError(f"{key} is {count}: it must be {kind}.")
     return count

@@ -9,6 +9,7 @@ from torch import nn
 from ...errors import InputError
 from ..backbone import ChannelMappedBackbone, ChannelMapper, TorchvisionBackbone
 from ..layers import TemporalROIAlign
+from ..proposal_generator import VideoRPN
 from ..reference_encoder import ReferenceEncoder
 from ..roi_heads import TemporalROIHeads
 from .backbone import ChannelMappedBackboneFast
@@ -20,6 +21,7 @@ from .reference_encoder import ReferenceEncoderFast
 from .roi_align import ROIAlignFast
 from .temporal_roi_align import TemporalROIAlignFast
 from .torchvision_backbone import TorchvisionBackboneFast
+from .video_rpn import VideoRPNFast
 
 WINOGRAD_CHANNELS = 1024  # with fewer it does not pay
 
@@ -27,6 +29,7 @@ FAST: dict[type[nn.Module], type[nn.Module]] = {
     ChannelMappedBackbone: ChannelMappedBackboneFast,
     ReferenceEncoder: ReferenceEncoderFast,
     TorchvisionBackbone: TorchvisionBackboneFast,
+    VideoRPN: VideoRPNFast,
 }
 
 

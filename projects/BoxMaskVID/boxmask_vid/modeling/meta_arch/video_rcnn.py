@@ -16,6 +16,7 @@ from detectron2.structures import ImageList, Instances
 from detectron2.utils.events import get_event_storage
 
 from ...precision import autocast, check_precision
+from ...references import check_count
 from ..encoded_frame import EncodedFrame, References, WithProjections
 from ..fast import accelerate
 from ..reference_encoder import ReferenceEncoder
@@ -66,6 +67,8 @@ class VideoRCNN(GeneralizedRCNN):
     def from_config(cls, cfg: CfgNode) -> dict:
         precision = cfg.MODEL.VID.TEST.PRECISION
         check_precision(precision, cfg.MODEL.DEVICE)
+        for key in ("REFERENCES_AT_ONCE", "FRAMES_AT_ONCE"):
+            check_count(f"MODEL.VID.TEST.{key}", cfg.MODEL.VID.TEST[key], least=1)
         return {
             **super().from_config(cfg),
             "reference_memory": ReferenceMemory.from_config(cfg),

@@ -133,8 +133,7 @@ class VideoRPN(RPN):
             frame_boxes = clip_boxes_to_image(frame_boxes, size)
             keep = Boxes(frame_boxes).nonempty(threshold=self.min_box_size)
             frame_boxes, frame_scores = frame_boxes[keep], frame_scores[keep]
-            keep = nms(frame_boxes, frame_scores, self.nms_thresh)
-            keep = keep[: self.post_nms_topk[self.training]]
+            keep = self.suppress(frame_boxes, frame_scores, self.post_nms_topk[self.training])
             proposals.append(
                 Instances(
                     size,
@@ -143,3 +142,13 @@ class VideoRPN(RPN):
                 )
             )
         return proposals
+
+    def suppress(self, boxes: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
+        """Rows of the best boxes that non-maximum suppression keeps.
+
+        Args:
+            boxes: (N, 4) ``x1, y1, x2, y2`` in pixels, by falling score.
+            scores: (N,).
+            count: of the rows, at most.
+        """
+        return nms(boxes, scores, self.nms_thresh)[:count]
