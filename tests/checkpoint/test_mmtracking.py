@@ -127,7 +127,7 @@ def test_a_converted_checkpoint_is_not_converted_again(selsa, tmp_path):
 
 def test_a_message_has_a_few_of_many_names():
     unknown = {f"layer.{index}": torch.zeros(1) for index in range(360)}
-    with pytest.raises(InputError, match=r"no counterpart of 360 tensors: (layer\.\d, ){5}\.\.\.\.$"):
+    with pytest.raises(InputError, match=r"no counterpart of 360 tensors: (layer\.\d, ){5}"):
         convert_mmtracking(unknown)
 
 

@@ -210,6 +210,4 @@ def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
 def _listed(names: list[str]) -> str:
     """The number of names, and the first few."""
     more = ", ..." if len(names) > LISTED else ""
-    return (
-        f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names[:LISTED])}{more}"
-    )
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names[:LISTED])}{more}"
