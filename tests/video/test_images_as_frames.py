@@ -54,7 +54,14 @@ def test_files_of_a_list_are_in_its_order(tmp_path):
     write(tmp_path, {"b.png": 1, "a.png": 2, "10.png": 3, "9.png": 4})
     paths = [tmp_path / name for name in ("b.png", "a.png", "10.png", "9.png")]
     assert shown(paths) == shown(list(map(str, paths))) == shown(tuple(paths)) == [1, 2, 3, 4]
-    assert shown(iter(paths)) == [1, 2, 3, 4]
+    for disordered in (iter(paths), tmp_path.glob("*.png"), set(map(str, paths))):
+        with pytest.raises(InputError, match=r"Frame 0 is the path .*: give a list of them"):
+            shown(disordered)
+    pages = [Image.fromarray(numbered(number)) for number in range(3)]
+    for name in ("anim.png", "anim.gif", "anim.tif"):
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
+        with pytest.raises(InputError, match=rf"Frame 1 is .*{name}, which has 3 pictures"):
+            open_frames([paths[0], tmp_path / name])
     with pytest.raises(FileNotFoundError, match=r"none\.png of frame 1 not found"):
         open_frames([paths[0], tmp_path / "none.png"])
     video = write_numbered(tmp_path / "v.mp4", range(3))

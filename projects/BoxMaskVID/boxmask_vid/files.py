@@ -88,6 +88,28 @@ def write_records(path: Path, records: Iterable[dict]) -> None:
         file.write("\n")
 
 
+def write_new(path: Path, content: bytes, *, option: str) -> None:
+    """Write a file where there is none, or where there is the same one already.
+
+    Raises:
+        InputError: if there is another one, or the disk is full; ``option`` named the folder.
+    """
+    with writing(path):
+        if path.is_symlink() or path.exists():
+            if path.is_file() and path.read_bytes() == content:
+                return
+            raise InputError(
+                f"{path} is there already and is another file: give {option} an empty folder."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _unfinished(path)
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; it is moved to ``path`` when the block ends.

@@ -50,6 +50,23 @@ def a_clip_more(content: dict) -> None:
     content["videos"].pop()
 
 
+def a_stray_file(content: dict) -> None:
+    for index, frame in enumerate(content["images"][:3]):
+        frame["file_name"] = "a/other_7.jpg" if index == 2 else f"a/cam_{index}.jpg"
+
+
+def clips_after_the_number(content: dict) -> None:
+    names = ["a/0000_a.jpg", "a/0000_b.jpg", "a/0001_a.jpg"]
+    for frame, name in zip(content["images"][:3], names, strict=True):
+        frame["file_name"] = name
+
+
+def order_of_texts(content: dict) -> None:
+    """1, 10, 2: as file names are sorted by their letters."""
+    for frame, number in zip(content["images"][:3], (1, 10, 2), strict=True):
+        frame["file_name"] = f"a/{number}.jpg"
+
+
 def without_frames(content: dict) -> None:
     content["videos"].append({"id": 3, "name": "c"})
 
@@ -106,7 +123,8 @@ BROKEN = {
     "track ids used in several videos": (annotation(5, instance_id=1, category_id=1),),
     "ignored boxes": (annotation(0, iscrowd=1), annotation(0, ignore=1)),
     "files listed twice": (image(1, file_name="a/0.jpg"),),
-    "videos of several clips": (a_clip_more,),
+    "videos of several clips": (a_clip_more, a_stray_file, clips_after_the_number),
+    "frames in another order than their numbers": (order_of_texts,),
     "videos without frames": (without_frames,),
     "videos without key frames": (keys_in_one_video,),
     "classes without boxes": (a_class_more,),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -51,18 +50,17 @@ def as_bgr(frame: object, index: int) -> np.ndarray:
     """Convert a grey, BGR or BGRA picture of 8 or 16 bits to (H, W, 3) uint8.
 
     Args:
-        frame: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8 or uint16, or the path of an image.
+        frame: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8 or uint16.
         index: number of the frame, for the error message.
 
     Raises:
         InputError: if the frame is anything else.
     """
     if isinstance(frame, (str, os.PathLike)):
-        picture = cv2.imread(os.fspath(frame))
-        if picture is None:
-            missing = "not found: check the path" if not Path(frame).is_file() else "cannot be read"
-            raise InputError(f"Image {frame} of frame {index} {missing}.")
-        return picture
+        raise InputError(
+            f"Frame {index} is the path {os.fspath(frame)}, of something that gives paths in any "
+            "order: give a list of them in the right one, or the glob itself ('folder/*.png')."
+        )
     if not isinstance(frame, np.ndarray):
         raise InputError(f"Frame {index} is {described(frame)}: {KINDS}.")
     channels = 1 if frame.ndim == 2 else frame.shape[-1] if frame.ndim else 0

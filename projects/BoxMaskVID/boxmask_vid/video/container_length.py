@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 EBML_HEADER, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+FLV_TAG = 11  # bytes before the content of a tag; 4 more follow it
 MP4_CONTENT = (b"moov", b"moof", b"mdat")
 
 
@@ -24,6 +27,83 @@ def missing_bytes(path: str | Path) -> int:
     with open(path, "rb") as file:
         declared = _matroska_end(file) if file.read(4) == EBML_HEADER else _mp4_end(file, size)
     return max(declared - size, 0)
+
+
+def second_start(path: str | Path) -> int | None:
+    """Byte at which a second video begins in a file; None if there is none.
+
+    FFmpeg reads the first of two joined files only, if the container has a table of all its parts
+    (MP4, AVI, ASF) or times that start again (FLV).
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start = file.read(16)
+        if start[:3] == b"FLV":
+            return _second_flv(file, size)
+        if start == ASF_HEADER:
+            end, same = _asf_end(file), ASF_HEADER
+        elif start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+            return _second_avi(file, size)
+        else:
+            return _second_mp4(file, size)
+        file.seek(end)
+        return end if 0 < end < size and file.read(len(same)) == same else None
+
+
+def _asf_end(file: BinaryIO) -> int:
+    """Size of the file as its header has it; 0 if it is not known."""
+    file.seek(0)
+    start = file.read(4096)
+    place = start.find(ASF_PROPERTIES)
+    return int.from_bytes(start[place + 40 : place + 48], "little") if place >= 0 else 0
+
+
+def _second_avi(file: BinaryIO, size: int) -> int | None:
+    position = 0
+    while position + 12 <= size:
+        file.seek(position)
+        header = file.read(12)
+        if header[:4] != b"RIFF":
+            return None
+        if position and header[8:] == b"AVI ":  # large files go on with AVIX
+            return position
+        length = int.from_bytes(header[4:8], "little")
+        position += 8 + length + length % 2
+    return None
+
+
+def _second_flv(file: BinaryIO, size: int) -> int | None:
+    file.seek(5)
+    position = int.from_bytes(file.read(4), "big") + 4
+    while position + FLV_TAG <= size:
+        file.seek(position)
+        header = file.read(FLV_TAG)
+        if header[:3] == b"FLV":
+            return position
+        if header[0] & 0x1F not in (8, 9, 18):
+            return None
+        position += FLV_TAG + int.from_bytes(header[1:4], "big") + 4
+    return None
+
+
+def _second_mp4(file: BinaryIO, size: int) -> int | None:
+    """Start of the second film; files in fragments have one ``moov`` in any number of parts."""
+    position, films, start = 0, 0, None
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(16)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 1:
+            length = int.from_bytes(header[8:], "big")
+        if length < 8:
+            return None
+        if kind == b"ftyp" and position:
+            start = position
+        films += kind == b"moov"
+        if films > 1:
+            return start or position
+        position += length
+    return None
 
 
 def _matroska_end(file: BinaryIO) -> int:

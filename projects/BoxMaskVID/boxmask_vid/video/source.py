@@ -127,4 +127,9 @@ def _listed_files(items: Sequence[object]) -> list[Path]:
             raise FileNotFoundError(f"Image {path} of frame {number} not found: check the path.")
         if path.suffix.lower() in VIDEO_SUFFIXES:
             raise InputError(f"Frame {number} is the video {path}: give videos one by one.")
+        if path.suffix.lower() in ANIMATED_SUFFIXES and len(pages := animated_pages(path)) > 1:
+            raise InputError(
+                f"Frame {number} is {path}, which has {len(pages)} pictures: give it by itself, "
+                "not in a list."
+            )
     return [Path(str(item)) for item in items]

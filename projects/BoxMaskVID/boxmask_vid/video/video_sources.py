@@ -14,6 +14,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .container_length import second_start
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
 from .opening import open_file
@@ -41,6 +42,7 @@ class VideoFileSource(FrameSource):
                 self.fault = f"The video {path} is cut off: {video.missing}; get it again."
             if video.hidden:
                 warn_of_start(path, video.hidden)
+        warn_of_second(path)
         _warn_of_jumps(path, self._times)
         self.is_constant = _is_constant(self._times, self.fps)
 
@@ -110,6 +112,7 @@ class SequentialVideoSource(FrameSource):
             self.fps = fps
         if hidden:
             warn_of_start(path, hidden)
+        warn_of_second(path)
         missing = stream.frames - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
@@ -175,6 +178,16 @@ def warn_of_start(path: Path, hidden: int) -> None:
         f"The video {path} begins between key frames: {hidden} frames before the first key frame "
         "cannot be decoded and are left out."
     )
+
+
+def warn_of_second(path: Path) -> None:
+    """Say that another video begins within the file, where its container shows it."""
+    start = second_start(path)
+    if start is not None:
+        logger.warning(
+            f"The video {path} has another one in it, from byte {start} on, which is not read, as "
+            "players do not show it: join the original files with FFmpeg, or give them one by one."
+        )
 
 
 def seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:

@@ -172,3 +172,28 @@ def test_mistakes_get_a_sentence(tmp_path, tasks, message):
 def test_a_part_of_a_frame_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"a frame is 1\.4 and must be a whole number"):
         read(tmp_path, task(region(key_frame(1.4, 0))))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_read"),
+    [
+        (range(6), True),
+        (range(1, 7), True),
+        (range(100, 106), True),
+        (range(5), True),  # sound goes on
+        (range(1, 6), False),  # the first one may be missing
+        ([0, 1, 3, 4, 5], False),
+    ],
+)
+def test_images_lack_none_at_the_start_and_in_between(tmp_path, numbers, is_read):
+    (tmp_path / "clip").mkdir()
+    for number in numbers:
+        cv2.imwrite(str(tmp_path / f"clip/{number:06d}.png"), np.zeros((24, 32, 3), np.uint8))
+    sequence = [key_frame(2, 0), key_frame(3, 10, False)]
+    (tmp_path / "project.json").write_text(json.dumps([task(region(*sequence))]))
+    arguments = tmp_path / "project.json", tmp_path / "o.json"
+    if is_read:
+        convert_to_coco_vid(*arguments, format="label-studio", root=tmp_path)
+    else:
+        with pytest.raises(InputError, match=r"has 6 frames, .*clip has 5 images, from 0.*gaps"):
+            convert_to_coco_vid(*arguments, format="label-studio", root=tmp_path)

@@ -23,6 +23,8 @@ SWAPPED_SIDES = (
 )
 # what Roboflow appends to the name of a picture
 EXPORT_SUFFIX = re.compile(r"(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
+# what Label Studio puts before the name of a picture
+UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 SEPARATORS = "_-. "
 
 
@@ -56,8 +58,10 @@ def list_pictures(folder: Path) -> tuple[list[Path], Counter[str]]:
         InputError: if two files are pictures of one frame.
     """
     with os.scandir(folder) as entries:
-        names = sorted((e.name for e in entries if not e.is_dir()), key=natural_order)
+        names = [e.name for e in entries if not e.is_dir()]
     images = [name for name in names if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
+    called = without_uploads(images)
+    images.sort(key=lambda name: natural_order(called[name]))
     shown = [name for name in images if not is_hidden(name)]
     known = (*IMAGE_SUFFIXES, *ANNOTATION_SUFFIXES)
     others = [n for n in names if not is_hidden(n) and PurePath(n).suffix.lower() not in known]
@@ -72,8 +76,8 @@ def check_doubles(names: Iterable[str], where: str) -> None:
     ``names`` are files with their folders; ``where`` is the place that the message names.
     """
     found: dict[tuple, str] = {}
-    for name in names:
-        key = PurePosixPath(name).parent, *natural_order(plain_stem(name))
+    for name, called in without_uploads(list(names)).items():
+        key = PurePosixPath(name).parent, *natural_order(plain_stem(called))
         if key in found:
             raise InputError(
                 f"{where} has two pictures of one frame, {found[key]} and {name}: keep one of them."
@@ -86,6 +90,22 @@ def plain_stem(name: str) -> str:
     return EXPORT_SUFFIX.sub("", PurePosixPath(name).stem)
 
 
+def without_uploads(names: Sequence[str]) -> dict[str, str]:
+    """Names of pictures without what Label Studio puts before each of them.
+
+    These are eight digits, hexadecimal and different ones for each picture; 20240131- is a date.
+    """
+    found = [UPLOAD_PREFIX.match(PurePosixPath(name).name) for name in names]
+    prefixes = {match[0] for match in found if match}
+    if len(prefixes) < max(len(names), 2) or all(prefix[:8].isdigit() for prefix in prefixes):
+        return {name: name for name in names}
+    paths = {name: PurePosixPath(name) for name in names}
+    return {
+        name: str(path.with_name(UPLOAD_PREFIX.sub("", path.name, 1)))
+        for name, path in paths.items()
+    }
+
+
 def split_clips(files: Sequence[str]) -> list[Clip]:
     """Sort pictures into clips, which differ in their folder or in the name before the number.
 
@@ -96,9 +116,10 @@ def split_clips(files: Sequence[str]) -> list[Clip]:
         clips in natural order. A clip that has a folder of its own is called after it.
     """
     by_folder: dict[str, list[str]] = defaultdict(list)
-    for file in sorted(files, key=natural_order):
+    called = without_uploads(files)
+    for file in sorted(files, key=lambda file: natural_order(called[file])):
         by_folder[PurePosixPath(file).parent.as_posix()].append(file)
-    return [clip for folder, names in by_folder.items() for clip in _clips_of(folder, names)]
+    return [clip for place, names in by_folder.items() for clip in _clips_of(place, names)]
 
 
 def one_clip(files: Sequence[str], where: str) -> Clip:
@@ -125,7 +146,8 @@ def _check_alike(clip: Clip, where: str) -> None:
     usual = suffixes.most_common(1)[0][0]
     odd = [file for file in clip.files if PurePosixPath(file).suffix.lower() != usual]
     if clip.numbers is not None and not odd:
-        rows = [re.findall(r"[0-9]+", plain_stem(file)) for file in clip.files]
+        called = without_uploads(clip.files)
+        rows = [re.findall(r"[0-9]+", plain_stem(called[file])) for file in clip.files]
         for texts in zip(*rows, strict=True):
             if tuple(map(int, texts)) == clip.numbers:
                 width = min(map(len, texts))
@@ -142,8 +164,9 @@ def _check_alike(clip: Clip, where: str) -> None:
 def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
     """Clips of one folder; its pictures without numbers are one clip."""
     shapes: dict[tuple, list[tuple[str, list]]] = defaultdict(list)
-    for file in files:
-        parts = natural_order(plain_stem(file))
+    stems = {file: plain_stem(called) for file, called in without_uploads(files).items()}
+    for file, stem in stems.items():
+        parts = natural_order(stem)
         shapes[tuple(parts[::2]) if len(parts) > 1 else ()].append((file, parts))
     groups: dict[tuple, list[tuple[int, str]]] = defaultdict(list)
     for shape, named in shapes.items():
@@ -159,7 +182,7 @@ def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
         pictures.sort(key=lambda picture: picture[0])
         name = _common(key)
         if names[name] > 1 or not name:
-            name = plain_stem(pictures[0][1])
+            name = stems[pictures[0][1]]
         if folder != ".":
             name = folder if len(groups) == 1 else f"{folder}/{name}"
         numbers = tuple(number for number, _ in pictures) if key else None

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 
+from ....data.datasets.numbered_frames import split_clips
 from ....data.datasets.vid_columns import VIDColumns
 from ....data.video_frame_names import PREFIX
 from .report import CheckReport
 
-ROBOFLOW = re.compile(r"(_(jpe?g|png|bmp))?\.rf\.[0-9a-z]+$", re.IGNORECASE)
-
 
 def check_clips(columns: VIDColumns, report: CheckReport) -> None:
-    """Check that the frames of a video come from one clip, as far as their names tell."""
-    clips: dict[int, Counter[str]] = defaultdict(Counter)
+    """Check that the frames of a video come from one clip, in order, as far as their names tell."""
+    files: dict[int, list[tuple[int, str]]] = defaultdict(list)
     uses: Counter[str] = Counter()
     for image, name in zip(columns.records["images"], columns.file_names, strict=True):
         if name is None:
             continue
         uses[name] += 1
         if not name.startswith(PREFIX):
-            clips[image["video_id"]][_clip_name(name)] += 1
+            files[image["video_id"]].append((image["frame_id"], name.replace("\\", "/")))
     for name, count in uses.items():
         if count > 1:
             report.add("files listed twice", f"{name}, {count} times")
-    for video, counts in clips.items():
-        several = [clip for clip, count in counts.items() if count > 1]
-        if len(several) > 1:
-            shown = ", ".join(f"{clip}*" for clip in several[:3])
+    for video, frames in files.items():
+        names = list(dict.fromkeys(name for _, name in sorted(frames)))
+        clips = split_clips(names)
+        if 1 < len(clips) < len(names):  # names that differ in all their parts tell nothing
+            shown = ", ".join(f"{clip.name}*" for clip in clips[:3])
             report.add("videos of several clips", f"video {video}: {shown}")
-
-
-def _clip_name(file_name: str) -> str:
-    """Name of an image file up to the number of the frame."""
-    folder, _, name = file_name.replace("\\", "/").rpartition("/")
-    stem = ROBOFLOW.sub("", name.rpartition(".")[0] or name)
-    return f"{folder}/{stem.rstrip('0123456789')}"
+        elif len(clips) == 1 and clips[0].numbers is not None and names != list(clips[0].files):
+            pairs = zip(names, clips[0].files, strict=True)
+            place, (here, wanted) = next(
+                (place, pair) for place, pair in enumerate(pairs) if pair[0] != pair[1]
+            )
+            report.add(
+                "frames in another order than their numbers",
+                f"video {video}: frame {place} is {here}, by the numbers it is {wanted}",
+            )

@@ -45,6 +45,7 @@ CHECKS = {
     "ignored boxes": False,
     "files listed twice": False,
     "videos of several clips": False,
+    "frames in another order than their numbers": False,
     "videos without frames": False,
     "videos without key frames": False,
     "classes without boxes": False,

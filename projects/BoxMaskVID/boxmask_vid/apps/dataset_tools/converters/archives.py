@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from ....data.datasets.numbered_frames import IMAGE_SUFFIXES
 from ....errors import InputError, writing
+from ....files import write_new
 
 SUFFIX = ".zip"
 
@@ -58,7 +59,18 @@ def _unpack(archive: Path, into: Path, *, with_images: bool) -> Path:
         with zipfile.ZipFile(archive) as file, writing(folder):
             for name in file.namelist():
                 if with_images or Path(name).suffix.lower() not in IMAGE_SUFFIXES:
-                    file.extract(name, folder)
+                    _extract(file, name, folder)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{archive} cannot be unpacked ({error}): export it again.") from error
     return folder
+
+
+def _extract(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
+    """Unpack a file; one that is there already is not overwritten."""
+    with TemporaryDirectory() as empty:  # the library decides what unusual names become
+        path = Path(archive.extract(name, empty))
+        target = folder / path.relative_to(empty)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            write_new(target, path.read_bytes(), option="--extract")

@@ -34,10 +34,12 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
     for frame in sorted(known, key=str):
         place = frames.position(frame)
         if place is None and str(frame).isdecimal():
+            called = [PurePosixPath(file) for file in frames.files]
+            both = [path.name for path in called if last_number(path.stem) == int(frame)][:2]
+            of = " and ".join(both) or ", ".join(clip.name for clip in clips[:2])
             raise InputError(
-                f"{video.where} has a label file {frame}, and images of {len(clips)} clips "
-                f"({', '.join(clip.name for clip in clips[:3])}, ...): name each label file after "
-                "its image."
+                f"{video.where} has a label file {frame}, and images of {len(clips)} clips ({of}): "
+                "name each label file after its image."
             )
         clip_of[frame] = clips[0] if place is None else clip_of_file[frames.files[place]]
     names = {clip: f"{video.name}/{PurePosixPath(clip.name).name}" for clip in clips}

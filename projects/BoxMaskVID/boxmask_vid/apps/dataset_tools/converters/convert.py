@@ -47,9 +47,11 @@ REFERENCES = (
 NOT_ANNOTATED = "frames outside the annotated part serve as reference frames only"
 BEYOND = "boxes end beyond their image and are kept"
 REMARKS = (REFERENCES, NOT_ANNOTATED, BEYOND, OTHER_RATE, OTHER_NUMBERS)  # nothing is left out
+WITHOUT_BOTH = "images without boxes and without a picture"
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
 OVER_THE_EDGE = 0.05  # pixels; a box that ends farther beyond its image is a remark
 SOUND_GOES_ON = 3  # frames by which a rough length may differ
+CONVERTED = b'{\n"info": {"description": "from '  # start of a JSON that is written here
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -89,8 +91,7 @@ def convert_to_coco_vid(
     """
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"--output {output} is the annotation file itself: write another file.")
-    if output.exists() and output.suffix.lower() != ".json":
-        raise InputError(f"--output {output} exists and is no JSON file: write another file.")
+    _check_output(output)
     with opened(source, extract, needs_images=root is None) as folder:
         labels, notes = _read(folder, format, classes, corners_from)
         is_root = root is not None or folder.is_dir()
@@ -117,6 +118,20 @@ def convert_to_coco_vid(
     return root
 
 
+def _check_output(output: Path) -> None:
+    """An existing file is only replaced if it is a converted one: no other is lost."""
+    if not output.is_file() or not output.stat().st_size:
+        return
+    if output.suffix.lower() != ".json":
+        raise InputError(f"--output {output} exists and is no JSON file: write another file.")
+    with output.open("rb") as file:
+        start = file.read(len(CONVERTED))
+    if start != CONVERTED:
+        raise InputError(
+            f"--output {output} exists and was not written by this command: write another file."
+        )
+
+
 def _report(
     output: Path, root: Path, content: dict, left_out: Counter[str], notes: Sequence[str]
 ) -> None:
@@ -124,7 +139,7 @@ def _report(
     print(f"{output}: {summary(content)}")
     print(f"train on it with:  train_net.py --dataset NAME {output} {root} ...")
     for what, count in sorted((+left_out).items()):
-        print(f"{count} {what}{'' if what in REMARKS else ' left out'}")
+        print(f"{count} {what}{'' if what.startswith(REMARKS) else ' left out'}")
     for note in notes:
         print(note)
 
@@ -179,6 +194,8 @@ def _read(
             f"--corners-from {corners_from} is for {' and '.join(CORNERS)}: in {format} corners "
             "can be counted in one way only."
         )
+    elif format == "yolo":
+        labels = read_yolo(source, classes=classes)
     else:
         labels = FORMATS[format](source)
     labels, note = name_others(labels, classes, source.name)
@@ -235,7 +252,11 @@ def _add(
 def _labelled_positions(frames: Frames, video: VideoLabels) -> set[int]:
     """Positions of the frames that have label files."""
     files: dict[int, int | str] = {}
+    with_boxes = {box.frame for box in video.boxes}
     for frame in sorted(video.labelled_frames or (), key=str):
+        if video.shares_folders and frame not in with_boxes and frames.position(frame) is None:
+            frames.left_out[WITHOUT_BOTH] += 1
+            continue
         other = files.setdefault(_position(frames, frame, video), frame)
         if other != frame:
             raise InputError(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
+from ....data.datasets.folders import walk_files
 from ....data.datasets.numbered_frames import is_hidden
 from ....errors import InputError
 from .archives import is_archive
@@ -55,7 +56,7 @@ def read_cvat(source: Path) -> Labels:
 
 def _files(source: Path, left_out: Counter[str]) -> list[Path]:
     """XML files below a folder; hidden ones and archives are left out."""
-    below = [path.relative_to(source) for path in sorted(source.rglob("*.*"))]
+    below = [path.relative_to(source) for path in sorted(walk_files(source))]
     found = [path for path in below if path.suffix.lower() == ".xml"]
     archives = sum(is_archive(path) for path in below)
     files = [source / path for path in found if not is_hidden(path)]

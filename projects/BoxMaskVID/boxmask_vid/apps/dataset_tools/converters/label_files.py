@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ....data.datasets.folders import walk_files
 from ....data.datasets.numbered_frames import IMAGE_SUFFIXES, is_hidden
 from ....errors import InputError
 from .labels import LabelledBox, VideoLabels
@@ -77,7 +78,7 @@ def label_folders(
             "unpacked)."
         )
     files: dict[Path, list[Path]] = {}
-    for path in sorted(source.rglob("*")):
+    for path in sorted(walk_files(source)):
         if path.suffix.lower() != suffix:
             continue
         if path.is_file() and not is_hidden(path.relative_to(source)) and is_label(path):
@@ -102,17 +103,17 @@ def label_folders(
 def image_root(source: Path) -> Path:
     """Folder of the images of label files: the source, or the ``images`` beside its ``labels``."""
     if not _has_pictures(source):
-        parts = source.resolve().parts
-        for other in _swapped(parts):
-            if _has_pictures(Path(*other)):
-                return Path(*other)
+        for path in (source.absolute(), source.resolve()):  # a link may be beside its images
+            for other in _swapped(path.parts):
+                if _has_pictures(Path(*other)):
+                    return Path(*other)
     return source
 
 
 def _has_pictures(folder: Path) -> bool:
     return folder.is_dir() and any(
         path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path.relative_to(folder))
-        for path in folder.rglob("*")
+        for path in walk_files(folder)
     )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import cv2
 from PIL import Image
 
+from ....data.datasets.folders import walk_files
 from ....data.datasets.frame_matching import match_frames, match_open_count
 from ....data.datasets.numbered_frames import (
     IMAGE_SUFFIXES,
@@ -24,6 +25,7 @@ from ....data.datasets.numbered_frames import (
     split_clips,
 )
 from ....errors import InputError
+from ....files import write_new
 from ....video import VideoFile
 from ....video.image_files import VIDEO_SUFFIXES
 from .labels import VideoLabels
@@ -94,7 +96,8 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
         files = list(clip.files)
         frame, place = next(iter(places.items()))
         if clip.numbers is not None and clip.numbers[place] != frame + video.counts_from:
-            left_out[OTHER_NUMBERS] += 1
+            picture = PurePosixPath(files[place]).name
+            left_out[f"{OTHER_NUMBERS} (frame {frame + video.counts_from} is {picture})"] += 1
         left_out[WITHOUT_PICTURE] += len(video.frames) - len(places)
     elif video.open_count is not None:
         clip = one_clip(files, str(folder))
@@ -106,9 +109,28 @@ def find_images(root: Path, video: VideoLabels) -> Frames:
             by_place=video.open_count.by_place,
             where=video.where,
         )
-    elif video.rate is not None:  # numbers of images that are found one by one
-        files = list(one_clip(files, str(folder)).files)
+    elif video.rough_length is not None or video.rate is not None:
+        clip = one_clip(files, str(folder))  # numbers of images that are found one by one
+        _check_complete(clip, video, folder)
+        files = list(clip.files)
     return _frames(root, files, places=places, left_out=left_out)
+
+
+def _check_complete(clip: Clip, video: VideoLabels, folder: Path) -> None:
+    """Images of a video whose frames are counted from its start lack none there or in between."""
+    if video.rough_length is None:
+        return
+    length, numbers = len(clip.files), clip.numbers
+    if numbers is None or numbers[-1] - numbers[0] + 1 != length:
+        is_complete = numbers is None and length == video.rough_length
+    else:
+        is_complete = numbers[0] == 0 or length >= video.rough_length
+    if not is_complete:
+        raise InputError(
+            f"{video.where} has {video.rough_length} frames, {folder} has {length} images, from "
+            f"{PurePosixPath(clip.files[0]).name} to {PurePosixPath(clip.files[-1]).name}: give "
+            "all of them, numbered without gaps, or the video file with --videos."
+        )
 
 
 def _match(
@@ -147,7 +169,7 @@ def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Cou
     folders = [root / p for p in inside if not p.is_absolute() and ".." not in p.parts]
     # os.path.isdir is also False for names that are not valid
     existing = [folder for folder in folders if os.path.isdir(folder)]
-    for folder in existing:
+    for folder in [*existing, *_only_folder(root, existing, video)]:
         found, left_out = list_pictures(folder)
         files = [path.relative_to(root).as_posix() for path in found]
         if files and video.shares_folders:
@@ -162,6 +184,32 @@ def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Cou
         f"Folder {root / names[0]} with the images of the video of {video.where} not found: check "
         "--images."
     )
+
+
+def _only_folder(root: Path, existing: Sequence[Path], video: VideoLabels) -> Iterator[Path]:
+    """Yield the one folder with pictures below those of a video, which have none themselves.
+
+    Raises:
+        InputError: if there are several.
+    """
+    if video.shares_folders or video.shared_folders:
+        return
+    for folder in existing:
+        if os.path.samefile(folder, root):
+            continue
+        found = {
+            path.parent
+            for path in walk_files(folder)
+            if path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path.relative_to(folder))
+        }
+        if len(found) > 1:
+            first, other = sorted(found)[:2]
+            raise InputError(
+                f"{folder} has pictures in {len(found)} folders, {first.relative_to(folder)} and "
+                f"{other.relative_to(folder)} among them, and {video.where} is one video: keep the "
+                "pictures that were annotated in one folder."
+            )
+        yield from found
 
 
 def _clip_of(files: list[str], video: VideoLabels, folder: Path) -> list[str]:
@@ -241,8 +289,10 @@ def find_video_file(
         (extract / video.name).mkdir(parents=True, exist_ok=True)
         for index, frame in enumerate(file):
             name = f"{video.name}/{index:06d}.jpg"
-            if not cv2.imwrite(str(extract / name), frame, JPEG_OPTIONS):
-                raise OSError(f"OpenCV cannot write {extract / name}")
+            is_encoded, content = cv2.imencode(".jpg", frame, JPEG_OPTIONS)
+            if not is_encoded:
+                raise OSError(f"OpenCV cannot encode frame {index} of {found}")
+            write_new(extract / name, content.tobytes(), option="--extract")
             sizes.append((frame.shape[1], frame.shape[0]))
             files.append(name)
     return Frames(sizes, files, extracted_from=name_below, **about)
@@ -251,17 +301,19 @@ def find_video_file(
 def unused_media(root: Path, used: Sequence[Frames]) -> Counter[str]:
     """Count folders, images and video files below a folder that have no annotations."""
     taken = {
-        file
+        _real(root / file)
         for frames in used
         for file in (*(frames.files or ()), frames.video_file, frames.extracted_from)
+        if file is not None
     }
     is_videos = any(frames.first_number is not None for frames in used)
     suffixes = VIDEO_SUFFIXES if is_videos else IMAGE_SUFFIXES
     left_out: Counter[str] = Counter()
-    for parent, folders, names in os.walk(root):
-        folders[:] = [folder for folder in folders if not is_hidden(folder)]
-        shown = (n for n in names if PurePath(n).suffix.lower() in suffixes and not is_hidden(n))
-        files = {(Path(parent) / name).relative_to(root).as_posix() for name in shown}
+    by_folder: dict[Path, set[str]] = defaultdict(set)
+    for path in walk_files(root):
+        if path.suffix.lower() in suffixes and not is_hidden(path.relative_to(root)):
+            by_folder[path.parent].add(_real(path))
+    for files in by_folder.values():
         others = files - taken
         if is_videos:
             left_out["video files without annotations"] += len(others)
@@ -270,6 +322,16 @@ def unused_media(root: Path, used: Sequence[Frames]) -> Counter[str]:
         else:
             left_out["images of other clips"] += len(others)
     return +left_out
+
+
+@lru_cache(maxsize=100_000)
+def _real_folder(folder: Path) -> str:
+    return os.path.realpath(folder)
+
+
+def _real(path: Path) -> str:
+    """Path of a file without links to its folder."""
+    return os.path.join(_real_folder(path.parent), path.name)
 
 
 def _check_length(video: VideoLabels, path: Path, length: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ....data.datasets.folders import walk_files
 from ....data.datasets.numbered_frames import is_hidden, list_pictures
 from ....errors import InputError
 from .labels import LabelledBox, Labels, OpenCount, VideoLabels, read_text, whole_number
@@ -49,7 +50,7 @@ def read_mot_challenge(source: Path, *, corners_from: int | None = None) -> Labe
             f"Folder {source} not found: give the folder of the sequences (an archive must be "
             "unpacked)."
         )
-    files = [path for path in sorted(source.rglob("gt.txt")) if path.parent.name == "gt"]
+    files = [path for path in sorted(walk_files(source)) if path.parts[-2:] == ("gt", "gt.txt")]
     folders = [
         path.parent.parent
         for path in files
@@ -73,7 +74,7 @@ def read_mot_challenge(source: Path, *, corners_from: int | None = None) -> Labe
 def _without_annotations(source: Path, folders: list[Path]) -> list[str]:
     """Folders in which no sequence is: those of test sets, and others."""
     known = {source, *folders, *(above for folder in folders for above in folder.parents)}
-    candidates = {path.parent for path in source.rglob("seqinfo.ini")}
+    candidates = {path.parent for path in walk_files(source) if path.name == "seqinfo.ini"}
     if source not in folders:
         candidates |= {path for path in source.iterdir() if path.is_dir()}
     others = sorted(path for path in candidates - known if not is_hidden(path.relative_to(source)))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from ....data.datasets.folders import walk_files
 from ....errors import InputError
 from .label_files import image_root, label_folders
 from .labels import LabelledBox, Labels, number, parse_xml, whole_number
@@ -184,7 +185,7 @@ def _first_pixel(source: Path, objects: Sequence[_Object]) -> tuple[int, str]:
             "(--corners-from 1 if they do not)"
         )
     above = source.resolve().parent / CVAT_FILE  # where the source is its folder Annotations
-    if above.is_file() or next(source.rglob(CVAT_FILE), None) is not None:
+    if above.is_file() or any(path.name == CVAT_FILE for path in walk_files(source)):
         return (
             0,
             f"corners count from 0, as CVAT writes them ({CVAT_FILE}; --corners-from 1 if not)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -15,27 +16,37 @@ from .labels import LabelledBox, Labels, read_lines, read_text, whole_number
 from .yolo_rows import BOX_COLUMNS, POLYGONS, YoloRow, meaning, read_rows
 
 LISTS = ("classes.txt", "obj.names", "_darknet.labels")  # names of classes, one a line
-YAML = ("data.yaml", "data.yml", "dataset.yaml")
+YAML = ("data.yaml", "data.yml", "dataset.yaml")  # before other YAML files with names
+YAML_SUFFIXES = (".yaml", ".yml")
+YAML_KEYS = {"path", "train", "val", "nc"}  # one of them is in a YAML file of a data set
 NO_LABELS = {"classes", "train", "val", "valid", "test", "labels", "notes"}
 SPLITS = {"train", "val", "valid", "test"}
 ABOVE = 2  # folders above the source in which the names of the classes may be
 
 
-def read_yolo(source: Path) -> Labels:
+def read_yolo(source: Path, *, classes: Sequence[str] | None = None) -> Labels:
     """Read lines ``class x_centre y_centre width height [track]``, relative to the image.
 
     Of polygons and turned boxes, which have more columns, the box around them is read.
 
     Args:
-        source: ``data.yaml``, or a folder with ``<image>.txt`` at any depth, and the names of the
-            classes: ``classes.txt`` or ``obj.names``, one per line, or ``data.yaml`` with
-            ``names``.
+        source: ``data.yaml`` or another YAML file with ``names``, or a folder with ``<image>.txt``
+            at any depth, and the names of the classes: ``classes.txt`` or ``obj.names``, one per
+            line, or such a YAML file.
+        classes: names in the order of their numbers, where no file has them.
     """
-    if source.name in YAML:
-        source = source.parent
+    given = _ClassList(Path("--classes"), tuple(classes)) if classes else None
+    if source.is_file() and source.suffix.lower() in YAML_SUFFIXES:
+        listed = _ClassList.read(source)
+        found_by: dict[str, _ClassList | None] = {"of_source": listed}
+        source = source.parent / (listed.root or "")
+        if not source.is_dir():
+            source = listed.path.parent
+    else:
+        found_by = {"otherwise": given}
     folders = label_folders(source, ".txt", _is_label)
     rows = {file: read_rows(file) for folder in folders for file in folder.files}
-    found = {folder: _ClassList.find(folder.path, source) for folder in folders}
+    found = {folder: _ClassList.find(folder.path, source, **found_by) for folder in folders}
     lists = list(dict.fromkeys(found.values()))
     every = [row for of_file in rows.values() for row in of_file]
     keypoints = lists[0].keypoints
@@ -56,10 +67,10 @@ def read_yolo(source: Path) -> Labels:
             bbox, track = read(row)
             boxes.append(LabelledBox(row.path.stem, names[index], bbox, row.where, track=track))
         videos.append(folder.video(boxes, drawn_on=(1.0, 1.0)))
-    classes = list(dict.fromkeys(name for of_list in lists for name in of_list.names))
+    names_of_all = list(dict.fromkeys(name for of_list in lists for name in of_list.names))
     left_out = {"sets of keypoints": len(every)} if keypoints else {}
     notes = [*_polygons(every, keypoints), *_splits(folders, source)]
-    return Labels(videos, classes, left_out, notes=notes, root=image_root(source))
+    return Labels(videos, names_of_all, left_out, notes=notes, root=image_root(source))
 
 
 def _is_label(path: Path) -> bool:
@@ -79,15 +90,26 @@ class _ClassList:
     path: Path
     names: tuple[str, ...]
     keypoints: int | None = None  # columns of keypoints in a row
+    root: str | None = None  # folder of the data set, as a YAML file has it
 
     @classmethod
-    def find(cls, folder: Path, source: Path) -> _ClassList:
+    def find(
+        cls,
+        folder: Path,
+        source: Path,
+        *,
+        of_source: _ClassList | None = None,
+        otherwise: _ClassList | None = None,
+    ) -> _ClassList:
         """Find the list for a folder of labels: in it, or in the nearest folder above it."""
+        if of_source is not None:
+            return of_source
         inside = len(folder.relative_to(source).parts)
-        places = [folder.resolve(), *folder.resolve().parents][: inside + 1 + ABOVE]
+        here = Path(os.path.abspath(folder))  # a linked folder is where its link is
+        places = [here, *here.parents][: inside + 1 + ABOVE]
         for place in places:
             files = [place / name for name in (*LISTS, *YAML) if (place / name).is_file()]
-            lists = [cls._read(path) for path in files]
+            lists = [cls.read(path) for path in files or _other_yaml(place)]
             for other in lists[1:]:
                 if other.names != lists[0].names:
                     raise InputError(
@@ -96,12 +118,16 @@ class _ClassList:
                     )
             if lists:
                 return max(lists, key=lambda found: found.keypoints or 0)
+        if otherwise is not None:
+            return otherwise
         raise InputError(
-            f"{source} does not name its classes: add classes.txt, one name per line, or data.yaml."
+            f"{source} does not name its classes: add classes.txt, one name per line, "
+            "data.yaml, or the names with --classes."
         )
 
     @classmethod
-    def _read(cls, path: Path) -> _ClassList:
+    def read(cls, path: Path) -> _ClassList:
+        """Read a list, or a YAML file that has one."""
         if path.name in LISTS:
             names = tuple(line.strip() for line in read_text(path).strip().splitlines())
             if "" in names:
@@ -120,7 +146,21 @@ class _ClassList:
         count = content.get("nc", len(listed))
         if count != len(listed):
             raise InputError(f"{path} has {len(listed)} names and nc {count}: correct it.")
-        return cls(path, listed, keypoints)
+        root = content.get("path")
+        return cls(path, listed, keypoints, root if isinstance(root, str) else None)
+
+
+def _other_yaml(folder: Path) -> list[Path]:
+    """YAML files of a data set with names of classes, that are called otherwise than usual."""
+    found = []
+    for path in sorted(folder.glob("*.y*ml")):
+        try:
+            content = yaml.safe_load(read_text(path)) if path.is_file() else None
+        except (yaml.YAMLError, RecursionError, ValueError):
+            continue  # of something else
+        if isinstance(content, dict) and "names" in content and YAML_KEYS & content.keys():
+            found.append(path)
+    return found
 
 
 def _polygons(rows: Sequence[YoloRow], keypoints: int | None) -> list[str]:
