@@ -114,6 +114,23 @@ def selsa():
     return full_size("selsa_R_50_DC5_7e")
 
 
+def test_a_converted_checkpoint_is_not_converted_again(selsa, tmp_path):
+    torch.save({"model": selsa.state_dict()}, tmp_path / "ours.pth")
+    with pytest.raises(InputError) as error:
+        convert_checkpoint(tmp_path / "ours.pth", tmp_path / "out.pth", selsa)
+    assert str(error.value) == (
+        f"Checkpoint {tmp_path / 'ours.pth'} cannot be converted: it is already in this "
+        "project's names: use it as MODEL.WEIGHTS."
+    )
+    assert not (tmp_path / "out.pth").exists()
+
+
+def test_a_message_has_a_few_of_many_names():
+    unknown = {f"layer.{index}": torch.zeros(1) for index in range(360)}
+    with pytest.raises(InputError, match=r"no counterpart of 360 tensors: (layer\.\d, ){5}"):
+        convert_mmtracking(unknown)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

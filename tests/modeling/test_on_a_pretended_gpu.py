@@ -6,8 +6,10 @@ import pytest
 import torch
 from detectron2.utils.events import EventStorage
 
+from boxmask_vid.engine.optimizer import build_vid_optimizer
+from boxmask_vid.engine.training_loop import TrainingLoop
 from support.pretended_gpu import OnGpu, PretendedGpu, on_cpu, to_gpu
-from support.small import clip, frame, small_model
+from support.small import clip, frame, small_cfg, small_model
 
 # of a frame of a video whose references are remembered: as many as of a single frame
 FRAME_WAITS = 16
@@ -17,6 +19,7 @@ MEMORY = {
     "full": [],
     "float16": ["MODEL.VID.TEST.MEMORY.PRECISION", "float16"],
     "budget": ["MODEL.VID.TEST.MEMORY.BUDGET_MB", "0.2"],
+    "fixed": ["MODEL.VID.TEST.REFERENCES", "fixed"],
     "online": ["MODEL.VID.TEST.REFERENCES", "online"],
 }
 
@@ -62,6 +65,53 @@ def test_waits_of_a_frame(kind):
     assert 0 < sum(gpu.waits.values()) <= FRAME_WAITS, gpu.waits
     own = ("modeling/fast/", "modeling/layers/", "reference_encoder", "reference_memory")
     assert not [line for line in gpu.waits if any(part in line for part in own)]
+
+
+class Loader(list):
+    """Batches of a training, as a loader without workers has them."""
+
+    num_workers = 0
+
+
+def trained(kind: str, model: torch.nn.Module, precision: torch.dtype) -> tuple[dict, dict]:
+    """Losses and gradients of the first of two steps of the training loop."""
+    references = 0 if kind == "faster_rcnn" else 2
+    batch = [clip(references=references, seed=seed) for seed in (0, 10)]
+    optimizer = build_vid_optimizer(small_cfg(kind), model)
+    loop = TrainingLoop(model, Loader([batch, batch]), optimizer, precision=precision)
+    before = {name: on_cpu(weight).detach().clone() for name, weight in model.named_parameters()}
+    torch.manual_seed(1)  # of the sampling
+    with EventStorage() as storage:
+        loop.run_step()
+        losses = {name: value for name, (value, _) in storage.latest().items() if "loss" in name}
+        gradients = {
+            name: on_cpu(weight.grad).clone()
+            for name, weight in model.named_parameters()
+            if weight.grad is not None
+        }
+        loop.run_step()
+    for name, weight in model.named_parameters():
+        if name in gradients and gradients[name].any():
+            assert not torch.equal(on_cpu(weight), before[name]), name
+    return losses, gradients
+
+
+# The fast Temporal RoI Align computes its forward pass again in the backward pass, in which PyTorch
+# turns modes like this one off: there the modules of the papers are trained.
+@pytest.mark.parametrize("kind", TRAINING_WAITS)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
+def test_the_training_loop_computes_what_it_does_on_the_cpu(kind, precision):
+    opts = ["MODEL.VID.ACCELERATE", kind in ("faster_rcnn", "selsa")]
+    expected, gradients = trained(kind, small_model(kind, *opts).train(), precision)
+    model = to_gpu(small_model(kind, *opts).train())
+    with PretendedGpu():
+        losses, on_gpu = trained(kind, model, precision)
+    half = precision == torch.bfloat16
+    assert losses == pytest.approx(expected, rel=1e-2 if half else 1e-5)
+    assert on_gpu.keys() == gradients.keys()
+    assert len(gradients) == len(list(model.parameters()))
+    for name, gradient in gradients.items() if not half else ():
+        assert (on_gpu[name] - gradient).norm() <= 1e-3 * gradient.norm() + 1e-5, name
 
 
 @pytest.mark.parametrize("kind", TRAINING_WAITS)

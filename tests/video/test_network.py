@@ -11,6 +11,7 @@ import pytest
 
 from boxmask_vid.errors import InputError
 from boxmask_vid.video import open_frames
+from boxmask_vid.video.live_source import LONGEST_SILENCE
 from support.numbered_videos import number_of, numbered, set_matrix, write_numbered
 from support.web_server import served
 
@@ -82,7 +83,8 @@ def test_ctrl_c_is_answered_while_a_camera_is_silent(tmp_path):
             all_read.set()
             with pytest.raises(KeyboardInterrupt):
                 read.extend(frames)
-            assert time.monotonic() - pressed[0] < 2
+            # a busy machine takes seconds; one that waited for the camera took all of this time
+            assert time.monotonic() - pressed[0] < LONGEST_SILENCE / 2
             silent.set()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -51,6 +51,7 @@ UNUSED = (
     "backbone.fc.bias",
 )
 BACKBONE = "backbone.bottom_up."
+LISTED = 5  # names of tensors in a message
 
 
 def convert_mmtracking(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -97,7 +98,7 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
 
     Raises:
         InputError: if the source cannot be read, has a tensor without a counterpart, lacks one of
-            the model, or has one of another shape (all are listed); if the target cannot be
+            the model, or has one of another shape; if the target cannot be
             written.
         FileNotFoundError: if the source does not exist.
     """
@@ -108,7 +109,10 @@ def convert_checkpoint(source: Path, target: Path, model: torch.nn.Module) -> in
         return convert_torchvision_file(source, target, bottom_up.model_name)
     content = read_weights(source)
     try:
-        converted = convert_mmtracking(_state_dict(content))
+        state_dict = _state_dict(content)
+        if state_dict.keys() == model.state_dict().keys():
+            raise InputError("it is already in this project's names: use it as MODEL.WEIGHTS.")
+        converted = convert_mmtracking(state_dict)
     except InputError as error:
         raise InputError(f"Checkpoint {source} cannot be converted: {error}") from error
     expected = model.state_dict()
@@ -204,4 +208,6 @@ def _by_size_first(ours: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _listed(names: list[str]) -> str:
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names)}"
+    """The number of names, and the first few."""
+    more = ", ..." if len(names) > LISTED else ""
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}: {', '.join(names[:LISTED])}{more}"
