@@ -20,11 +20,9 @@ THIN = "SyntheticVID/{}_thin_R_50_DC5.yaml"
 FULL = "ImageNetVID/{}_R_50_DC5_7e.yaml"
 TOP = "boxmask_selsa_troi"
 
-# Objects of 32 to 64 pixels are 4 to 8 cells; with the 2 to 4 at stride 16 Temporal RoI Align,
-# which takes whole cells of other frames, makes poor boxes (docs/RESULTS.md).
-_STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
 _STAGES = "MODEL.ROI_BOX_HEAD.NUM_FC"
 _ANCHORS = "MODEL.ANCHOR_GENERATOR.SIZES"
+_STRIDE_8 = ("MODEL.RESNETS.OUT_FEATURES", ["res3"])
 _CONVOLUTIONS = "MODEL.ROI_MASK_HEAD.NUM_CONV"
 _CHANGES = {
     "class-agnostic masks": ("MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK", True),
@@ -76,6 +74,11 @@ class Preset:
     registered: tuple[tuple[str, Path, Path], ...] = ()
 
     @property
+    def cheap_variants(self) -> tuple[Model, ...]:
+        """Variants without TROI, of which many seeds can be trained."""
+        return tuple(model for model in self.variants if "troi" not in model.name)
+
+    @property
     def test(self) -> Evaluation:
         """The test of the table."""
         return Evaluation("test", tuple(self.splits.values()))
@@ -98,7 +101,7 @@ def synthetic(root: Path) -> Preset:
     """Synthetic videos below ``root``; the schedule was chosen with single frames only."""
     changes = {
         "3 SELSA stages": (_STAGES, 3),
-        "anchors twice as large": (_ANCHORS, "[[64, 90, 128]]"),
+        "anchors twice as large": (_ANCHORS, "[[128, 180, 256]]"),
         **_CHANGES,
         "mask head of 4 convolutions": (_CONVOLUTIONS, 4),
     }
@@ -107,8 +110,9 @@ def synthetic(root: Path) -> Preset:
         variants=_variants(THIN),
         further_variants=(_control(THIN), *_changed(THIN, changes)),
         options=(
-            *(*_STRIDE_8, *_schedule(400, warmup=20)),
-            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100, *_references(14)),
+            *(*_STRIDE_8, *_size(192, 256), _ANCHORS, "[[64, 90, 128]]"),
+            *(*_schedule(240, warmup=20), *_references(14)),
+            *("SOLVER.CHECKPOINT_PERIOD", 50, "TEST.EVAL_PERIOD", 100),
         ),
         start=_start(),
         train=("ablation_train",),
@@ -127,9 +131,7 @@ def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
         variants=_variants(THIN),
         further_variants=(),
         options=(
-            *("INPUT.MIN_SIZE_TRAIN", "(192,)", "INPUT.MAX_SIZE_TRAIN", 240),
-            *("INPUT.MIN_SIZE_TEST", 192, "INPUT.MAX_SIZE_TEST", 240),
-            *(*_STRIDE_8, _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
+            *(*_STRIDE_8, *_size(192, 240), _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
             *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
             *("SOLVER.CHECKPOINT_PERIOD", 50, *_references(14)),
         ),
@@ -169,6 +171,12 @@ def _modes(dataset: str, *options: object) -> tuple[Evaluation, ...]:
         Evaluation(f"mode_{mode}", (dataset,), ("MODEL.VID.TEST.REFERENCES", mode, *options))
         for mode in ("adaptive", "fixed", "online")
     )
+
+
+def _size(short: int, long: int) -> tuple[object, ...]:
+    """Images fit into short x long pixels."""
+    training = ("INPUT.MIN_SIZE_TRAIN", f"({short},)", "INPUT.MAX_SIZE_TRAIN", long)
+    return (*training, "INPUT.MIN_SIZE_TEST", short, "INPUT.MAX_SIZE_TEST", long)
 
 
 def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:

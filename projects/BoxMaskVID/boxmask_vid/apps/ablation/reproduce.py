@@ -28,7 +28,20 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--seeds", type=int, default=3, help="number of trainings of each model")
+    parser.add_argument(
+        "--cheap-seeds",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of trainings of the models without TROI, if it is more than --seeds: more "
+        "trainings tell smaller gains from none",
+    )
     parser.add_argument("--output", type=Path, default=Path("output/ablation"), metavar="DIR")
+    parser.add_argument(
+        "--only-report",
+        action="store_true",
+        help="run nothing: write tables and plots of what has finished",
+    )
     parser.add_argument("--ablations", action="store_true", help="also the further variants")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="commands at a time")
     parser.add_argument(
@@ -63,13 +76,15 @@ def reproduce(args: argparse.Namespace, repository: Path) -> None:
         args.output,
         prepare(args.preset, repository, args.output / "datasets", args.data),
         seeds=range(1, args.seeds + 1),
+        more_seeds=range(args.seeds + 1, args.cheap_seeds + 1),
         further_variants=args.ablations,
         at_once=args.jobs,
         num_gpus=args.num_gpus,
         options=args.opts,
     )
     try:
-        ablation.run()
+        if not args.only_report:
+            ablation.run()
     finally:
         print("\n".join(["Look at:", *(f"  {path}" for path in write_results(ablation))]))
 
