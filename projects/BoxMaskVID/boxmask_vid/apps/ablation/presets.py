@@ -124,21 +124,36 @@ def synthetic(root: Path) -> Preset:
     )
 
 
-def mini_vid(train_json: Path, val_json: Path, images: Path) -> Preset:
-    """Real clips of four flying classes, from scratch."""
+def mini_vid(
+    train_json: Path, val_json: Path, images: Path, *, classes: str, backbone: str
+) -> Preset:
+    """Real clips, from scratch: single frames and SELSA.
+
+    Args:
+        train_json, val_json: their annotations.
+        images: folder of their frames.
+        classes: "all" ten, or the four that are "flying".
+        backbone: "thin_resnet" with a map of stride 8, "mobilenet" with one of 16 and images larger
+            by a third.
+    """
+    number = {"all": 10, "flying": 4}[classes]
     return Preset(
-        name="mini_vid",
-        variants=_variants(THIN),
+        name=f"mini_vid_{classes}_{backbone}",
+        variants=tuple(
+            model for model in _variants(THIN) if model.name in ("faster_rcnn", "selsa")
+        ),
         further_variants=(),
         options=(
-            *(*_STRIDE_8, *_size(192, 240), _ANCHORS, "[[12, 24, 48]]", *_schedule(200, warmup=20)),
-            *("SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
+            *_BACKBONES[backbone],
+            *("MODEL.ROI_HEADS.NUM_CLASSES", number, _ANCHORS, "[[16, 32, 64, 128]]"),
+            *(*_schedule(200, warmup=20), "SOLVER.IMS_PER_BATCH", 4, "SOLVER.BASE_LR", 0.01),
             *("SOLVER.CHECKPOINT_PERIOD", 50, *_references(14)),
         ),
         start=_start(),
         train=("mini_vid_train",),
         curve=(),
         splits={"all frames": "mini_vid_val"},
+        references=(),
         registered=(("mini_vid_train", train_json, images), ("mini_vid_val", val_json, images)),
     )
 
@@ -183,6 +198,15 @@ def _schedule(iterations: int, *, warmup: int) -> tuple[object, ...]:
     step = iterations * 4 // 5
     options = ("SOLVER.MAX_ITER", iterations, "SOLVER.STEPS", f"({step},)")
     return (*options, "SOLVER.WARMUP_ITERS", warmup)
+
+
+_BACKBONES = {
+    "thin_resnet": (*_STRIDE_8, *_size(240, 432)),
+    "mobilenet": (
+        *("MODEL.BACKBONE.NAME", "build_torchvision_backbone"),
+        *("MODEL.VID.TORCHVISION.NAME", "mobilenet_v3_large", *_size(320, 576)),
+    ),
+}
 
 
 def _start() -> Model:

@@ -77,7 +77,7 @@ def record_of_training(run: Run) -> dict:
 def draws_of(score: dict) -> np.ndarray:
     """AP50 in percent, in each draw of videos, from a data set's entry of a record."""
     kept = np.frombuffer(zlib.decompress(base64.b64decode(score["draws"])), np.dtype("<i2"))
-    return np.where(kept < 0, np.nan, 100 * kept / _STEPS)
+    return np.where(kept < 0, np.nan, kept / _STEPS * 100)
 
 
 def _scores(detections: Path, annotations: Path | None) -> dict:
