@@ -132,7 +132,8 @@ def prepare(
                 )
             if target != source and not only_report:
                 write_flying_classes(source, target)
-        return presets.mini_vid(*jsons, data / "frames", classes=classes, backbone=backbone)
+        train, val = jsons
+        return presets.mini_vid(train, val, data / "frames", classes=classes, backbone=backbone)
     if not only_report:
         _make_synthetic_data(repository, root)
     return presets.synthetic(root)

@@ -17,6 +17,9 @@ from .presets import Evaluation, Model
 from .records import AP50, METRICS, draws_of, record_of_test, record_of_training
 from .runs import Run
 
+# 97.5 % quantile of Student's t for 2 to 11 trainings; the last one for more is a little wide.
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+
 
 @dataclass
 class Results:
@@ -177,12 +180,17 @@ class Results:
 def _summary(values: list[float], draws: Sequence[np.ndarray]) -> dict:
     """Mean and spread over seeds, and the interval of the mean in draws of videos.
 
-    ``spread`` is the standard deviation of a seed, None with one.
+    ``spread`` is the standard deviation of a seed, and ``of_trainings`` is what the mean may be off
+    by, with 95 %, because trainings differ; both are None with one seed.
     """
+    count = len(values)
+    spread = float(np.std(values, ddof=1)) if count > 1 else None
+    student = _STUDENT[min(count - 2, len(_STUDENT) - 1)]
     low, high = interval(np.mean(draws, axis=0)) if len(draws) else (math.nan, math.nan)
     return {
         "mean": float(np.mean(values)),
-        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "spread": spread,
+        "of_trainings": None if spread is None else student * spread / math.sqrt(count),
         "low": low,
         "high": high,
         "seeds": values,
