@@ -44,6 +44,8 @@ setup(
     extras_require={
         # tools/export_model.py: PyTorch writes ONNX with the one, the other runs what was written
         "export": ["onnx>=1.16", "onnxruntime>=1.17"],
+        # Temporal RoI Align takes half of its time on CPUs
+        "fast": ["numba>=0.60"],
         # the page of demo.py --serve; Flask's own server is not made for use
         "serve": ["flask>=3.1", "waitress>=3.0"],
         # nbclient and ipykernel run the notebook, playwright uses the page in a browser,

@@ -1,6 +1,7 @@
 """The command boxmask-vid, and the scripts that are its sub-commands."""
 
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -106,3 +107,20 @@ def test_import_is_quick_and_quiet():
     )
     assert done.stdout.split() == ["False", "True", "True"]
     assert not done.stderr
+
+
+def test_a_detectron2_that_is_older_than_pillow(tmp_path):
+    package = tmp_path / "detectron2"
+    package.mkdir()
+    (package / "__init__.py").write_text("from PIL import Image\nImage.LINEAR\n")  # as in 2021
+    done = subprocess.run(
+        [sys.executable, "-c", "import boxmask_vid"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT}"},
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: This Detectron2 needs an older Pillow (module 'PIL.Image' has no attribute "
+        "'LINEAR'): pip install 'pillow<10', or a newer Detectron2, see docs/INSTALL.md."
+    )

@@ -46,7 +46,15 @@ def quick_and_quiet() -> Iterator[None]:
     with quiet():
         if "torchvision" not in sys.modules and "torch._dynamo" not in sys.modules:
             _import_torchvision()
-        yield
+        try:
+            yield
+        except AttributeError as error:
+            if "PIL.Image" not in str(error):
+                raise
+            raise ImportError(
+                f"This Detectron2 needs an older Pillow ({error}): pip install 'pillow<10', or a "
+                "newer Detectron2, see docs/INSTALL.md."
+            ) from error
 
 
 def _import_torchvision() -> None:

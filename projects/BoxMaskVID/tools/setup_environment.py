@@ -91,7 +91,7 @@ def set_up(env: Path) -> None:
         constraints = constraints_for_missing(python, env / "constraints_for_missing.txt")
     pip(
         *(python, "install", "-c", constraints, "--no-build-isolation", "--use-pep517"),
-        *(*packages, "-e", f"{REPOSITORY}[export,serve,test]"),
+        *(*packages, "-e", f"{REPOSITORY}[export,fast,serve,test]"),
         step="installing the packages",
     )
     pip(python, "check", step="checking that the packages fit together")

@@ -15,6 +15,7 @@ from .backbone import ChannelMappedBackboneFast
 from .channel_mapper import ChannelMapperFast, WinogradChannelMapper
 from .dilated_conv import DilatedConv2dFast, has_phases
 from .folded_norm_conv import FoldedNormConv2d, is_batch_norm
+from .linear import LinearFast
 from .reference_encoder import ReferenceEncoderFast
 from .roi_align import ROIAlignFast
 from .temporal_roi_align import TemporalROIAlignFast
@@ -88,6 +89,9 @@ def _accelerate_backbone(backbone: ChannelMappedBackboneFast, device: str) -> No
 
 
 def _accelerate_heads(heads: TemporalROIHeads) -> None:
+    for module in heads.box_head.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = LinearFast
     (roi_align,) = heads.box_pooler.level_poolers
     if type(roi_align) is not ROIAlign or not roi_align.aligned:
         return  # other poolers are not the sparse products that the fast modules are made of

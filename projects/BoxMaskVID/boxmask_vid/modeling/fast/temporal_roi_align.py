@@ -21,9 +21,10 @@ from torch.utils.checkpoint import checkpoint
 from ...precision import at_least_float32, without_autocast
 from ..layers import TemporalROIAlign
 from .frame_features import FrameFeatures
+from .largest_sums import LargestSums
+from .linear import linear
 from .roi_align_weights import roi_align_weights
 from .sparse_row_sum import SparseRowSum
-from .stable_topk import stable_topk
 
 
 class TemporalROIAlignFast(TemporalROIAlign):
@@ -40,9 +41,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
     sampling_ratio: int
     neighbours: _Neighbours
 
-    # Similarities computed together: few enough for the cache of a CPU, many for a GPU.
-    AT_ONCE = {"cpu": 2**19, "cuda": 2**28}
-    # RoI cells that are embedded and mixed together, for the same reason.
+    # RoI cells that are embedded and mixed together: few enough for the cache of a CPU, many for a
+    # GPU.
     CELLS_AT_ONCE = {"cpu": 2**11, "cuda": 2**20}
 
     @classmethod
@@ -78,7 +78,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
     def _project(self, rows: torch.Tensor) -> torch.Tensor:
         """Features (..., L, C) -> conv_projections (..., L * 9, C)."""
         kernel = self.embed.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (9 * C, C)
-        return F.linear(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
+        multiply = F.linear if self.training else linear
+        return multiply(rows, kernel).unflatten(-1, (9, -1)).flatten(-3, -2)
 
     def forward(  # type: ignore[override]  # frames in the form of encode
         self,
@@ -169,21 +170,14 @@ class TemporalROIAlignFast(TemporalROIAlign):
         # Scaling by the norm of the RoI cell does not change which are its best.
         position, weight = position.flatten(0, 2), weight.flatten(0, 2)
         weight = weight * key.norm.detach()[position]
-        most = max(len(frame.unit) for frame in references)
-        limit = self.AT_ONCE.get(cells.device.type, self.AT_ONCE["cuda"])
-        step = max(limit // most, 1)
-        parts = [
-            SparseRowSum.over_last(*part).without_zeros()
-            for part in zip(position.split(step), weight.split(step), strict=True)
-        ]
+        sums = LargestSums(position, weight)
         norm = cells.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        multiply = F.linear if self.training else linear
         similar = []
         for frame in references:
             with torch.no_grad():
-                product = key.unit @ frame.unit.t()
-                count = self.num_most_similar
-                found = [stable_topk(part.of(product), count) for part in parts]
-                best, index = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+                product = multiply(key.unit, frame.unit)
+                best, index = sums.of(product, self.num_most_similar)
             if cells.requires_grad or frame.unit.requires_grad:
                 best = _recomputed(_products, cells, frame.unit, index)
             similar.append((index.int(), (best / norm).softmax(dim=1)))
