@@ -6,6 +6,7 @@ A record stands for its command in another session, where detections and checkpo
 from __future__ import annotations
 
 import base64
+import math
 import re
 import statistics
 import zlib
@@ -20,7 +21,6 @@ from ...evaluation.detection_file import read_detections
 from ...evaluation.ground_truth import GroundTruth
 from ...evaluation.motion import MOTION_RANGES
 from ...evaluation.scores import Metric, score_images
-from ...evaluation.tables import without_nan
 from ...evaluation.vid_evaluator import RESULTS_FILE
 from ..training_plot import read_metrics
 from .runs import Run
@@ -86,10 +86,11 @@ def _scores(detections: Path, annotations: Path | None) -> dict:
     key_frames = table.image_ids[table.is_key_frame]
     read = key_frames if len(key_frames) else table.image_ids
     found = score_images(truth, read_detections(detections, truth), read, scorers=("coco",))
-    values = {name: 100 * found.mean(metric) for name, metric in METRICS.items()}
+    means = {name: 100 * found.mean(metric) for name, metric in METRICS.items()}
+    known = {name: None if math.isnan(mean) else mean for name, mean in means.items()}
     draws = np.nan_to_num(found.draws[METRICS[AP50]] * _STEPS, nan=-1).round().astype("<i2")
     packed = base64.b64encode(zlib.compress(draws.tobytes(), 9)).decode()
-    return {**without_nan(values), "draws": packed}
+    return {**known, "draws": packed}
 
 
 def _seconds_per_frame(run: Run) -> float | None:
