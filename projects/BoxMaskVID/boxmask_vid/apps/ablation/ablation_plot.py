@@ -44,7 +44,8 @@ def _models(report: dict, path: Path) -> Path:
         means, lows, highs = (
             np.array([value[key] for value in values]) for key in ("mean", "low", "high")
         )
-        ends = [means - lows, highs - means]
+        # draws are rounded, and need not lie on both sides of a mean near 0 or 100
+        ends = np.maximum([means - lows, highs - means], 0)
         colour = f"C{number}"
         axes.barh(rows, means, height * 0.9, xerr=ends, color=colour, alpha=0.55, label=split)
         for row, value in zip(rows, values, strict=True):

@@ -15,8 +15,13 @@ from .ablation_plot import plot_ablation
 from .results import Results
 from .tables import markdown
 
-PRESETS = ("synthetic", "mini_vid", "imagenet_vid")
-FLYING = ("airplane", "bird", "drone", "helicopter")  # classes of mini_vid that are used
+REAL_CLIPS = tuple(
+    f"mini_vid_{classes}_{backbone}"
+    for classes in ("all", "flying")
+    for backbone in ("thin_resnet", "mobilenet")
+)
+PRESETS = ("synthetic", *REAL_CLIPS, "imagenet_vid")
+FLYING = ("airplane", "bird", "drone", "helicopter")  # classes of mini_vid
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -28,7 +33,20 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--seeds", type=int, default=3, help="number of trainings of each model")
+    parser.add_argument(
+        "--cheap-seeds",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of trainings of the models without TROI, if it is more than --seeds: more "
+        "trainings tell smaller gains from none",
+    )
     parser.add_argument("--output", type=Path, default=Path("output/ablation"), metavar="DIR")
+    parser.add_argument(
+        "--only-report",
+        action="store_true",
+        help="run nothing: write tables and plots of what has finished",
+    )
     parser.add_argument("--ablations", action="store_true", help="also the further variants")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="commands at a time")
     parser.add_argument(
@@ -61,15 +79,23 @@ def reproduce(args: argparse.Namespace, repository: Path) -> None:
     ablation = Ablation(
         repository,
         args.output,
-        prepare(args.preset, repository, args.output / "datasets", args.data),
+        prepare(
+            args.preset,
+            repository,
+            args.output / "datasets",
+            args.data,
+            only_report=args.only_report,
+        ),
         seeds=range(1, args.seeds + 1),
+        more_seeds=range(args.seeds + 1, args.cheap_seeds + 1),
         further_variants=args.ablations,
         at_once=args.jobs,
         num_gpus=args.num_gpus,
         options=args.opts,
     )
     try:
-        ablation.run()
+        if not args.only_report:
+            ablation.run()
     finally:
         print("\n".join(["Look at:", *(f"  {path}" for path in write_results(ablation))]))
 
@@ -85,18 +111,35 @@ def write_results(ablation: Ablation) -> list[Path]:
     return [tables, content, *pictures]
 
 
-def prepare(name: str, repository: Path, root: Path, data: Path) -> presets.Preset:
+def prepare(
+    name: str, repository: Path, root: Path, data: Path, *, only_report: bool = False
+) -> presets.Preset:
     """Make the data of a preset below ``root``, unless they are there already.
 
-    ``data`` is the folder of mini_vid. Raises the errors of :func:`reproduce`.
+    ``data`` is the folder of mini_vid. Without trainings (``only_report``) data are not made: what
+    has a record needs none. Raises the errors of :func:`reproduce`.
     """
     if name == "imagenet_vid":
         return presets.imagenet_vid()
-    if name == "mini_vid":
-        files = "instances_train.json", "instances_val.json"
-        for file in files:
-            write_flying_classes(data / file, root / file)
-        return presets.mini_vid(root / files[0], root / files[1], data / "frames")
+    if name in REAL_CLIPS:
+        _, _, classes, backbone = name.split("_", 3)
+        sources = [data / f"instances_{split}.json" for split in ("train", "val")]
+        jsons = [root / source.name for source in sources] if classes == "flying" else sources
+        for source, target in zip(sources, jsons, strict=True):
+            if not source.is_file() and not only_report:
+                raise FileNotFoundError(
+                    f"{source} not found: give the folder of mini_vid with --data."
+                )
+            if target != source and not only_report:
+                write_flying_classes(source, target)
+        train, val = jsons
+        return presets.mini_vid(train, val, data / "frames", classes=classes, backbone=backbone)
+    if not only_report:
+        _make_synthetic_data(repository, root)
+    return presets.synthetic(root)
+
+
+def _make_synthetic_data(repository: Path, root: Path) -> None:
     for tree, commands in synthetic_data.generation_commands(repository, root).items():
         if not (tree / "coco_vid/imagenet_vid_val.json").is_file():  # written last
             for command in commands.values():
@@ -105,16 +148,13 @@ def prepare(name: str, repository: Path, root: Path, data: Path) -> presets.Pres
                     raise InputError(f"'{command}' failed (exit code {code}), see above.")
     synthetic_data.write_key_frames(root)
     synthetic_data.check_annotations(root)
-    return presets.synthetic(root)
 
 
 def write_flying_classes(source: Path, target: Path) -> None:
     """Write the videos of a COCO-VID JSON that show something that flies, not their images.
 
-    Raises InputError if there are no such videos, FileNotFoundError without the JSON.
+    Raises InputError if there are no such videos.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f"{source} not found: give the folder of mini_vid with --data.")
     content = read_json(source)
     categories = [record for record in content["categories"] if record["name"] in FLYING]
     ids = {category["id"] for category in categories}

@@ -1,47 +1,35 @@
-"""Results of an ablation, read from the folders of its commands."""
+"""Results of an ablation, read from the folders and records of its commands."""
 
 from __future__ import annotations
 
 import math
-import re
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-from detectron2.data import MetadataCatalog
 
-from ...data.datasets.vid_json import read_vid_json
 from ...evaluation.bootstrap import interval
-from ...evaluation.detection_file import read_detections
-from ...evaluation.ground_truth import GroundTruth
-from ...evaluation.motion import MOTION_RANGES
-from ...evaluation.scores import Metric, Scores, score_images
-from ...evaluation.vid_evaluator import RESULTS_FILE
-from ..training_plot import read_metrics
+from ...files import read_json, write_json
 from .ablation import Ablation
 from .presets import Evaluation, Model
+from .records import AP50, METRICS, draws_of, record_of_test, record_of_training
 from .runs import Run
 
-AP50 = Metric("coco", "all", "AP50")
-SHOWN = {name: Metric("coco", "all", name) for name in ("AP50", "AP", "AP75")} | {
-    f"AP50 {motion}": Metric("coco", motion, "AP50") for motion in MOTION_RANGES if motion != "all"
-}
-_TEST_SECONDS = re.compile(r"Total inference pure compute time: .*\((\S+) s / iter")
-_GPU_MEMORY = re.compile(r"max_mem: (\d+)M")
+# 97.5 % quantile of Student's t for 2 to 11 trainings; the last one for more is a little wide.
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 
 
 @dataclass
 class Results:
-    """Reads the runs that have finished; the others are left out.
+    """Reads the runs that have finished, and writes their records; the others are left out.
 
     Numbers are AP in percent, seconds and GiB; NaN where there is nothing to measure.
     """
 
     ablation: Ablation
-    _known: dict[tuple[Path, str], Scores] = field(default_factory=dict)
+    _known: dict[Path, dict] = field(default_factory=dict)
 
     def report(self) -> dict:
         """All results, for JSON."""
@@ -59,7 +47,7 @@ class Results:
             "modes": {
                 mode.name.removeprefix("mode_"): {
                     **self._shown(runs, mode.datasets[0]),
-                    "seconds_per_frame": min(map(_seconds_per_frame, runs)),
+                    "seconds_per_frame": self._extreme(min, runs, "seconds_per_frame"),
                 }
                 for mode, runs in modes.items()
                 if runs
@@ -67,26 +55,25 @@ class Results:
             "strengths": self._sweep("strengths"),
             "references": self._sweep("references"),
             "curves": {model.name: self._curves(model) for model in trained},
-            "commands": [str(run.command) for run in self.ablation.plan() if run.is_finished],
+            "commands": [str(run.command) for run in self.ablation.plan() if self._is_known(run)],
         }
 
     def _trained(self, models: Sequence[Model]) -> list[Model]:
         return [model for model in models if self._seeds(model)]
 
     def _seeds(self, model: Model) -> list[int]:
-        ablation = self.ablation
-        tests = {
-            seed: ablation.evaluation(model, seed, ablation.preset.test) for seed in ablation.seeds
-        }
-        return [seed for seed, test in tests.items() if test.is_finished]
+        ablation, test = self.ablation, self.ablation.preset.test
+        seeds = ablation.seeds_of(model)
+        return [seed for seed in seeds if self._is_known(ablation.evaluation(model, seed, test))]
 
     def _finished(self, model: Model, evaluation: Evaluation) -> list[Run]:
-        runs = (self.ablation.evaluation(model, seed, evaluation) for seed in self.ablation.seeds)
-        return [run for run in runs if run.is_finished]
+        seeds = self.ablation.seeds_of(model)
+        runs = (self.ablation.evaluation(model, seed, evaluation) for seed in seeds)
+        return [run for run in runs if self._is_known(run)]
 
     def _model(self, model: Model) -> dict:
         seeds = self._seeds(model)
-        trainings = [self.ablation.training(model, seed) for seed in seeds]
+        trainings = self._trainings(model)
         tests = self._finished(model, self.ablation.preset.test)
         splits = self.ablation.preset.splits
         return {
@@ -94,19 +81,23 @@ class Results:
             "title": model.title,
             "seeds": seeds,
             "splits": {title: self._shown(tests, dataset) for title, dataset in splits.items()},
-            "seconds_per_frame": min(map(_seconds_per_frame, tests)),
-            "training_seconds": min(map(_training_seconds, trainings)),
-            "training_gib": max(map(_peak_gib, trainings)),
-            "test_gib": max(map(_peak_gib, tests)),
+            "seconds_per_frame": self._extreme(min, tests, "seconds_per_frame"),
+            "training_seconds": self._extreme(min, trainings, "seconds"),
+            "training_gib": self._extreme(max, trainings, "peak_gib"),
+            "test_gib": self._extreme(max, tests, "peak_gib"),
         }
 
-    def _shown(self, runs: list[Run], dataset: str) -> dict[str, dict]:
-        return {name: self._measured(runs, dataset, metric) for name, metric in SHOWN.items()}
+    def _trainings(self, model: Model) -> list[Run]:
+        runs = (self.ablation.training(model, seed) for seed in self._seeds(model))
+        return [run for run in runs if self._is_known(run)]
 
-    def _measured(self, runs: list[Run], dataset: str, metric: Metric) -> dict:
-        scores = [self._scores(run, dataset) for run in runs]
-        values = [100 * score.mean(metric) for score in scores]
-        return _summary(values, [score.draws.get(metric) for score in scores])
+    def _shown(self, runs: list[Run], dataset: str) -> dict[str, dict]:
+        return {name: self._measured(runs, dataset, name) for name in METRICS}
+
+    def _measured(self, runs: list[Run], dataset: str, metric: str) -> dict:
+        scores = [self._record(run)["scores"][dataset] for run in runs]
+        values = [math.nan if score[metric] is None else score[metric] for score in scores]
+        return _summary(values, [draws_of(score) for score in scores] if metric == AP50 else [])
 
     def _steps(self) -> Iterator[dict]:
         """Gain of each part on every split: pairs of variants, seed by seed."""
@@ -131,11 +122,11 @@ class Results:
             values, draws = [], []
             for seed in seeds:
                 before, after = (
-                    self._scores(self.ablation.evaluation(model, seed, test), dataset)
+                    self._record(self.ablation.evaluation(model, seed, test))["scores"][dataset]
                     for model in (first, second)
                 )
-                values.append(100 * (after.mean(AP50) - before.mean(AP50)))
-                draws.append(after.draws[AP50] - before.draws[AP50])
+                values.append(after[AP50] - before[AP50])
+                draws.append(draws_of(after) - draws_of(before))
             splits[title] = _summary(values, draws)
         return {"from": first.title, "to": second.title, "seeds": seeds, "splits": splits}
 
@@ -163,66 +154,44 @@ class Results:
 
     def _curves(self, model: Model) -> list[dict]:
         """Iterations with the class loss and AP50 in the course of the training, for each seed."""
-        trainings = (self.ablation.training(model, seed) for seed in self._seeds(model))
-        return [
-            {
-                key: [[row["iteration"], row[key]] for row in rows if key in row]
-                for key in ("loss_cls", "bbox/AP50")
-            }
-            for rows in (read_metrics(run.folder / "metrics.json") for run in trainings)
-        ]
+        return [self._record(run)["curve"] for run in self._trainings(model)]
 
-    def _scores(self, run: Run, dataset: str) -> Scores:
-        key = run.folder, dataset
-        if key not in self._known:
-            own = {name: json_file for name, json_file, _ in self.ablation.preset.registered}
-            json_file = str(own.get(dataset) or MetadataCatalog.get(dataset).json_file)
-            truth, table = GroundTruth.read(json_file), read_vid_json(json_file)
-            found = read_detections(run.folder / "inference" / dataset / RESULTS_FILE, truth)
-            key_frames = table.image_ids[table.is_key_frame]
-            read = key_frames if len(key_frames) else table.image_ids
-            self._known[key] = score_images(truth, found, read, scorers=("coco",))
-        return self._known[key]
+    def _extreme(self, which: Callable, runs: list[Run], key: str) -> float:
+        values = [self._record(run)[key] for run in runs]
+        return which((value for value in values if value is not None), default=math.nan)
+
+    def _is_known(self, run: Run) -> bool:
+        return run.is_finished or self.ablation.record_file(run).is_file()
+
+    def _record(self, run: Run) -> dict:
+        """The record of a run; written unless it is there already."""
+        file = self.ablation.record_file(run)
+        if file not in self._known:
+            if not file.is_file():
+                annotations = {name: path for name, path, _ in self.ablation.preset.registered}
+                is_test = self.ablation.is_test(run)
+                record = record_of_test(run, annotations) if is_test else record_of_training(run)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_json(file, record)
+            self._known[file] = read_json(file)
+        return self._known[file]
 
 
-def _summary(values: list[float], draws: Sequence[np.ndarray | None]) -> dict:
+def _summary(values: list[float], draws: Sequence[np.ndarray]) -> dict:
     """Mean and spread over seeds, and the interval of the mean in draws of videos.
 
-    ``spread`` is the standard deviation of a seed, None with one.
+    ``spread`` is the standard deviation of a seed, and ``of_trainings`` is what the mean may be off
+    by, with 95 %, because trainings differ; both are None with one seed.
     """
-    known = [draw for draw in draws if draw is not None]
-    low = high = math.nan
-    if len(known) == len(draws):
-        low, high = interval(np.mean(known, axis=0))
+    count = len(values)
+    spread = float(np.std(values, ddof=1)) if count > 1 else None
+    student = _STUDENT[min(count - 2, len(_STUDENT) - 1)]
+    low, high = interval(np.mean(draws, axis=0)) if len(draws) else (math.nan, math.nan)
     return {
         "mean": float(np.mean(values)),
-        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "low": 100 * low,
-        "high": 100 * high,
+        "spread": spread,
+        "of_trainings": None if spread is None else student * spread / math.sqrt(count),
+        "low": low,
+        "high": high,
         "seeds": values,
     }
-
-
-def _seconds_per_frame(run: Run) -> float:
-    """Time of the model alone, as Detectron2 logs it; the shortest of a test's data sets.
-
-    On a machine that others use, too, the shortest time is the nearest to the true one.
-    """
-    found = map(float, _TEST_SECONDS.findall((run.folder / "log.txt").read_text()))
-    # 0 where a test that had finished was given again
-    return min((seconds for seconds in found if seconds > 0), default=math.nan)
-
-
-def _training_seconds(run: Run) -> float:
-    """Time of all iterations, from the median; NaN where there were too few for Detectron2."""
-    rows = [row for row in read_metrics(run.folder / "metrics.json") if "time" in row]
-    if not rows:
-        return math.nan
-    last = max(row["iteration"] for row in rows)
-    return statistics.median(row["time"] for row in rows) * (last + 1)
-
-
-def _peak_gib(run: Run) -> float:
-    """Memory of the GPU if there was one, else of the largest process."""
-    found = _GPU_MEMORY.findall((run.folder / "log.txt").read_text())
-    return max(map(int, found)) / 1024 if found else run.cost()["peak_gib"]

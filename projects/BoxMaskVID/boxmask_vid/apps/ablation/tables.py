@@ -31,8 +31,14 @@ def _sections(report: dict) -> Iterator[str]:
     header = ["model", "AP", "AP75", *motions, *costs]
     yield _table(header, [_details(model, splits[-1], motions) for model in models])
     if report["steps"]:
-        yield "Gain of each part, seed by seed:"
-        yield _table(["from", "to", "seeds", *splits], [_step(step) for step in report["steps"]])
+        yield (
+            f"Gain of each part, seed by seed; last, the mean ({splits[-1]}) and its 95 % interval "
+            "where only trainings vary:"
+        )
+        rows = [
+            [*_step(step), _of_trainings(step["splits"][splits[-1]])] for step in report["steps"]
+        ]
+        yield _table(["from", "to", "seeds", *splits, "95 % of trainings"], rows)
     if report["ablations"]:
         yield "Further variants, and their difference from the model that they change:"
         rows = [
@@ -86,6 +92,13 @@ def _details(model: dict, split: str, motions: list[str]) -> list[str]:
 def _step(step: dict) -> list[str]:
     differences = [cell(value, signed=True) for value in step["splits"].values()]
     return [step["from"], step["to"], str(len(step["seeds"])), *differences]
+
+
+def _of_trainings(value: dict) -> str:
+    if value["of_trainings"] is None:
+        return "-"
+    ends = value["mean"] - value["of_trainings"], value["mean"] + value["of_trainings"]
+    return cell({**value, "spread": None, "low": ends[0], "high": ends[1]}, signed=True)
 
 
 def _sweep(report: dict, kind: str) -> str:
