@@ -32,6 +32,7 @@ from .video_sources import continued, seconds
 
 LONGEST_OPENING, LONGEST_SILENCE = 10.0, 30.0  # seconds to wait for a stream
 WAITING_BYTES, WAITING_FRAMES = 1 << 28, 32  # that wait for the model, at most
+LONGEST_WAIT = 1.0  # seconds; Ctrl-C just before a wait is seen after it
 LONGEST_END = 0.2  # seconds to wait for the thread at the end
 HIGHEST_FPS = 1000  # of a stream with a known rate; others report their clock, 90,000
 BLOCK = 1 << 16  # bytes of a download
@@ -138,7 +139,9 @@ class ThreadedSource(FrameSource):
 
     def _wait(self, condition: Callable[[], object]) -> object:
         with self._changed:
-            return self._changed.wait_for(condition)
+            while not (met := self._changed.wait_for(condition, LONGEST_WAIT)):
+                pass
+            return met
 
 
 class CameraSource(ThreadedSource):

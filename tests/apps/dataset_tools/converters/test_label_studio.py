@@ -73,7 +73,7 @@ def test_a_video_of_another_length(tmp_path, capsys, count):
     """Label Studio counts frames by the duration of the file, in which sound goes on."""
     (tmp_path / "clip").mkdir()
     for index in range(count):
-        cv2.imwrite(str(tmp_path / f"clip/{index + 1:04d}.png"), np.zeros((60, 80, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / f"clip/{index:04d}.png"), np.zeros((60, 80, 3), np.uint8))
     path = tmp_path / "project.json"
     path.write_text(json.dumps([task(region(key_frame(2, 0), key_frame(4, 0), length=7))]))
     output = tmp_path / "out.json"

@@ -139,7 +139,7 @@ def cam(tmp_path) -> Path:
 def test_output_replaces_converted_files_only(cam, tmp_path):
     output = cam / "train.json"
     output.write_text('{"my": "notes"}')
-    with pytest.raises(InputError, match=r"train\.json exists and was not written by this command"):
+    with pytest.raises(InputError, match=r"train\.json exists and is no COCO-VID JSON"):
         convert(cam, output, format="yolo")
     assert output.read_text() == '{"my": "notes"}'
     output.write_text("")

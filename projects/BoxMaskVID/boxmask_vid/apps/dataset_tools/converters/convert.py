@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ....data.datasets.numbered_frames import SWAPPED_SIDES
 from ....errors import InputError
-from ....files import write_json
+from ....files import read_json, write_json
 from ....parallel import in_processes
 from .archives import opened
 from .class_names import class_names, name_others
@@ -51,7 +51,6 @@ WITHOUT_BOTH = "images without boxes and without a picture"
 WITHOUT_PICTURE = "interpolated boxes on frames without a picture"
 OVER_THE_EDGE = 0.05  # pixels; a box that ends farther beyond its image is a remark
 SOUND_GOES_ON = 3  # frames by which a rough length may differ
-CONVERTED = b'{\n"info": {"description": "from '  # start of a JSON that is written here
 UNLABELLED = ("reference", "empty")  # meanings of frames without annotations
 
 
@@ -119,17 +118,17 @@ def convert_to_coco_vid(
 
 
 def _check_output(output: Path) -> None:
-    """An existing file is only replaced if it is a converted one: no other is lost."""
+    """An existing file is only replaced if it is a COCO-VID JSON: no other is lost."""
     if not output.is_file() or not output.stat().st_size:
         return
     if output.suffix.lower() != ".json":
         raise InputError(f"--output {output} exists and is no JSON file: write another file.")
-    with output.open("rb") as file:
-        start = file.read(len(CONVERTED))
-    if start != CONVERTED:
-        raise InputError(
-            f"--output {output} exists and was not written by this command: write another file."
-        )
+    try:
+        content = read_json(output)
+    except InputError:  # whatever it is
+        content = None
+    if not (isinstance(content, dict) and {"videos", "images"} <= content.keys()):
+        raise InputError(f"--output {output} exists and is no COCO-VID JSON: write another file.")
 
 
 def _report(
