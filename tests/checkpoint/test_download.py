@@ -69,7 +69,7 @@ def test_a_process_that_is_killed_leaves_no_half_file(server, selsa_file, cache)
     process = multiprocessing.get_context("spawn").Process(target=fetch, args=(selsa_file[0],))
     process.start()
     part = cache / f"{selsa_file[0].file_name}.part"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (part.is_file() and part.stat().st_size > 500_000):
         assert process.is_alive()
         assert time.monotonic() < deadline

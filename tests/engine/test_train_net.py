@@ -122,13 +122,13 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(environment, tmp_path):
         start_new_session=True,
     )
     rows = tmp_path / "metrics.json"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (rows.is_file() and rows.stat().st_size):  # the first iterations are done
         assert process.poll() is None, (tmp_path / "screen").read_text()[-2000:]
         assert time.monotonic() < deadline
         os.sched_yield()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: loader workers get it, too
-    process.wait(timeout=60)
+    process.wait(timeout=240)
     screen = (tmp_path / "screen").read_text()
     assert "continue with --resume" in screen
     assert screen.count("interrupt again to stop at once") == 1

@@ -53,7 +53,7 @@ def test_frames_that_come_too_fast_are_counted(tmp_path):
         source = open_frames(f"{address}/camera")
         frames, read = source.frames(), []
         read.append(next(frames))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not source.dropped and time.monotonic() < deadline:
             threading.Event().wait(0.01)  # as a slow model
         with pytest.raises(InputError, match="ended after 300 frames"):

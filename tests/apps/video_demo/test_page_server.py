@@ -31,7 +31,7 @@ from support.paths import PROJECT
 from support.small import CONFIG
 
 MIB = 1 << 20
-PATIENT = 60  # seconds that a test waits for what should come at once
+PATIENT = 240  # seconds that a test waits for what should come at once
 
 
 @pytest.fixture(scope="module")
