@@ -43,7 +43,7 @@ def write_page_files(root: Path, datasets: Path) -> None:
     frames = sorted((tree / "Data/VID/val/synthetic_val_00000").iterdir())
     write_annotations(root, tree)
     write_images(root, tree, frames)
-    for name in ("a.mp4", "drone.mp4", "my/videos/clip_a.mp4", "video.mp4"):
+    for name in ("a.mp4", "my/videos/clip_a.mp4", "video.mp4"):
         write_video(root / name, frames[:4])
     write_yolo(root / "my/labels")
     height, width = cv2.imread(str(frames[0])).shape[:2]
@@ -94,8 +94,10 @@ def write_images(root: Path, tree: Path, frames: list[Path]) -> None:
     """``my_frames`` and ``ROOT``; ``frames`` is a folder of images, too."""
     for name in ("my_frames", "frames", "ROOT"):
         shutil.copytree(tree / "Data/VID", root / name)
-    (root / "my_frames/clip").mkdir()
+    for name in ("my_frames/clip", "frames/halmstad_V_DRONE_040"):
+        (root / name).mkdir()
     for index, frame in enumerate(frames[:3]):
+        shutil.copy(frame, root / f"frames/halmstad_V_DRONE_040/{index:06d}.jpg")
         shutil.copy(frame, root / f"my_frames/clip/{index:06d}.jpg")
         shutil.copy(frame, root / f"frames/{index:06d}.jpg")
     shutil.copy(frames[0], root / "image.jpg")
