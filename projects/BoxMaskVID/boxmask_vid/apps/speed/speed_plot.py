@@ -11,6 +11,8 @@ from matplotlib import pyplot as plt
 from ...errors import InputError
 from ..training_plot import save_figure
 
+STAGES = {"rpn": "RPN", "roi_align": "RoIAlign", "troi": "TROI", "box_head": "box head"}
+
 
 def plot_stages(report: dict, path: Path) -> None:
     """Draw seconds per frame by stage, the formulation of the papers beside ours.
@@ -23,7 +25,8 @@ def plot_stages(report: dict, path: Path) -> None:
     bottom = np.zeros(len(names))
     for stage in stages:
         seconds = [report["stages"][name].get(stage, 0.0) for name in names]
-        axes.bar(names, seconds, bottom=bottom, label=stage)
+        titles = [name.replace("_", " ") for name in names]
+        axes.bar(titles, seconds, bottom=bottom, label=STAGES.get(stage, stage))
         bottom = bottom + seconds
     axes.set_ylabel("seconds per frame")
     axes.legend()
