@@ -10,7 +10,7 @@ from PIL import Image
 from ....data.datasets.vid_columns import VIDColumns
 from ....data.video_frame_names import join_root
 from ....parallel import in_processes
-from ..converters.media import oriented_size
+from ..converters.images import oriented_size
 from .report import CheckReport
 
 MISSING = "missing images"
