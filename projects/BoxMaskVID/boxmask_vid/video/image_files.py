@@ -27,7 +27,10 @@ from .frame_source import Frame, FrameSource
 logger = logging.getLogger(__name__)
 
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv"),
+    *(".mts", ".m2ts", ".3gp", ".3g2", ".flv", ".vob", ".ogv", ".asf", ".mxf"),
+)
 SHORTEST_PICTURE = 0.011  # seconds; browsers show pictures of less for UNTIMED_PICTURE
 UNTIMED_PICTURE = 0.1
 REDUCED_COPY, SUBFILE_TYPE = 1, 254  # of pages of a TIFF file
