@@ -17,7 +17,7 @@ from ..errors import InputError
 from .container_length import second_start
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
-from .opening import open_file
+from .opening import open_file, other_videos
 from .video_file import DEFAULT_FPS, VideoFile
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class VideoFileSource(FrameSource):
                 self.fault = f"The video {path} is cut off: {video.missing}; get it again."
             if video.hidden:
                 warn_of_start(path, video.hidden)
-        warn_of_second(path)
+        warn_of_others(path)
         _warn_of_jumps(path, self._times)
         self.is_constant = _is_constant(self._times, self.fps)
 
@@ -112,7 +112,7 @@ class SequentialVideoSource(FrameSource):
             self.fps = fps
         if hidden:
             warn_of_start(path, hidden)
-        warn_of_second(path)
+        warn_of_others(path)
         missing = stream.frames - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
@@ -180,8 +180,20 @@ def warn_of_start(path: Path, hidden: int) -> None:
     )
 
 
-def warn_of_second(path: Path) -> None:
-    """Say that another video begins within the file, where its container shows it."""
+def warn_of_others(path: Path) -> None:
+    """Say that a file has another video, beside this one or, where its container shows it, behind.
+
+    Cameras in cars write what is before and what is behind the car into one file.
+    """
+    container, stream = open_file(str(path))
+    with container:
+        count = other_videos(container, stream)
+    if count:
+        logger.warning(
+            f"The video {path} has {count + 1} videos side by side, of which the one that players "
+            f"show is read, of {stream.width} x {stream.height} pixels: write the others into "
+            "files of their own (ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4)."
+        )
     start = second_start(path)
     if start is not None:
         logger.warning(

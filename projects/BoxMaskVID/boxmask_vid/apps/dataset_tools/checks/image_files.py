@@ -59,9 +59,10 @@ def _look_at(job: tuple[str, str | None, bool]) -> tuple[tuple[int, int] | None,
 
 def _read_size(path: str, decode: bool) -> tuple[int, int]:
     with PathManager.open(path, "rb") as file, Image.open(file) as image:
+        size = oriented_size(image)
         if decode:
             image.load()
-        return oriented_size(image)
+        return size
 
 
 def _difference(path: str, size: tuple[int, int], listed: list[int]) -> str:

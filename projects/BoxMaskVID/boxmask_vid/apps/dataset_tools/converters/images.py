@@ -206,7 +206,13 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def oriented_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as shown, after the rotation that the camera recorded."""
+    """Width and height as shown, after the rotation that the camera recorded.
+
+    Raises ValueError for what Detectron2 does not show upright: Pillow has turned a TIFF file
+    already, and it would be turned again.
+    """
     width, height = image.size
-    turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
-    return (height, width) if turned else (width, height)
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    if orientation > 1 and image.format == "TIFF":
+        raise ValueError("a TIFF file that has to be turned; store its pixels upright")
+    return (height, width) if orientation >= 5 else (width, height)
