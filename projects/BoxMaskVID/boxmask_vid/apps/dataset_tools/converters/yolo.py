@@ -165,17 +165,15 @@ def _names(names: object, path: Path) -> tuple[str, ...]:
                 "classes count from 0 without gaps: correct them."
             )
         names = [numbered[index] for index in range(len(numbered))]
-    wrong = names if not isinstance(names, list) else next(filter(_is_no_name, names), None)
-    if wrong is not None:
-        raise InputError(
-            f"{path} has no list 'names' of the classes, but {str(wrong)[:40]!r} in it: write "
-            "names: [NAME, ...]."
-        )
-    return tuple(name.strip() for name in names)
-
-
-def _is_no_name(name: object) -> bool:
-    return not isinstance(name, str) or name.strip() in ("", "~", "null")
+    listed: list = names if isinstance(names, list) else [None]
+    for name in listed:
+        if not isinstance(name, str) or name.strip() in ("", "~", "null"):
+            shown = str(names if name is None else name)[:40]
+            raise InputError(
+                f"{path} has no list 'names' of the classes, but {shown!r} in it: write names: "
+                "[NAME, ...]."
+            )
+    return tuple(name.strip() for name in listed)
 
 
 def _other_yaml(folder: Path) -> list[Path]:
