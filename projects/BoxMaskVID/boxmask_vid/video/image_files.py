@@ -46,7 +46,7 @@ class ImageSource(FrameSource):
     files: Sequence[Path]
 
     def __init__(self, files: Sequence[Path], fps: float | None = None) -> None:
-        self.files = files
+        self.files = self.paths = files
         self.length = len(files)
         if fps:
             self.fps = fps
@@ -84,7 +84,7 @@ class AnimationSource(FrameSource):
 
     def __init__(self, path: Path, pages: Sequence[int], fps: float | None = None) -> None:
         """Raises InputError if it cannot be read."""
-        self._path, self._pages = path, pages
+        self._path, self._pages, self.paths = path, pages, [path]
         self.length = len(pages)
         try:
             with Image.open(path) as image:

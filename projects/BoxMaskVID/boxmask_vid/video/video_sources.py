@@ -33,7 +33,7 @@ class VideoFileSource(FrameSource):
 
     def __init__(self, path: Path) -> None:
         """Raises FileNotFoundError, InputError, NotSeekable as VideoFile does."""
-        self._path = path
+        self._path, self.paths = path, [path]
         with VideoFile(path) as video:
             self.fps, self.length = video.fps, len(video)
             self.pixel_aspect = video.pixel_aspect
@@ -89,7 +89,7 @@ class SequentialVideoSource(FrameSource):
             has_times: whether its time stamps, where it has any, are those of the frames; otherwise
                 these follow one another at the rate that the file says.
         """
-        self._path, self._has_times = path, has_times
+        self._path, self._has_times, self.paths = path, has_times, [path]
         self._orientation = Orientation()
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
