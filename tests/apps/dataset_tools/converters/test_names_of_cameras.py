@@ -9,11 +9,7 @@ from boxmask_vid.data.datasets.numbered_frames import natural_order, split_clips
 from boxmask_vid.errors import InputError
 from support import cvat_files
 from support.red_boxes import box, boxes_of_pictures, convert, misfits, picture, write_video
-
-
-def yolo_line(index: int) -> str:
-    x, y, w, h = box(index)
-    return f"0 {(x + w / 2) / 320:.6f} {(y + h / 2) / 240:.6f} {w / 320:.6f} {h / 240:.6f}\n"
+from support.small_exports import yolo_line
 
 
 def write(folder, names, labels=".txt") -> None:
