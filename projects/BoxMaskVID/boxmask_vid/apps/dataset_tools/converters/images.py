@@ -124,7 +124,10 @@ def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Cou
     if existing and existing[0] != root:
         suffixes = ", ".join(IMAGE_SUFFIXES)
         what = "of those that it names" if video.shares_folders else f"({suffixes})"
-        raise InputError(f"Folder {existing[0]} has no images {what}: check --images.")
+        raise InputError(
+            f"Folder {existing[0]} has no images {what}: check --images, or "
+            "give --videos for video files."
+        )
     raise InputError(
         f"Folder {root / names[0]} with the images of the video of {video.where} not found: check "
         "--images."
