@@ -87,7 +87,11 @@ def test_what_a_glob_or_a_folder_has_instead_of_images(tmp_path):
         write_numbered(tmp_path / "videos" / name, range(2))
     write(tmp_path, {"nested/one/1.png": 1, "clip[1]/1.png": 1, "clip[1]/2.png": 2})
     (tmp_path / "empty").mkdir()
+    (tmp_path / "camcorder").mkdir()
+    (tmp_path / "camcorder/00001.MTS").touch()
     reasons = {
+        "camcorder": r"has no images but videos \(00001\.MTS\)",
+        "camcorder/*": r"matches videos \(00001\.MTS\)",
         "videos": r"has no images but videos \(a\.mp4, b\.mp4\): give these",
         "videos/*": r"matches videos \(a\.mp4, b\.mp4\)",
         "nested": r"has no images itself but folders \(one\)",

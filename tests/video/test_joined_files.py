@@ -37,8 +37,10 @@ def test_a_second_video_is_said(tmp_path, caplog, suffix):
         open_frames(path)
         assert "another one in it" not in caplog.text
         path.write_bytes(first + first)
-        open_frames(path)
-    assert f"has another one in it, from byte {len(first)} on" in caplog.text
+        length = open_frames(path).length
+    said = f"has another one in it, from byte {len(first)} on, which is not read" in caplog.text
+    assert (length, said) == ((16, False) if suffix == "avi" else (8, True))
+    assert second_start(path) == len(first)
 
 
 def test_files_in_fragments_are_one_video(tmp_path):
@@ -48,6 +50,7 @@ def test_files_in_fragments_are_one_video(tmp_path):
 
 MATROSKA = {
     "a.mkv": {},
+    "own.mkv": {"codec": "mpeg4", "options": {"g": "4"}},
     "a.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
     "live.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
 }

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .container_length import second_start
+from .container_length import second_matroska, second_start
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
 from .opening import open_file, other_videos
@@ -113,10 +113,12 @@ class SequentialVideoSource(FrameSource):
         if hidden:
             warn_of_start(path, hidden)
         warn_of_others(path)
-        missing = stream.frames - hidden - len(times) - decoder.repeats
+        # joined Matroska files declare nonsense
+        declared = 0 if second_matroska(path) else stream.frames
+        missing = declared - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
-                f"{missing} of the {stream.frames} frames of the video {path} are missing or "
+                f"{missing} of the {declared} frames of the video {path} are missing or "
                 "broken: get it again."
             )
         elif decoder.errors > errors_before:
@@ -195,11 +197,19 @@ def warn_of_others(path: Path) -> None:
             "files of their own (ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4)."
         )
     start = second_start(path)
-    if start is not None:
+    if start is not None and not _is_read_from(path, start):
         logger.warning(
             f"The video {path} has another one in it, from byte {start} on, which is not read, as "
             "players do not show it: join the original files with FFmpeg, or give them one by one."
         )
+
+
+def _is_read_from(path: Path, start: int) -> bool:
+    """Whether FFmpeg reads packets from a byte on."""
+    container, stream = open_file(str(path))
+    with container:
+        packets = TolerantDecoder(container, stream).packets()
+        return any((packet.pos or 0) >= start for packet in packets)
 
 
 def seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:

@@ -212,3 +212,14 @@ def test_large_pictures_of_stereo_cameras_are_one_picture(tmp_path):
     image.save(tmp_path / "1.jpg", "MPO", save_all=True, append_images=[image], quality=95)
     content = convert(tmp_path, tmp_path / "o.json", format="yolo")
     assert misfits(content, tmp_path, tolerance=1.1) == []
+
+
+def test_tiff_files_that_have_to_be_turned_are_refused(tmp_path):
+    """Pillow turns them when they are loaded, and Detectron2 once more."""
+    write(tmp_path, ["1.png"])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(tmp_path / "1.png").save(tmp_path / "1.tif", exif=exif)
+    (tmp_path / "1.png").unlink()
+    with pytest.raises(InputError, match=r"1\.tif cannot be read \(a TIFF file that has to be tu"):
+        convert(tmp_path, tmp_path / "o.json", format="yolo")
