@@ -3,6 +3,7 @@
 import csv
 import json
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from boxmask_vid.apps.video_demo import annotator, demo
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import VideoFile
+from boxmask_vid.video import VideoFile, VideoWriter
 from support.demo_runs import FRAMES, run_demo
 
 NAMES = [f"class {index}" for index in range(4)]
@@ -124,6 +125,31 @@ def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
     with pytest.raises(InputError, match=r"File .*v\.jsonl\.provenance not found"):
         run_demo(weights, *files, "--resume")
     assert (tmp_path / "v.jsonl").read_text() == written
+
+
+def test_another_input_of_the_same_name_is_not_continued(weights, clip, tmp_path):
+    video, folder = tmp_path / "v.mp4", tmp_path / "frames"
+    shutil.copy(clip, video)
+    folder.mkdir()
+    with VideoFile(clip) as frames:
+        for number, frame in enumerate(frames):
+            cv2.imwrite(str(folder / f"{number}.png"), frame)
+    for source in (video, folder):
+        lines = tmp_path / f"{source.stem}.jsonl"
+        words = ["--input", source, "--output", tmp_path / f"{source.stem}_out.mp4"]
+        words += ["--jsonl", lines]
+        run_demo(weights, *words)
+        written = lines.read_text()
+        run_demo(weights, *words, "--resume")
+        if source == video:
+            with VideoFile(clip) as frames, VideoWriter(video, frames.fps) as writer:
+                for frame in frames:
+                    writer.write(255 - frame)
+        else:
+            (folder / "2.png").unlink()
+        with pytest.raises(InputError, match=r"was made with input \(sha256\)"):
+            run_demo(weights, *words, "--resume")
+        assert lines.read_text() == written
 
 
 def test_outputs_do_not_overwrite_each_other(weights, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from detectron2.config import CfgNode
 from detectron2.structures import Instances
 
-from ...checkpoint.provenance import model_provenance
+from ...checkpoint.provenance import digest_of_input, model_provenance
 from ...config import names_of_classes
 from ...engine.predictor import VideoPredictor
 from ...errors import InputError, shortened
@@ -197,6 +197,7 @@ class Annotator:
             "--tracks": repr(self._options.tracks),
             "--online": repr(self._online),
             "--input": task.input if path is None else str(path.resolve()),
+            **({"input (sha256)": digest_of_input(source.paths)} if source.paths else {}),
             **({"--fps": repr(fps)} if fps and not source.has_clock else {}),  # of all times
         }
 
