@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import torch
@@ -22,7 +24,8 @@ from .samples import random_image, random_truth
 
 MODELS = ("faster_rcnn", "selsa", "selsa_troi", "boxmask_selsa_troi")
 CONFIG = "ImageNetVID/{}_R_50_DC5_7e.yaml"
-REFERENCES, FRAMES, CLIPS = 4, 3, 4
+REFERENCES, FRAMES = 4, 3
+AT_ONCE = 4  # frames of a video, and clips of a training step
 SAME_PIXELS = 2.0  # a box that is farther away than this is another detection
 
 
@@ -61,11 +64,19 @@ def run(args: argparse.Namespace) -> None:
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}")
     # else float32 has the 10 bits of TF32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    rows = []
+    columns = {}
     for name in MODELS:
         config_file = get_config_file(CONFIG.format(name))
-        rows.append({"model": name, **check_model(config_file, "cuda", tuple(args.size))})
-    print(tabulate(rows, headers="keys", tablefmt="github"))
+        columns[name] = check_model(config_file, "cuda", tuple(args.size))
+    measures = columns[MODELS[0]]
+    rows = [
+        [measure, *(_text(column[measure]) for column in columns.values())] for measure in measures
+    ]
+    print(tabulate(rows, headers=["", *columns], tablefmt="github", disable_numparse=True))
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def check_model(config_file: str, device: str, size: tuple[int, int], *opts: object) -> dict:
@@ -78,31 +89,60 @@ def check_model(config_file: str, device: str, size: tuple[int, int], *opts: obj
         opts: keys and values of the config in turn.
 
     Returns:
-        a row of the table: agreements, seconds of a frame and of a training step, GiB.
+        a column of the table: agreements, seconds of a frame and of a training step in float32 and
+        with autocast, alone and several at once, and peaks of memory in GiB (0 on a CPU).
     """
     always = ["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, "MODEL.VID.TEST.NUM_REFERENCES", REFERENCES]
-    models = []
-    for place in ("cpu", device):
-        torch.manual_seed(0)
-        cfg = build_cfg(config_file, [*always, *opts, "MODEL.DEVICE", place])
-        models.append(build_model(cfg).eval())
-    (expected, cpu_seconds), (found, seconds) = (_detect(model, size) for model in models)
-    with torch.autocast(device, torch.bfloat16 if device == "cpu" else torch.float16):
-        in_half, half_seconds = _detect(models[1], size)
-    row = {
-        "float32: found, boxes, scores": str(agreement(expected, found)),
-        "autocast": str(agreement(expected, in_half)),
-        "s / frame: CPU": cpu_seconds,
-        device: seconds,
-        f"{device}, autocast": half_seconds,
-    }
-    for clips in (1, CLIPS):
-        if device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        row[f"s / step of {clips} clips"] = _train(models[1].train(), size, clips)
-        if device == "cuda":
-            row[f"GiB, {clips} clips"] = torch.cuda.max_memory_allocated() / GIB
+    on_cpu, model = (
+        _build(config_file, place, [*always, *opts, "MODEL.DEVICE", place])
+        for place in ("cpu", device)
+    )
+    expected, cpu_seconds = _detect(on_cpu, size)
+    row: dict[str, str | float] = {"CPU, s / frame": cpu_seconds}
+    half = torch.bfloat16 if device == "cpu" else torch.float16
+    for precision in ("float32", "autocast"):
+        within = partial(torch.autocast, device, half, enabled=precision == "autocast")
+        model.eval()
+        with _Peak(model) as peak, within():
+            found, seconds = _detect(model, size)
+        row[f"{precision}: found, boxes, scores"] = str(agreement(expected, found))
+        row[f"{precision}, s / frame"] = seconds
+        row[f"{precision}, GiB"] = peak.gib
+        with _Peak(model) as peak, within():
+            _, seconds = _detect(model, size, at_once=AT_ONCE)
+        row[f"{precision}, s / {AT_ONCE} frames"] = seconds
+        row[f"{precision}, GiB, {AT_ONCE} frames"] = peak.gib
+        model.train()
+        for clips in (1, AT_ONCE):
+            with _Peak(model) as peak:
+                seconds = _train(model, size, clips, within)
+            row[f"{precision}, s / step of {clips} clips"] = seconds
+            row[f"{precision}, GiB, {clips} clips"] = peak.gib
     return row
+
+
+def _build(config_file: str, device: str, opts: list) -> GeneralizedRCNN:
+    """A model with random weights, the same on each device."""
+    torch.manual_seed(0)
+    return build_model(build_cfg(config_file, opts)).eval()
+
+
+class _Peak:
+    """Most memory of tensors on a GPU in a block of code."""
+
+    gib = 0.0
+
+    def __init__(self, model: GeneralizedRCNN) -> None:
+        self._on_gpu = model.device.type == "cuda"
+
+    def __enter__(self) -> _Peak:
+        if self._on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._on_gpu:
+            self.gib = torch.cuda.max_memory_allocated() / GIB
 
 
 def agreement(expected: Sequence[Instances], found: Sequence[Instances]) -> Agreement:
@@ -126,27 +166,38 @@ def agreement(expected: Sequence[Instances], found: Sequence[Instances]) -> Agre
     return Agreement(len(near) / count, near.max().item(), difference.max().item())
 
 
-def _detect(model: GeneralizedRCNN, size: tuple[int, int]) -> tuple[list[Instances], float]:
-    """Detections in frames of a video, and the seconds of one whose references are remembered."""
+def _detect(
+    model: GeneralizedRCNN, size: tuple[int, int], at_once: int = 1
+) -> tuple[list[Instances], float]:
+    """Detections in frames of a video, and the seconds of those whose references are remembered."""
     found, seconds = [], []
-    for index in range(FRAMES + 1):
-        height, width = size
-        sample = {"image": random_image(*size, index), "height": height, "width": width}
-        if model.roi_heads.uses_references:
-            sample |= {"video_id": 0, "frame_index": index}
-            if index == 0:
-                references = [random_image(*size, 100 + number) for number in range(REFERENCES)]
-                sample["reference_images"] = references
+    height, width = size
+    for first in range(0, (FRAMES + 1) * at_once, at_once):
+        batch: list[dict] = []
+        for index in range(first, first + at_once):
+            sample = {"image": random_image(*size, index), "height": height, "width": width}
+            if model.roi_heads.uses_references:
+                sample |= {"video_id": 0, "frame_index": index}
+                if index == 0:
+                    references = [random_image(*size, 100 + number) for number in range(REFERENCES)]
+                    sample["reference_images"] = references
+            batch.append(sample)
         with torch.inference_mode():
             start = _now(model.device)
-            (result,) = model([sample])
+            results = model(batch)
             seconds.append(_now(model.device) - start)
-        found.append(result["instances"].to("cpu"))
+        found += [result["instances"].to("cpu") for result in results]
+    model.reference_memory.retain([])
     return found, median(seconds[1:])
 
 
-def _train(model: GeneralizedRCNN, size: tuple[int, int], clips: int) -> float:
-    """Seconds of a training step."""
+def _train(
+    model: GeneralizedRCNN,
+    size: tuple[int, int],
+    clips: int,
+    within: Callable[[], AbstractContextManager],
+) -> float:
+    """Seconds of a training step whose forward pass is within a context."""
     batch = []
     for clip in range(clips):
         images = [random_image(*size, 10 * clip + number) for number in range(3)]
@@ -156,8 +207,9 @@ def _train(model: GeneralizedRCNN, size: tuple[int, int], clips: int) -> float:
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
-        with EventStorage():
-            sum(model(batch).values()).backward()
+        with EventStorage(), within():
+            loss = sum(model(batch).values())
+        loss.backward()
 
     return median(_timed(step, model.device) for _ in range(3))
 
