@@ -31,7 +31,6 @@ def test_sheet_has_pairs_of_truth_and_detections(synthetic_datasets, tmp_path):
 
     def sheet(score: float) -> np.ndarray:
         found.write_text(json.dumps([{**box, "score": score}]))
-        np.random.seed(0)  # of the colours
         path = write_contact_sheet(name, found, tmp_path / "sheet.png", videos=2, frames=2)
         return cv2.imread(str(path))
 
@@ -41,6 +40,7 @@ def test_sheet_has_pairs_of_truth_and_detections(synthetic_datasets, tmp_path):
     truth, detections = slice(0, width), slice(width, 2 * width)
     assert np.array_equal(shown[:height, truth], hidden[:height, truth])
     assert (shown[:height, detections] != hidden[:height, detections]).any()
+    assert np.array_equal(shown, sheet(0.9))  # colours are those of the classes
 
 
 def test_without_metrics(tmp_path):

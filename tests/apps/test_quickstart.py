@@ -28,7 +28,8 @@ def quickstart(output, seed: int = 2) -> Quickstart:
 
 def test_everything_that_is_listed_is_there(output, capfd):
     quickstart(output).run()
-    screen = capfd.readouterr().out
+    screen, errors = capfd.readouterr()
+    assert "to continue from" not in screen + errors  # nobody has asked for that
     listed = [line.strip() for line in screen.split("Look at:\n")[1].splitlines()]
     assert {os.path.splitext(path)[1] for path in listed} == {".png", ".mp4", ".json", ".pth"}
     for path in listed:

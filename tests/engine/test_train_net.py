@@ -234,7 +234,7 @@ MISTAKES = {
     "frozen at random": (
         ("MODEL.BACKBONE.FREEZE_AT", "2"),
         (),
-        r"are frozen and would stay random",
+        r"are frozen and would stay random: add .* MODEL.WEIGHTS torchvision://resnet50",
     ),
     "no training data": (("DATASETS.TRAIN", "()"), (), r"DATASETS.TRAIN is empty"),
     "no test data": (

@@ -38,6 +38,20 @@ def test_files_are_read_whatever_the_size_of_blocks(data, tmp_path, monkeypatch,
     assert_equal(read_detections(path, truth), Detections.from_coco(results, truth))
 
 
+@pytest.mark.parametrize(("block", "end"), [(64, "100%|"), (1 << 20, "")])
+def test_progress_ends_with_the_file_and_is_not_shown_for_one_block(
+    data, tmp_path, monkeypatch, capsys, block, end
+):
+    truth, results = data
+    monkeypatch.setattr(detection_file, "BLOCK", block)
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps(results))
+    read_detections(path, truth)
+    bars = capsys.readouterr().err.split("\r")
+    assert end in bars[-1]
+    assert bool(bars[-1]) == bool(end)
+
+
 def test_written_detections_can_be_read(data, tmp_path, monkeypatch):
     truth, results = data
     monkeypatch.setattr(detection_file, "PORTION", 10)

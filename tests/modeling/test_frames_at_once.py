@@ -82,12 +82,14 @@ def test_a_frame_that_is_kept_does_not_keep_those_beside_it(policy: str, acceler
             assert tensor.untyped_storage().nbytes() == tensor.nbytes
 
 
-@pytest.mark.parametrize("key", ["FRAMES_AT_ONCE", "REFERENCES_AT_ONCE"])
-@pytest.mark.parametrize("value", [0, -1])
-def test_a_bad_number_is_named(key: str, value: int):
+@pytest.mark.parametrize(
+    ("key", "value", "least"),
+    [("FRAMES_AT_ONCE", 0, 1), ("FRAMES_AT_ONCE", -1, 1), ("REFERENCES_AT_ONCE", -1, 0)],
+)
+def test_a_bad_number_is_named(key: str, value: int, least: int):
     with pytest.raises(InputError) as error:
         small_model("selsa", f"MODEL.VID.TEST.{key}", value)
-    assert str(error.value) == f"MODEL.VID.TEST.{key} is {value}: it must be 1 or more."
+    assert str(error.value) == f"MODEL.VID.TEST.{key} is {value}: it must be {least} or more."
 
 
 def test_no_number_at_all():

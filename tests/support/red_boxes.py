@@ -80,10 +80,12 @@ def misfits(content: dict, root: Path, tolerance: float = 0.6) -> list[str]:
     ]
 
 
-def write_video(path: Path, frames: int = 6) -> None:
+def write_video(
+    path: Path, frames: int = 6, *, codec: str = "mpeg4", format: str | None = None
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=10)
         stream.width, stream.height = SIZE
         for index in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(index), format="bgr24")

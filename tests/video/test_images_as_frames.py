@@ -87,7 +87,11 @@ def test_what_a_glob_or_a_folder_has_instead_of_images(tmp_path):
         write_numbered(tmp_path / "videos" / name, range(2))
     write(tmp_path, {"nested/one/1.png": 1, "clip[1]/1.png": 1, "clip[1]/2.png": 2})
     (tmp_path / "empty").mkdir()
+    (tmp_path / "camcorder").mkdir()
+    (tmp_path / "camcorder/00001.MTS").touch()
     reasons = {
+        "camcorder": r"has no images but videos \(00001\.MTS\)",
+        "camcorder/*": r"matches videos \(00001\.MTS\)",
         "videos": r"has no images but videos \(a\.mp4, b\.mp4\): give these",
         "videos/*": r"matches videos \(a\.mp4, b\.mp4\)",
         "nested": r"has no images itself but folders \(one\)",
@@ -129,6 +133,77 @@ def test_animations_are_read_whole(tmp_path, name, options):
 def test_the_picture_before_an_animation_is_not_of_it(tmp_path):
     path = animation(tmp_path / "a.png", duration=100, default_image=True)
     assert shown(path) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["3.png", "3.webp", "3.tif"])
+def test_an_animation_is_no_picture_of_a_folder(tmp_path, name):
+    write(tmp_path, {"1.png": 1, "2.png": 2})
+    animation(tmp_path / name)
+    for source in (tmp_path, f"{tmp_path}/*"):
+        with pytest.raises(InputError, match=rf"{name} has 5 pictures, .*: give it by itself"):
+            open_frames(source)
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(InputError, match=rf"{name} has 5 pictures"):
+        open_frames(tmp_path)
+
+
+def test_files_beside_the_pictures_are_said(tmp_path, caplog):
+    write(tmp_path, {"1.png": 1, "2.png": 2})
+    (tmp_path / "labels.txt").touch()
+    (tmp_path / ".hidden").touch()
+    assert shown(tmp_path) == [1, 2]
+    assert not caplog.text
+    animation(tmp_path / "3.gif")
+    (tmp_path / "4.heic").touch()
+    assert shown(tmp_path) == [1, 2]
+    assert r"files that are no images are left out (3.gif, 4.heic)" in caplog.text
+    for number in (1, 2):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(InputError, match=r"has no images \(.*\) but 3\.gif, 4\.heic"):
+        open_frames(tmp_path)
+
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}  # of the pixels of a picture that EXIF turns back
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_pictures_are_upright(tmp_path, suffix, orientation):
+    path = tmp_path / f"1.{suffix}"
+    turned = Image.fromarray(numbered(41)[:, :, ::-1].copy()).transpose(TURNS[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    more = {"lossless": True} if suffix == "webp" else {"quality": 95} if suffix == "jpg" else {}
+    turned.save(path, exif=exif, **more)
+    (frame,) = open_frames(tmp_path)
+    assert frame.shape == numbered(41).shape
+    assert number_of(frame) == 41
+    assert shown([path]) == shown(path) == [41]
+    assert number_of(open_frames(tmp_path).pick([0])[0]) == 41
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "funny.gif", "a.webp"])
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "avi", "flv"])
+def test_a_video_that_is_called_like_a_picture(tmp_path, name, kind):
+    codec = "mpeg4" if kind in ("mp4", "mkv", "avi") else "flv1"
+    written = write_numbered(tmp_path / f"v.{kind}", range(4), codec=codec, options={"g": "4"})
+    assert shown(written.rename(tmp_path / name)) == list(range(4))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.apng", "a.jpg"])
+def test_what_is_called_like_a_picture_and_is_none(tmp_path, name):
+    (tmp_path / name).write_text("<html>")
+    with pytest.raises(InputError, match=rf"Image .*{name} cannot be read.*: replace it"):
+        shown(tmp_path / name)
 
 
 def test_pages_of_a_tiff_are_frames(tmp_path):

@@ -1,5 +1,6 @@
 """Recordings as cameras and recorders leave them: every frame once, in order, with its time."""
 
+import gzip
 import zipfile
 from fractions import Fraction
 from itertools import product
@@ -217,6 +218,13 @@ def zipped(path: Path) -> None:
         (b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X", "macOS's notes"),
         (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
         (zipped, "zip archive"),
+        (gzip.compress(b"video", mtime=0), "gzip archive; unpack it"),
+        (b"7z\xbc\xaf\x27\x1c", "7z archive"),
+        (b"Rar!\x1a\x07\x01\x00", "RAR archive"),
+        (b"%PDF-1.7\n", "PDF document"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", r"picture \(heic\); save it as JPEG"),
+        (b"#EXTM3U\n#EXTINF:5,\nv_0.ts\n", "playlist, which names the video"),
+        (b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", "playlist"),
         (b"no video at all", "is not a video that FFmpeg can read"),
     ],
 )

@@ -112,7 +112,10 @@ SUBCOMMANDS = {
 def main() -> None:
     """Run ``boxmask-vid`` with the words of the command line."""
     words = sys.argv[1:]
-    if words and words[0] in SUBCOMMANDS:
+    if not words:
+        _overview().print_help(sys.stderr)
+        sys.exit(2)
+    if words[0] in SUBCOMMANDS:
         _run(words[0], f"{PROGRAM} {words[0]}", words[1:])
     else:
         _overview().parse_args(words)

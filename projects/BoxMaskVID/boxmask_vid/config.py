@@ -146,9 +146,9 @@ def _add_reference_keys(cfg: CN) -> None:
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
     cfg.MODEL.VID.TEST.NUM_REFERENCES = 14
     cfg.MODEL.VID.TEST.STRIDE = 1
-    # Reference frames that are encoded together: more of them take more memory when a video begins.
-    # With ACCELERATE False all of them are.
-    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 1
+    # Reference frames that are encoded together when a video begins: 0 for as many as fit into the
+    # memory of a GPU, and 1 on a CPU. With ACCELERATE False all of them are.
+    cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE = 0
     # Frames of a video that are detected together, at most: they fill a GPU, and take as many times
     # the memory of one frame. The detections are the same; those of a stream come as many frames
     # later.

@@ -17,8 +17,11 @@ Item = TypeVar("Item")
 def progress(items: Iterable[Item], *, total: int | None, what: str) -> Iterable[Item]:
     """Show count, rate and time left on the screen; in a log file, a line every ten seconds.
 
-    ``total`` is None if the number is not known; ``what`` names an item in singular, e.g. "video".
+    A single item has no bar, which could only go from nothing to all. ``total`` is None if the
+    number is not known; ``what`` names an item in singular, e.g. "video".
     """
+    if total is not None and total < 2:
+        return items
     interval = 0.2 if sys.stderr.isatty() else 10
     return tqdm(items, total=total, desc=f"{what}s", unit=what, mininterval=interval)
 

@@ -1,9 +1,11 @@
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from boxmask_vid.apps.dataset_tools.check_data import check_vid_json
 from boxmask_vid.apps.dataset_tools.checks import CHECKS, check_content
 from boxmask_vid.errors import InputError
 from support.paths import REPOSITORY
@@ -24,6 +26,20 @@ def found(content: object, root: Path | None = None, **kwargs) -> dict[str, int]
 
 def test_nothing_is_found_where_nothing_is_wrong(root):
     assert found(healthy(), root) == {}
+
+
+def test_what_was_looked_at_is_said(root, tmp_path, capsys):
+    path = tmp_path / "healthy.json"
+    path.write_text(json.dumps(healthy()))
+    counts = [len(healthy()[name]) for name in ("videos", "images", "annotations")]
+    first = "{}: {} videos, {} frames, {} boxes".format(path, *counts)
+    assert check_vid_json(path, images=root)
+    assert capsys.readouterr().out.splitlines() == [first, "no errors, no warnings"]
+    assert check_vid_json(path, images=None)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "no errors, no warnings",
+        "image files were not looked at: add --images",
+    ]
 
 
 def image(row: int, **fields: object) -> Callable[[dict], None]:

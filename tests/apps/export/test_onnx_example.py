@@ -43,7 +43,14 @@ def turn(path: Path) -> None:
     path.write_bytes(content)
 
 
-VIDEOS = {"odd": (5, (97, 61)), "turned": (6, (97, 61)), "long": (50, (96, 64))}
+VIDEOS = {
+    "odd": (5, (97, 61)),
+    "turned": (6, (97, 61)),
+    "long": (50, (96, 64)),
+    "single": (1, (96, 64)),
+    "short": (2, (64, 97)),
+    "panorama": (5, (200, 32)),
+}
 
 
 @pytest.mark.slow

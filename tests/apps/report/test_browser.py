@@ -31,10 +31,10 @@ MEASURE = """<script>addEventListener("load", () => {
 });</script>"""
 
 
-def chromium(folder, *options):
+def chromium(folder, *options, width=WIDTH):
     """Output of a run with its own profile."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"]
+    command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{HEIGHT}"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -51,10 +51,11 @@ def report(synthetic_root, tmp_path_factory):
     return folder / "report.html"
 
 
-def test_everything_is_loaded_and_fits(report):
+@pytest.mark.parametrize("width", [WIDTH, 800])
+def test_everything_is_loaded_and_fits(report, width):
     page = report.with_name("measured.html")
     page.write_text(report.read_text() + MEASURE)
-    shown = chromium(report.parent, "--dump-dom", page.as_uri())
+    shown = chromium(report.parent, "--dump-dom", page.as_uri(), width=width)
     seen = json.loads(re.search(r"seen(\{.*?\})", shown.rsplit("<body>", 1)[1])[1])
     assert (seen["images"], seen["bad"], seen["pictures"]) == (4, 0, 8)
     assert seen["overflow"] == 0

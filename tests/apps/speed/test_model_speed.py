@@ -9,6 +9,7 @@ from boxmask_vid.apps.speed.cost import CostCounter
 from boxmask_vid.apps.speed.model_speed import ModelSpeedOptions, compare_models
 from boxmask_vid.apps.speed.stopwatch import Stopwatch
 from boxmask_vid.errors import InputError
+from boxmask_vid.modeling.fast import linear
 from boxmask_vid.precision import HALVES, supports_precision
 from support.paths import PROJECT
 from support.small import CONFIG, SMALLEST, frame, small_model
@@ -68,6 +69,15 @@ def test_cost_of_a_product_and_of_a_weighted_gather():
     assert cost.flops == 2 * 5 * 4
     rows, sums = 5 * 4 * 4, 2 * 4 * 4
     assert rows + sums <= cost.bytes < rows + sums + 300  # and indices, weights, offsets
+
+
+@pytest.mark.parametrize("prefers_onednn", [False, True])
+def test_cost_of_a_product_does_not_depend_on_the_library(monkeypatch, prefers_onednn: bool):
+    monkeypatch.setattr(linear, "prefers_onednn", lambda: prefers_onednn)
+    rows, weight = torch.rand(2, 100, 512), torch.rand(600, 512)
+    with torch.inference_mode(), CostCounter() as cost:
+        linear.linear(rows, weight, torch.rand(600))
+    assert cost.flops == 2 * 200 * 512 * 600
 
 
 @pytest.mark.parametrize("kind", ["faster_rcnn", "selsa", "boxmask"])

@@ -3,6 +3,7 @@
 import csv
 import json
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from boxmask_vid.apps.video_demo import annotator, demo
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import VideoFile
+from boxmask_vid.video import VideoFile, VideoWriter
 from support.demo_runs import FRAMES, run_demo
 
 NAMES = [f"class {index}" for index in range(4)]
@@ -32,7 +33,7 @@ def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
         *("--input", clip, "--output", video, "--jsonl", jsonl, "--csv", table, "--coco", coco),
         *("--tracks", *online),
     )
-    assert f"{FRAMES} frames -> {video}, {jsonl}, {table}, {coco}" in capsys.readouterr().out
+    said = capsys.readouterr().out
     with VideoFile(video) as written:
         assert (len(written), written.fps) == (FRAMES, 12.5)
         assert written[0].shape == (61, 93, 3)
@@ -41,6 +42,7 @@ def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
     assert [record["time"] for record in records] == [0, 0.08, 0.16, 0.24, 0.32]
     found = [(record["frame"], box) for record in records for box in record["detections"]]
     assert found
+    assert f"{FRAMES} frames, {len(found)} detections -> {video}, {jsonl}, {table}, {coco}" in said
     assert all(box["score"] >= 0.2 and box["class"] in NAMES for _, box in found)
     assert all(isinstance(box["track"], int) for _, box in found)
     with table.open() as file:
@@ -57,11 +59,14 @@ def test_all_files_say_the_same(weights, clip, tmp_path, online, capsys):
         assert NAMES[result["category_id"] - 1] == box["class"]
 
 
-def test_no_detection_at_all(weights, clip, tmp_path):
+def test_no_detection_at_all(weights, clip, tmp_path, capsys):
     coco = tmp_path / "v.json"
     words = ("--input", clip, "--output", tmp_path / "v.mp4", "--coco", coco, "--tracks")
     run_demo(weights, *words, "--threshold", "1.1")
     assert json.loads(coco.read_text()) == []
+    first, second = capsys.readouterr().out.splitlines()
+    assert f"{FRAMES} frames, 0 detections -> " in first
+    assert second == f"no score reached --threshold 1.1; this model looks for {', '.join(NAMES)}"
     with VideoFile(tmp_path / "v.mp4") as written:
         assert len(written) == FRAMES
 
@@ -120,6 +125,31 @@ def test_what_another_model_has_found_is_not_continued(weights, clip, tmp_path):
     with pytest.raises(InputError, match=r"File .*v\.jsonl\.provenance not found"):
         run_demo(weights, *files, "--resume")
     assert (tmp_path / "v.jsonl").read_text() == written
+
+
+def test_another_input_of_the_same_name_is_not_continued(weights, clip, tmp_path):
+    video, folder = tmp_path / "v.mp4", tmp_path / "frames"
+    shutil.copy(clip, video)
+    folder.mkdir()
+    with VideoFile(clip) as frames:
+        for number, frame in enumerate(frames):
+            cv2.imwrite(str(folder / f"{number}.png"), frame)
+    for source in (video, folder):
+        lines = tmp_path / f"{source.stem}.jsonl"
+        words = ["--input", source, "--output", tmp_path / f"{source.stem}_out.mp4"]
+        words += ["--jsonl", lines]
+        run_demo(weights, *words)
+        written = lines.read_text()
+        run_demo(weights, *words, "--resume")
+        if source == video:
+            with VideoFile(clip) as frames, VideoWriter(video, frames.fps) as writer:
+                for frame in frames:
+                    writer.write(255 - frame)
+        else:
+            (folder / "2.png").unlink()
+        with pytest.raises(InputError, match=r"was made with input \(sha256\)"):
+            run_demo(weights, *words, "--resume")
+        assert lines.read_text() == written
 
 
 def test_outputs_do_not_overwrite_each_other(weights, tmp_path):
@@ -233,7 +263,7 @@ def test_ctrl_c_leaves_valid_files(weights, clip, tmp_path, monkeypatch, capsys)
             run_demo(weights, *words)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert "3 frames ->" in capsys.readouterr().out
+    assert "3 frames, " in capsys.readouterr().out
     records = lines(jsonl)
     assert len(records) == 3
     with VideoFile(video) as written:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+INTERRUPTED = 130  # exit code of a command after Ctrl-C
+
 
 @dataclass(frozen=True)
 class Command:
@@ -31,8 +33,21 @@ class Command:
         return {**os.environ, **{name: str(value) for name, value in self.variables.items()}}
 
     def run(self) -> int:
-        """Run the command, whose output goes to the screen; return its exit code."""
-        return subprocess.run(self.words, env=self.environment, check=False).returncode
+        """Run the command, whose output goes to the screen; return its exit code.
+
+        Ctrl-C in a terminal goes to the command, too: it ends as it likes, e.g. with a checkpoint.
+        Raises KeyboardInterrupt then, or if the command alone was interrupted.
+        """
+        is_interrupted = False
+        with subprocess.Popen(self.words, env=self.environment) as process:
+            while process.returncode is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    is_interrupted = True
+        if is_interrupted or process.returncode == INTERRUPTED:
+            raise KeyboardInterrupt
+        return process.returncode
 
     def __str__(self) -> str:
         """The command line for a shell."""

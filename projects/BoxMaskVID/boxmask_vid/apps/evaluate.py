@@ -19,4 +19,12 @@ def argument_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [options] [KEY VALUE ...]",
     )
     parser.add_argument("--eval-only", action="store_true", default=True, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--resume", action="store_true", help="run only the videos that were not finished"
+    )
+    parser.add_argument(
+        "--detections",
+        metavar="JSON",
+        help="score this file of COCO results instead of running the model",
+    )
     return parser

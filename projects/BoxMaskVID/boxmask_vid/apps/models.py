@@ -29,11 +29,12 @@ def run(args: argparse.Namespace) -> None:
         print(model_zoo.get_config(args.name, trained=bool(is_published)).dump())
         return
     rows = [
-        (name, weights.ap50, "yes" if cached_file(weights).is_file() else "", weights.url)
+        (name, weights.ap50, "yes" if cached_file(weights).is_file() else "")
         for name, weights in CHECKPOINTS.items()
     ]
-    print(tabulate(rows, ["name", "AP50", "downloaded", "published file"], floatfmt=".1f"))
+    print(tabulate(rows, ["name", "AP50", "downloaded"], floatfmt=".1f"))
     print(
-        "\nAP50 on ImageNet VID val as published. The ending _DC5_7e may be left out: "
-        "boxmask-vid detect VIDEO --model selsa_troi_R_50"
+        "\nAP50 on ImageNet VID val as published. The ending _DC5_7e may be left out:\n"
+        "boxmask-vid detect VIDEO --model selsa_troi_R_50\n\npublished files:"
     )
+    print("\n".join(f"  {weights.url}" for weights in CHECKPOINTS.values()))

@@ -58,11 +58,13 @@ class Quickstart:
     def run(self) -> None:
         """Run all commands and print metrics, times and the files to look at.
 
-        Raises InputError if a command fails, or ``output`` has videos of another seed.
+        Raises InputError if a command fails, or ``output`` has videos of another seed,
+        KeyboardInterrupt if it was interrupted.
         """
         tree = self._dataset()
-        training = ["--resume", "OUTPUT_DIR", self.output / "train", "SEED", self.seed]
-        self._train_net("training", *training)
+        training = ["OUTPUT_DIR", self.output / "train", "SEED", self.seed]
+        resume = ["--resume"] if any((self.output / "train").glob("*.pth")) else []
+        self._train_net("training", *resume, *training)
         weights = ["MODEL.WEIGHTS", self.output / "train/model_final.pth"]
         for name, options in EVALUATIONS.items():
             evaluation = ["--eval-only", *weights, "OUTPUT_DIR", self.output / name, *options]
@@ -123,7 +125,11 @@ class Quickstart:
     def _run(self, title: str, command: Command) -> None:
         print(f"\n== {title}\n$ {command}", flush=True)
         start = time.perf_counter()
-        code = command.run()
+        try:
+            code = command.run()
+        except KeyboardInterrupt:
+            print(f"'{title}' was stopped: the same command continues in {self.output}.")
+            raise
         self.seconds[title] = time.perf_counter() - start
         if code:
             raise InputError(f"'{title}' failed (exit code {code}), see above.")

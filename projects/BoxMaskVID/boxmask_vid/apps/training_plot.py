@@ -45,7 +45,7 @@ def add_grids(*panels: Axes) -> None:
     for axes in panels:
         axes.grid(alpha=0.3)
         if axes.has_data():
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, framealpha=0.6)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
+
+END = 1 << 20  # bytes
 
 
 def model_provenance(cfg: CfgNode) -> dict[str, str]:
@@ -38,3 +43,19 @@ def flattened(node: CfgNode, prefix: str = "") -> dict[str, object]:
         name = f"{prefix}{key}"
         values.update(flattened(value, f"{name}.") if isinstance(value, CfgNode) else {name: value})
     return values
+
+
+def digest_of_input(paths: Sequence[Path]) -> str:
+    """SHA-256 of the names and sizes of files; of a single one, of its first and its last MiB, too.
+
+    A video may be too large to be read whole for that.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(os.fsencode(path.name) + b" %d\n" % path.stat().st_size)
+    if len(paths) == 1:
+        with open(paths[0], "rb") as file:
+            digest.update(file.read(END))
+            file.seek(max(paths[0].stat().st_size - END, 0))
+            digest.update(file.read(END))
+    return digest.hexdigest()

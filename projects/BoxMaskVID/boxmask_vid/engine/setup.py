@@ -60,7 +60,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--detections",
         metavar="JSON",
-        help="score this file of COCO results instead of running the model (needs --eval-only)",
+        help="with --eval-only: score this file of COCO results instead of running the model",
     )
     return parser
 

@@ -218,7 +218,8 @@ def check_frozen(cfg: CfgNode) -> None:
     if frozen and not cfg.MODEL.WEIGHTS:
         raise InputError(
             "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
-            "add MODEL.WEIGHTS FILE (a backbone trained on ImageNet), or train everything with "
+            "add a backbone trained on ImageNet, e.g. MODEL.WEIGHTS torchvision://resnet50 for "
+            "configs of R_50, or train everything with "
             "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -93,6 +94,7 @@ def _records(path: Path) -> Iterator[dict]:
         try:
             place = _after_space(text, place)
             if text[place : place + 1] == "]":
+                deque(blocks, maxlen=0)  # to the end of the progress bar
                 break
             if text[place] != expected:
                 raise json.JSONDecodeError(f"Expecting {expected!r}", text, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -53,14 +53,27 @@ class ReferenceEncoder(nn.Module):
     def __init__(self, references_at_once: int) -> None:
         """
         Args:
-            references_at_once: frames in one pass of the backbone, if they are taken apart.
+            references_at_once: frames in one pass of the backbone, if they are taken apart; 0 for
+                as many as fit into the memory of a GPU, and 1 on a CPU.
         """
         super().__init__()
         self.references_at_once = references_at_once
 
-    def parts(self, rows: range) -> list[range]:
-        """Reference frames that go through the backbone together."""
-        return [rows] if rows else []
+    def read(
+        self,
+        rows: range,
+        encode: Callable[[range], Sequence[WithProjections]],
+        device: torch.device,
+    ) -> list[WithProjections]:
+        """Reference frames in the form in which they are kept.
+
+        Args:
+            rows: of the frames.
+            encode: puts some of them through the backbone together.
+            device: of the model.
+        """
+        del device
+        return list(encode(rows)) if rows else []
 
     def keep(
         self, model: GeneralizedRCNN, images: ImageList, features: dict[str, torch.Tensor]

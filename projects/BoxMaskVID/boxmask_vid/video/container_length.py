@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 EBML_HEADER, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+ENTERED = (SEGMENT, b"\x1f\x43\xb6\x75")  # and clusters
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 FLV_TAG = 11  # bytes before the content of a tag; 4 more follow it
@@ -48,6 +49,34 @@ def second_start(path: str | Path) -> int | None:
             return _second_mp4(file, size)
         file.seek(end)
         return end if 0 < end < size and file.read(len(same)) == same else None
+
+
+def second_matroska(path: str | Path) -> int | None:
+    """Byte at which a second Matroska or WebM file begins in one; None if there is none.
+
+    FFmpeg reads it on, with the codec's settings of the first. Segments and clusters, of which
+    live recordings do not know the length, are entered, other elements are jumped over (RFC 8794,
+    4 to 6).
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        if file.read(4) != EBML_HEADER:
+            return None
+        length = _variable_integer(file)
+        while length is not None and file.tell() + length + 4 < size:
+            file.seek(length, os.SEEK_CUR)
+            start = file.tell()
+            kind = file.read(1)
+            more = 8 - kind[0].bit_length()
+            if more > 3:  # no element
+                return None
+            kind += file.read(more)
+            length = _variable_integer(file)
+            if kind == EBML_HEADER:
+                return start
+            if kind in ENTERED:
+                length = 0
+    return None
 
 
 def _asf_end(file: BinaryIO) -> int:

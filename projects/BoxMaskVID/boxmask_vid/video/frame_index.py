@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .decoding import TolerantDecoder
-from .opening import open_file
+from .opening import open_file, refuse_other_settings
 
 TORN_AT_THE_END = 2  # packets at most, where a stream is cut off
 CHECKED_FRAMES = 64  # among which a B-frame is, if there are any
@@ -56,10 +56,11 @@ def read_index(path: str, modified: int) -> FrameIndex:
     """Read the packets of a file; ``modified`` is when it was changed last.
 
     Raises:
-        InputError: if it has no frames.
+        InputError: if it has no frames, or is of two videos that were encoded differently.
         NotSeekable: if frames have no time stamps, or these start again within the file.
     """
     container, stream = open_file(path)
+    refuse_other_settings(path)
     with container:
         has_b_frames = stream.codec_context.has_b_frames
         decoder = TolerantDecoder(container, stream)

@@ -26,6 +26,7 @@ class FrameSource(ABC):
 
     fps: float = DEFAULT_FPS  # frames per second, on average
     files: Sequence[Path] | None = None  # image file of each frame; None for other sources
+    paths: Sequence[Path] = ()  # files that it reads; none of cameras and addresses
     length: int | None = None  # one more than the last number; None if it can be read only once
     has_clock: bool = False  # whether times are those of the frames, not those of a rate
     is_constant: bool = True  # whether frame i is shown at i / fps

@@ -11,9 +11,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..data.datasets.numbered_frames import (
+    ANNOTATION_SUFFIXES,
     IMAGE_SUFFIXES,
     check_doubles,
     is_hidden,
@@ -26,8 +27,14 @@ from .frame_source import Frame, FrameSource
 
 logger = logging.getLogger(__name__)
 
+MOVING_SUFFIXES = (".png", ".webp", ".tif", ".tiff")  # of pictures that may be animations or stacks
+TURNED_SUFFIXES = (".webp", ".tif", ".tiff")  # whose orientation OpenCV does not follow
+EXIF_ORIENTATION = 0x0112
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv"),
+    *(".mts", ".m2ts", ".3gp", ".3g2", ".flv", ".vob", ".ogv", ".asf", ".mxf"),
+)
 SHORTEST_PICTURE = 0.011  # seconds; browsers show pictures of less for UNTIMED_PICTURE
 UNTIMED_PICTURE = 0.1
 REDUCED_COPY, SUBFILE_TYPE = 1, 254  # of pages of a TIFF file
@@ -39,7 +46,7 @@ class ImageSource(FrameSource):
     files: Sequence[Path]
 
     def __init__(self, files: Sequence[Path], fps: float | None = None) -> None:
-        self.files = files
+        self.files = self.paths = files
         self.length = len(files)
         if fps:
             self.fps = fps
@@ -47,7 +54,7 @@ class ImageSource(FrameSource):
     def frames(self) -> Iterator[Frame]:
         broken: list[Path] = []
         for number, file in enumerate(self.files):
-            image = cv2.imread(str(file))
+            image = _read(file)
             if image is None:
                 broken.append(file)
             else:
@@ -64,7 +71,7 @@ class ImageSource(FrameSource):
 
     def _nearest(self, index: int) -> np.ndarray:
         for file in [*self.files[index::-1], *self.files[index + 1 :]]:
-            image = cv2.imread(str(file))
+            image = _read(file)
             if image is not None:
                 return image
         raise InputError(f"Image {self.files[index]} cannot be read: replace it.")
@@ -76,17 +83,21 @@ class AnimationSource(FrameSource):
     is_constant = False
 
     def __init__(self, path: Path, pages: Sequence[int], fps: float | None = None) -> None:
-        self._path, self._pages = path, pages
+        """Raises InputError if it cannot be read."""
+        self._path, self._pages, self.paths = path, pages, [path]
         self.length = len(pages)
-        with Image.open(path) as image:
-            image.seek(pages[0])
-            self.has_clock = image.format != "TIFF"
-            self.is_constant = not self.has_clock
-            if self.has_clock:
-                _as_bgr(image)  # some formats tell the duration then
-                self.fps = 1 / _duration(image)
-            elif fps:
-                self.fps = fps
+        try:
+            with Image.open(path) as image:
+                image.seek(pages[0])
+                self.has_clock = image.format != "TIFF"
+                self.is_constant = not self.has_clock
+                if self.has_clock:
+                    _as_bgr(image)  # some formats tell the duration then
+                    self.fps = 1 / _duration(image)
+                elif fps:
+                    self.fps = fps
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
 
     def frames(self) -> Iterator[Frame]:
         time = 0.0
@@ -94,7 +105,7 @@ class AnimationSource(FrameSource):
             for number, page in enumerate(self._pages):
                 try:
                     image.seek(page)
-                    picture = _as_bgr(image)
+                    picture = _as_bgr(ImageOps.exif_transpose(image))
                 except (OSError, SyntaxError, ValueError, EOFError) as error:
                     raise InputError(
                         f"Picture {number} of {self._path} cannot be read ({error}): replace it."
@@ -132,17 +143,23 @@ def image_files(folder: Path) -> list[Path]:
     Raises InputError if there are none, or the order is ambiguous.
     """
     files, _ = list_pictures(folder)
-    if files:
-        return files
     entries = [path for path in folder.iterdir() if not is_hidden(path.name)]
+    known = (*IMAGE_SUFFIXES, *ANNOTATION_SUFFIXES)
+    others = _names(p for p in entries if p.suffix.lower() not in known and not p.is_dir())
+    if files:
+        if others:
+            logger.warning(f"{folder}: files that are no images are left out ({others}).")
+        _refuse_animations(files)
+        return files
     if videos := _names(filter(_is_video, entries)):
         raise InputError(f"The folder {folder} has no images but videos ({videos}): give these.")
     if folders := _names(path for path in entries if path.is_dir()):
         raise InputError(
             f"The folder {folder} has no images itself but folders ({folders}): give these."
         )
+    instead = f" but {others}" * bool(others)
     raise InputError(
-        f"The folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}): check the path."
+        f"The folder {folder} has no images ({', '.join(IMAGE_SUFFIXES)}){instead}: check the path."
     )
 
 
@@ -173,7 +190,29 @@ def globbed_files(pattern: str) -> list[Path]:
     if others:
         logger.warning(f"{pattern}: files that are no images are left out ({others}).")
     check_doubles(map(str, files), pattern)
+    _refuse_animations(files)
     return files
+
+
+def _refuse_animations(files: Iterable[Path]) -> None:
+    for file in files:
+        if file.suffix.lower() in MOVING_SUFFIXES and len(pages := animated_pages(file)) > 1:
+            raise InputError(
+                f"{file} has {len(pages)} pictures, and images of a folder are one frame each: "
+                "give it by itself, or take it out."
+            )
+
+
+def _read(file: Path) -> np.ndarray | None:
+    """Picture of a file, upright; None if it cannot be read."""
+    if file.suffix.lower() in TURNED_SUFFIXES:
+        try:
+            with Image.open(file) as image:
+                if image.getexif().get(EXIF_ORIENTATION, 1) > 1:
+                    return _as_bgr(ImageOps.exif_transpose(image))
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+            pass  # OpenCV may read it
+    return cv2.imread(str(file))
 
 
 def _is_image(path: Path) -> bool:

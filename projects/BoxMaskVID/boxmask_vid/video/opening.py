@@ -13,11 +13,20 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .container_length import second_matroska
 
 # Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 OPENING = {"format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS))}
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+PICTURE_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "RAR",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+}
 MP4_BOXES = (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip", b"styp", b"uuid")
 
 
@@ -76,6 +85,51 @@ def playing_stream(container: InputContainer, path: str) -> VideoStream:
     return found
 
 
+def other_videos(container: InputContainer, stream: VideoStream) -> int:
+    """Number of further videos in a file, as those of dash cameras have; copies are counted too."""
+    return sum(
+        other is not stream
+        and not other.disposition & PICTURES
+        and other.codec_context is not None
+        and other.frames != 1
+        for other in container.streams.video
+    )
+
+
+def refuse_other_settings(path: str) -> None:
+    """Check that joined Matroska or WebM files were encoded alike: FFmpeg decodes all as the first.
+
+    Raises:
+        InputError: if they were not, so that frames would be wrong.
+    """
+    start = second_matroska(path)
+    if start is None:
+        return
+    settings = []
+    for part in (path, f"subfile,,start,{start},end,0,,:{path}"):
+        try:
+            container, stream = open_container(part)
+        except (av.FFmpegError, InputError):
+            continue
+        with container:
+            settings.append((stream.codec_context.name, stream.codec_context.extradata))
+    if len(set(settings)) > 1:
+        raise InputError(
+            f"The video {path} has another one in it, from byte {start} on, which was encoded "
+            "otherwise and cannot be read on: give the original files one by one, or join them "
+            "with FFmpeg."
+        )
+
+
+def has_video_content(path: Path) -> bool:
+    """Whether a file begins as MP4, Matroska, AVI or FLV do, whatever it is called."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    is_mp4 = start[4:8] == b"ftyp" and start[8:12] not in PICTURE_BRANDS
+    is_avi = start[:4] == b"RIFF" and start[8:] == b"AVI "
+    return is_mp4 or is_avi or start.startswith((b"\x1a\x45\xdf\xa3", b"FLV\x01"))
+
+
 def why_no_video(path: str, error: Exception, *, shown: str | None = None) -> str:
     """Say in a sentence why FFmpeg cannot open a file; ``shown`` is the name to call it."""
     name = shown or path
@@ -99,6 +153,15 @@ def reason_of_content(start: bytes) -> str:
         return "it is a pointer of Git LFS; get the video with 'git lfs pull'"
     if start.startswith(b"PK\x03\x04"):
         return "it is a zip archive; unpack it first"
+    packed = next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
+    if packed:
+        return f"it is a {packed} archive; unpack it first"
+    if start.startswith(b"%PDF-"):
+        return "it is a PDF document; give the video itself"
+    if start[4:8] == b"ftyp" and start[8:12] in PICTURE_BRANDS:
+        return f"it is a picture ({start[8:12].decode()}); save it as JPEG or PNG"
+    if text.startswith((b"#extm3u", b"[playlist]", b"v=0")):
+        return "it is a playlist, which names the video; give the file or the address that it names"
     if start and not start.strip(b"\0"):
         return "it begins with zeros only, as a file does that was never copied whole; get it again"
     return ""
@@ -111,13 +174,14 @@ def _known_reason(path: Path) -> str:
         return "it is empty (0 bytes); get it again"
     with open(path, "rb") as file:
         start = file.read(4096)
-    boxes = set(_mp4_boxes(path)) if start[4:8] in MP4_BOXES else set()
+    reason = reason_of_content(start)
+    boxes = set(_mp4_boxes(path)) if start[4:8] in MP4_BOXES and not reason else set()
     if boxes and b"moov" not in boxes:
         return (
             "its recording or its copying was never finished (moov atom not found); copy it again, "
             "or repair it with a tool such as untrunc"
         )
-    return reason_of_content(start)
+    return reason
 
 
 def _mp4_boxes(path: Path) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ from .image_files import (
     image_files,
 )
 from .live_source import CameraSource, StreamSource
+from .opening import has_video_content
 from .video_sources import SequentialVideoSource, VideoFileSource
 
 ANIMATED_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng", ".avif")
@@ -103,7 +104,7 @@ def _open_path(source: str, fps: float | None) -> FrameSource:
             f"{path} is neither a file nor a folder: give one, or the number of a camera (0 for "
             "/dev/video0)."
         )
-    if path.suffix.lower() in ANIMATED_SUFFIXES:
+    if path.suffix.lower() in ANIMATED_SUFFIXES and not has_video_content(path):
         pages = animated_pages(path)
         if len(pages) > 1 or path.suffix.lower() not in IMAGE_SUFFIXES:
             return AnimationSource(path, pages, fps)

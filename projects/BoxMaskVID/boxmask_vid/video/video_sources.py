@@ -14,10 +14,10 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .container_length import second_start
+from .container_length import second_matroska, second_start
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
-from .opening import open_file
+from .opening import open_file, other_videos
 from .video_file import DEFAULT_FPS, VideoFile
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class VideoFileSource(FrameSource):
 
     def __init__(self, path: Path) -> None:
         """Raises FileNotFoundError, InputError, NotSeekable as VideoFile does."""
-        self._path = path
+        self._path, self.paths = path, [path]
         with VideoFile(path) as video:
             self.fps, self.length = video.fps, len(video)
             self.pixel_aspect = video.pixel_aspect
@@ -42,7 +42,7 @@ class VideoFileSource(FrameSource):
                 self.fault = f"The video {path} is cut off: {video.missing}; get it again."
             if video.hidden:
                 warn_of_start(path, video.hidden)
-        warn_of_second(path)
+        warn_of_others(path)
         _warn_of_jumps(path, self._times)
         self.is_constant = _is_constant(self._times, self.fps)
 
@@ -89,7 +89,7 @@ class SequentialVideoSource(FrameSource):
             has_times: whether its time stamps, where it has any, are those of the frames; otherwise
                 these follow one another at the rate that the file says.
         """
-        self._path, self._has_times = path, has_times
+        self._path, self._has_times, self.paths = path, has_times, [path]
         self._orientation = Orientation()
         container, stream = open_file(str(path))
         self.fps = float(stream.average_rate or DEFAULT_FPS)
@@ -112,11 +112,13 @@ class SequentialVideoSource(FrameSource):
             self.fps = fps
         if hidden:
             warn_of_start(path, hidden)
-        warn_of_second(path)
-        missing = stream.frames - hidden - len(times) - decoder.repeats
+        warn_of_others(path)
+        # joined Matroska files declare nonsense
+        declared = 0 if second_matroska(path) else stream.frames
+        missing = declared - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
-                f"{missing} of the {stream.frames} frames of the video {path} are missing or "
+                f"{missing} of the {declared} frames of the video {path} are missing or "
                 "broken: get it again."
             )
         elif decoder.errors > errors_before:
@@ -180,14 +182,34 @@ def warn_of_start(path: Path, hidden: int) -> None:
     )
 
 
-def warn_of_second(path: Path) -> None:
-    """Say that another video begins within the file, where its container shows it."""
+def warn_of_others(path: Path) -> None:
+    """Say that a file has another video, beside this one or, where its container shows it, behind.
+
+    Cameras in cars write what is before and what is behind the car into one file.
+    """
+    container, stream = open_file(str(path))
+    with container:
+        count = other_videos(container, stream)
+    if count:
+        logger.warning(
+            f"The video {path} has {count + 1} videos side by side, of which the one that players "
+            f"show is read, of {stream.width} x {stream.height} pixels: write the others into "
+            "files of their own (ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4)."
+        )
     start = second_start(path)
-    if start is not None:
+    if start is not None and not _is_read_from(path, start):
         logger.warning(
             f"The video {path} has another one in it, from byte {start} on, which is not read, as "
             "players do not show it: join the original files with FFmpeg, or give them one by one."
         )
+
+
+def _is_read_from(path: Path, start: int) -> bool:
+    """Whether FFmpeg reads packets from a byte on."""
+    container, stream = open_file(str(path))
+    with container:
+        packets = TolerantDecoder(container, stream).packets()
+        return any((packet.pos or 0) >= start for packet in packets)
 
 
 def seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:

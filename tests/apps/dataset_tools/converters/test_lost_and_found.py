@@ -1,4 +1,4 @@
-"""Linked folders, files that are there already, names of classes and pictures in other places."""
+"""Files that are there already, names of classes and pictures in other places."""
 
 import shutil
 import zipfile
@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from boxmask_vid.data.datasets.folders import walk_files
 from boxmask_vid.errors import InputError
+from support import cvat_files
 from support.red_boxes import (
     SIZE,
     box,
@@ -19,113 +19,34 @@ from support.red_boxes import (
     write_pictures,
     write_video,
 )
+from support.small_exports import count, write_labels, write_mot, yolo_line
 
 
-def yolo_line(index: int) -> str:
-    x, y, w, h = box(index)
-    return f"0 {(x + w / 2) / 320:.6f} {(y + h / 2) / 240:.6f} {w / 320:.6f} {h / 240:.6f}\n"
-
-
-def write_labels(folder: Path, name: str = "frame_{:06d}.txt", count: int = 3) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        (folder / name.format(index)).write_text(yolo_line(index))
-
-
-def write_mot(sequence: Path) -> None:
-    (sequence / "gt").mkdir(parents=True)
-    rows = []
-    for index in range(3):
-        x, y, w, h = box(index)
-        rows.append(f"{index + 1},1,{x + 1},{y + 1},{w},{h},1,1,1\n")
-    (sequence / "gt/gt.txt").write_text("".join(rows))
-    write_pictures(sequence / "img1", range(3), "{:06d}.png", first=1)
-
-
-def voc_text(index: int) -> str:
-    x, y, w, h = box(index)
-    corners = {"xmin": x + 1, "ymin": y + 1, "xmax": x + w, "ymax": y + h}
-    sides = "".join(f"<{tag}>{value}</{tag}>" for tag, value in corners.items())
-    return f"<annotation><object><name>car</name><bndbox>{sides}</bndbox></object></annotation>"
-
-
-def count(content: dict) -> int:
-    return len(content["annotations"])
-
-
-def test_walk_enters_each_folder_once_and_names_links_to_nowhere(tmp_path):
-    (tmp_path / "root/a").mkdir(parents=True)
-    (tmp_path / "store").mkdir()
-    (tmp_path / "root/a/1.txt").touch()
-    (tmp_path / "store/2.txt").touch()
-    (tmp_path / "root/0_again").symlink_to("a")
-    (tmp_path / "root/loop").symlink_to("..", target_is_directory=True)
-    (tmp_path / "root/b").symlink_to(tmp_path / "store")
-    (tmp_path / "store/back").symlink_to(tmp_path / "root")
-    found = [path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path / "root")]
-    assert found == ["root/a/1.txt", "root/b/2.txt"]
-    (tmp_path / "root/a/3.txt").symlink_to("gone.txt")
-    with pytest.raises(InputError, match=r"3\.txt is a link to gone\.txt, which does not exist"):
-        list(walk_files(tmp_path / "root"))
-
-
-@pytest.mark.parametrize("linked", ["labels", "labels/cam", "images/cam", "images"])
-def test_linked_folders_of_yolo(tmp_path, linked, capsys):
-    root = tmp_path / "data"
-    write_labels(root / "labels/cam")
-    write_pictures(root / "images/cam", range(3))
-    (root / "classes.txt").write_text("car\n")
-    (tmp_path / "store").mkdir()
-    shutil.move(root / linked, tmp_path / "store/moved")
-    (root / linked).symlink_to(tmp_path / "store/moved")
-    content = convert(root, tmp_path / "o.json", format="yolo")
-    assert misfits(content, root) == []
+def test_pictures_of_a_cvat_task_one_folder_deeper(tmp_path):
+    write_pictures(tmp_path / "images/night/cam 1", range(3))
+    rows = [cvat_files.row(frame) for frame in range(3)]
+    xml = cvat_files.task(cvat_files.track(rows), 3, source=None)
+    cvat_files.write(tmp_path / "annotations.xml", xml)
+    content = convert(tmp_path, tmp_path / "o.json", format="cvat")
+    assert misfits(content, tmp_path) == []
     assert count(content) == 3
-    assert "left out" not in capsys.readouterr().out
+    write_pictures(tmp_path / "images/night/cam 2", range(3))
+    with pytest.raises(InputError, match=r"pictures in 2 folders, night/cam 1 and night/cam 2"):
+        convert(tmp_path, tmp_path / "p.json", format="cvat")
 
 
-def test_a_linked_source_of_yolo_has_its_images_beside_the_link(tmp_path):
-    write_labels(tmp_path / "store")
-    write_pictures(tmp_path / "data/images", range(3))
-    (tmp_path / "data/classes.txt").write_text("car\n")
-    (tmp_path / "data/labels").symlink_to(tmp_path / "store")
-    content = convert(tmp_path / "data/labels", tmp_path / "o.json", format="yolo")
-    assert misfits(content, tmp_path / "data/images") == []
-    assert count(content) == 3
-
-
-def test_linked_folders_of_voc(tmp_path):
-    write_pictures(tmp_path / "data/cam", range(3))
-    (tmp_path / "store").mkdir()
-    for index in range(3):
-        (tmp_path / f"store/frame_{index:06d}.xml").write_text(voc_text(index))
-    (tmp_path / "data/Annotations").mkdir()
-    (tmp_path / "data/Annotations/cam").symlink_to(tmp_path / "store")
-    content = convert(tmp_path / "data", tmp_path / "o.json", format="voc")
-    assert misfits(content, tmp_path / "data") == []
-    assert count(content) == 3
-
-
-def test_linked_sequences_of_mot(tmp_path, capsys):
-    write_mot(tmp_path / "store/street")
-    (tmp_path / "store/testing").mkdir()
-    (tmp_path / "store/testing/seqinfo.ini").touch()
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/all").symlink_to(tmp_path / "store")
-    content = convert(tmp_path / "data", tmp_path / "o.json", format="mot")
-    assert [video["name"] for video in content["videos"]] == ["all/street"]
-    assert misfits(content, tmp_path / "data") == []
-    assert "1 folders left out, without gt/gt.txt: all/testing" in capsys.readouterr().out
-
-
-def test_linked_pictures_without_annotations_are_counted(tmp_path, capsys):
-    write_labels(tmp_path / "data/cam")
-    write_pictures(tmp_path / "data/cam", range(3))
-    (tmp_path / "data/classes.txt").write_text("car\n")
-    write_pictures(tmp_path / "store", range(2))
-    (tmp_path / "data/more").symlink_to(tmp_path / "store")
-    convert(tmp_path / "data", tmp_path / "o.json", format="yolo")
-    assert "1 folders of images without annotations left out" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("label", "images"), [("1", r"a_1\.png and b_1\.png"), ("7", "images/a, images/b")]
+)
+def test_a_label_of_no_clip_names_the_pictures(tmp_path, label, images):
+    for name in ("a_{}.png", "b_{}.png"):
+        write_pictures(tmp_path / "images", range(3), name)
+    write_labels(tmp_path / "labels", "a_{}.txt")
+    (tmp_path / f"labels/{label}.txt").write_text(yolo_line(0))
+    (tmp_path / "classes.txt").write_text("car\n")
+    sentence = rf"labels has a label file {label}, and images of 2 clips \({images}\): name each"
+    with pytest.raises(InputError, match=sentence):
+        convert(tmp_path, tmp_path / "o.json", format="yolo")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 from detectron2.data.detection_utils import read_image
-from detectron2.structures import BoxMode, Instances
+from detectron2.structures import BoxMode
+from detectron2.utils.colormap import colormap
 from detectron2.utils.visualizer import Visualizer
 
 SCALE = 1.5  # of the frames on the sheet
@@ -61,19 +62,30 @@ def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarra
     """Draw ground truth and detections of a frame side by side, (H, W, 3) RGB."""
     frame = read_image(record["file_name"], format="RGB")
     label_of = metadata.thing_dataset_id_to_contiguous_id
-    found = Instances(frame.shape[:2])
-    boxes = np.array([detection["bbox"] for detection in detections], dtype=float).reshape(-1, 4)
-    found.pred_boxes = BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)
-    found.scores = np.array([detection["score"] for detection in detections])
-    labels = [label_of[detection["category_id"]] for detection in detections]
-    found.pred_classes = np.array(labels, dtype=int)
-    panels = {
-        f"ground truth, video {record['video_id']} frame {record['frame_index']}": Visualizer(
-            frame, metadata, scale=SCALE
-        ).draw_dataset_dict(record),
-        "detections": Visualizer(frame, metadata, scale=SCALE).draw_instance_predictions(found),
-    }
-    return np.hstack([titled(panel.get_image(), title) for title, panel in panels.items()])
+    truth = [(box["category_id"], box["bbox"], "") for box in record["annotations"]]
+    found = [
+        (label_of[detection["category_id"]], detection["bbox"], f" {detection['score']:.0%}")
+        for detection in detections
+    ]
+    title = f"ground truth, video {record['video_id']} frame {record['frame_index']}"
+    panels = [
+        titled(_drawn(frame, truth, metadata), title),
+        titled(_drawn(frame, found, metadata), "detections"),
+    ]
+    return np.hstack(panels)
+
+
+def _drawn(frame: np.ndarray, boxes: list[tuple], metadata: Metadata) -> np.ndarray:
+    """Draw classes, (x, y, width, height) and words into a frame, a colour for each class."""
+    colors = (1 + 2 * colormap(rgb=True, maximum=1)) / 3  # lighter, as frames may be dark
+    names = metadata.thing_classes
+    corners = np.array([box for _, box, _ in boxes], dtype=float).reshape(-1, 4)
+    drawn = Visualizer(frame, metadata, scale=SCALE).overlay_instances(
+        boxes=BoxMode.convert(corners, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS),
+        labels=[f"{names[label]}{words}" for label, _, words in boxes],
+        assigned_colors=[colors[label % len(colors)] for label, _, _ in boxes],
+    )
+    return drawn.get_image()
 
 
 def titled(panel: np.ndarray, title: str) -> np.ndarray:

@@ -38,7 +38,7 @@ def draw_samples(
     register_vid_instances(name, {}, str(json_file), str(images))
     try:
         config = config_file or get_config_file("Base-VideoRCNN-DC5.yaml")
-        cfg = build_cfg(config, ["DATASETS.TRAIN", repr((name,))])
+        cfg = build_cfg(config, ["DATASETS.TRAIN", repr((name,)), "MODEL.DEVICE", "cpu"])
         records = [record for record in DatasetCatalog.get(name) if record["annotations"]]
         chosen = random.Random(0).sample(records, min(count, len(records)))
         mapper = VIDDatasetMapper(cfg, True)

@@ -34,7 +34,8 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
     "axes.titlesize": 11,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
 }
 MANY_CLASSES = 10  # more are not told apart by colours
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,15 @@ def _embedding_bag_flop(
 ) -> int:
     """A multiplication and an addition for each channel of each row that is gathered."""
     return 2 * index_shape[0] * table_shape[1]
+
+
+if hasattr(torch.ops.mkldnn, "_linear_pointwise"):  # what LinearFast calls
+
+    @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+    def _linear_flop(
+        rows_shape: Sequence[int], weight_shape: Sequence[int], *args: Any, **kwargs: Any
+    ) -> int:
+        return 2 * math.prod(rows_shape) * weight_shape[0]
 
 
 class CostCounter(TorchDispatchMode):

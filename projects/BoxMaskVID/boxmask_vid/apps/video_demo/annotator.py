@@ -11,10 +11,10 @@ from pathlib import Path
 from detectron2.config import CfgNode
 from detectron2.structures import Instances
 
-from ...checkpoint.provenance import model_provenance
+from ...checkpoint.provenance import digest_of_input, model_provenance
 from ...config import names_of_classes
 from ...engine.predictor import VideoPredictor
-from ...errors import InputError
+from ...errors import InputError, shortened
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
 from ...video import Frame, FrameSource, VideoWriter, comes_live, local_path, open_frames
@@ -106,7 +106,7 @@ class Annotator:
             return
         start = done[-1]["frame"] + 1 if done else 0
         linker = TrackLinker() if options.tracks else None
-        count = 0
+        count = found = 0
         with ExitStack() as files:
             video = files.enter_context(self._annotated_video(task, source))
             tables: list[CsvFile | CocoFile] = []
@@ -121,7 +121,7 @@ class Annotator:
             if task.jsonl:
                 log = JsonLinesLog(task.jsonl, self._provenance(task, source), keep=len(done))
                 lines = files.enter_context(log)
-            files.callback(lambda: print(f"{task.input}: {count} frames -> {task}"))
+            files.callback(lambda: print(self._summary(task, count, found)))
             files.callback(lambda: _say_dropped(task, source))
             frames = chain(self._repeated(source, done), self._detected(source, start))
             for (frame, time, image), instances in watch(frames, total=source.length, what="frame"):
@@ -133,9 +133,20 @@ class Annotator:
                 if lines and frame >= start:
                     lines.append(record)
                 goes_on = video.append(Frame(frame, time, image), instances, tracks)
-                count += 1
+                count, found = count + 1, found + len(instances)
                 if not goes_on:
                     break
+
+    def _summary(self, task: VideoTask, frames: int, found: int) -> str:
+        """A line about a video that is done; ``found`` is the number of detections."""
+        summary = f"{task.input}: {frames} frames, {found} detections -> {task}"
+        if found or not frames:
+            return summary
+        classes = ", ".join(self._class_names)
+        return (
+            f"{summary}\nno score reached --threshold {self._options.threshold}; "
+            f"this model looks for {shortened(classes, 200)}"
+        )
 
     def _check_recording(self, task: VideoTask) -> None:
         """Raise InputError where --resume would replace what came from a camera or an address."""
@@ -186,6 +197,7 @@ class Annotator:
             "--tracks": repr(self._options.tracks),
             "--online": repr(self._online),
             "--input": task.input if path is None else str(path.resolve()),
+            **({"input (sha256)": digest_of_input(source.paths)} if source.paths else {}),
             **({"--fps": repr(fps)} if fps and not source.has_clock else {}),  # of all times
         }
 

@@ -17,7 +17,12 @@ def add_annotation_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the model and of annotated videos."""
     add_model_options(parser)
     add = parser.add_argument
-    add("--threshold", type=float, default=0.5, help="lowest score of a detection")
+    add(
+        "--threshold",
+        type=float,
+        default=0.5,
+        help="lowest score of a detection (default: %(default)s)",
+    )
     add("--tracks", action="store_true", help="link detections of an object over frames")
     add("--online", action="store_true", help="look at frames of the past only, as they come")
     add(

@@ -7,11 +7,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePath, PurePosixPath
 
 from ...errors import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+)
 # files that may lie among pictures
 ANNOTATION_SUFFIXES = (".txt", ".xml", ".json", ".csv", ".ini", ".yaml", ".names", ".data", ".zip")
 OTHER_FILES = "files that are no pictures in folders of pictures"
@@ -26,6 +29,15 @@ EXPORT_SUFFIX = re.compile(r"(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]+$",
 # what Label Studio puts before the name of a picture
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 SEPARATORS = "_-. "
+# date and time of day, as recorders and cameras call pictures; seconds since 1970 with decimals
+CLOCK = re.compile(
+    r"(?<![0-9])((?:19|20)[0-9]{2})([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])[-_T .]{1,2}"
+    r"([01][0-9]|2[0-3])([-_.:h]?)([0-5][0-9])[-_.:m]?([0-5][0-9])(?![0-9])"
+)
+EPOCH = re.compile(r"(?<![0-9])(1[0-9]{9})\.([0-9]{1,9})(?![0-9])")
+FRACTION = re.compile(r"(?<![0-9])(1[0-9]{9}|[0-9]{14})[-_.]([0-9]{9}|[0-9]{6}|[0-9]{3})(?![0-9])")
+LARGEST_FRAME = 10**9  # a larger number is a time
+LARGEST_RATE = 60  # pictures a second of names that have milliseconds
 
 
 @dataclass(frozen=True)
@@ -34,13 +46,20 @@ class Clip:
 
     name: str  # folder, or folder and what the names of the pictures have in common
     files: tuple[str, ...]
-    numbers: tuple[int, ...] | None  # in the names of the pictures; None without numbers
+    numbers: tuple[int, ...] | None  # in the names of the pictures; None without numbers, or times
+    is_timed: bool = False  # pictures are called by the times at which they were taken
 
 
 def natural_order(path: PurePath | str) -> list:
-    """Sort key of names with which frame 10 comes after frame 9."""
-    parts = re.split(r"([0-9]+)", str(path))
+    """Sort key of names with which frame 10 comes after frame 9, and 1700000000.9 after .87."""
+    parts = re.split(r"([0-9]+)", _with_joined_times(str(path)))
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def _with_joined_times(name: str) -> str:
+    """A name in which a date and a time of day, or seconds with decimals, are one number."""
+    name = EPOCH.sub(lambda found: f"{found[1]}{found[2]:0<9}", name)
+    return CLOCK.sub(lambda found: "".join(found.group(1, 3, 4, 5, 7, 8)), name)
 
 
 def is_hidden(name: PurePath | str) -> bool:
@@ -165,7 +184,7 @@ def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
     """Clips of one folder; its pictures without numbers are one clip."""
     shapes: dict[tuple, list[tuple[str, list]]] = defaultdict(list)
     stems = {file: plain_stem(called) for file, called in without_uploads(files).items()}
-    for file, stem in stems.items():
+    for file, stem in _with_fractions(stems).items():
         parts = natural_order(stem)
         shapes[tuple(parts[::2]) if len(parts) > 1 else ()].append((file, parts))
     groups: dict[tuple, list[tuple[int, str]]] = defaultdict(list)
@@ -185,8 +204,35 @@ def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
             name = stems[pictures[0][1]]
         if folder != ".":
             name = folder if len(groups) == 1 else f"{folder}/{name}"
-        numbers = tuple(number for number, _ in pictures) if key else None
-        yield Clip(name, tuple(file for _, file in pictures), numbers)
+        numbers = tuple(number for number, _ in pictures) if key else (0,)
+        is_timed = numbers[-1] >= LARGEST_FRAME
+        counted = numbers if key and not is_timed else None
+        yield Clip(name, tuple(file for _, file in pictures), counted, is_timed)
+
+
+def _with_fractions(stems: dict[str, str]) -> dict[str, str]:
+    """Stems in which a time and the fraction of a second behind it are one number.
+
+    What counts on by one, or from the same number in small steps, is no fraction, but the number
+    of a frame in a recording of that time.
+    """
+    called = {file: _with_joined_times(stem) for file, stem in stems.items()}
+    found = {file: FRACTION.search(name) for file, name in called.items()}
+    behind: dict[str, list[int]] = defaultdict(list)
+    widths = set()
+    for match in found.values():
+        if match is None:
+            return called
+        widths.add(len(match[2]))
+        behind[match.string[: match.end(1)]].append(int(match[2]))
+    steps = [b - a for values in behind.values() for a, b in pairwise(sorted(values))]
+    count_anew = len({min(values) for values in behind.values()}) == 1
+    is_counter = 1 in steps or (
+        count_anew and max(steps, default=0) < 10 ** min(widths) / LARGEST_RATE
+    )
+    if len(behind) < 2 or len(widths) > 1 or is_counter:
+        return called
+    return {file: FRACTION.sub(r"\1\2", name) for file, name in called.items()}
 
 
 def _common(key: tuple) -> str:

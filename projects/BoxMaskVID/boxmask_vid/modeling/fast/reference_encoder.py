@@ -6,23 +6,51 @@ RoIAlign and FCs of 14 references.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.structures import ImageList, Instances
 
-from ..encoded_frame import EncodedFrame, References
+from ..encoded_frame import EncodedFrame, References, WithProjections
 from ..reference_encoder import ReferenceEncoder
+
+logger = logging.getLogger(__name__)
 
 
 class ReferenceEncoderFast(ReferenceEncoder):
     """Keeps encoded frames; a key frame shares its proposals and RoI features with itself."""
 
-    def parts(self, rows: range) -> list[range]:
-        step = self.references_at_once
-        return [rows[start : start + step] for start in range(0, len(rows), step)]
+    _fit: int | None = None  # frames together, as far as is known
+
+    def read(
+        self,
+        rows: range,
+        encode: Callable[[range], Sequence[WithProjections]],
+        device: torch.device,
+    ) -> list[WithProjections]:
+        """Some at a time: half as many from where they do not fit into the memory of a GPU.
+
+        Raises:
+            OutOfMemoryError: if a single frame, or the given number of them, does not fit.
+        """
+        if self._fit is None:
+            self._fit = 1 if device.type == "cpu" else len(rows)
+        frames: list[WithProjections] = []
+        while rows:
+            step = self.references_at_once or min(self._fit, len(rows))
+            try:
+                frames += encode(rows[:step])
+            except torch.OutOfMemoryError:
+                if self.references_at_once or step == 1:
+                    raise
+                self._fit = step // 2
+                logger.info(f"{step} reference frames at once do not fit: {self._fit} at once.")
+            else:
+                rows = rows[step:]
+        return frames
 
     def keep(
         self, model: GeneralizedRCNN, images: ImageList, features: dict[str, torch.Tensor]

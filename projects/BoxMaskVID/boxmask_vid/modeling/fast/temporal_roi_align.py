@@ -5,7 +5,7 @@ the embedding of what is similar is computed from RoI features: both are interpo
 from products of map with map, the other from projections of the maps, which a reference frame
 needs once.
 
-A frame spends 1.9 s in it, 12.3 s in the formulation of the paper (docs/SPEED.md).
+A frame spends 1.3 s in it, 14.6 s in the formulation of the paper (docs/SPEED.md).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ B key frames in a batch, T reference frames of a key frame.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -67,8 +68,8 @@ class VideoRCNN(GeneralizedRCNN):
     def from_config(cls, cfg: CfgNode) -> dict:
         precision = cfg.MODEL.VID.TEST.PRECISION
         check_precision(precision, cfg.MODEL.DEVICE)
-        for key in ("REFERENCES_AT_ONCE", "FRAMES_AT_ONCE"):
-            check_count(f"MODEL.VID.TEST.{key}", cfg.MODEL.VID.TEST[key], least=1)
+        for key, least in (("REFERENCES_AT_ONCE", 0), ("FRAMES_AT_ONCE", 1)):
+            check_count(f"MODEL.VID.TEST.{key}", cfg.MODEL.VID.TEST[key], least=least)
         return {
             **super().from_config(cfg),
             "reference_memory": ReferenceMemory.from_config(cfg),
@@ -140,10 +141,11 @@ class VideoRCNN(GeneralizedRCNN):
         uses_references = self.roi_heads.uses_references and detected_instances is None
         new_references: list[WithProjections] = []
         if uses_references:  # before the key frames, whose maps would be kept meanwhile
-            for part in self.reference_encoder.parts(range(count, len(frames))):
-                images = self._images(frames, part)
-                features = self.backbone(images.tensor)
-                new_references += self.reference_encoder.keep(self, images, features)
+            new_references = self.reference_encoder.read(
+                range(count, len(frames)),
+                functools.partial(self._encode_references, frames),
+                self.device,
+            )
         key_images = self._images(frames, range(count))
         key_features = self.backbone(key_images.tensor)
         if detected_instances is not None:
@@ -163,6 +165,12 @@ class VideoRCNN(GeneralizedRCNN):
                 key_images, key_features, proposals, keys=keys, references=references
             )
         return results, key_images.image_sizes
+
+    def _encode_references(
+        self, frames: list[torch.Tensor], rows: range
+    ) -> Sequence[WithProjections]:
+        images = self._images(frames, rows)
+        return self.reference_encoder.keep(self, images, self.backbone(images.tensor))
 
     def _frames(self, batched_inputs: list[dict]) -> tuple[list[torch.Tensor], list[list[int]]]:
         """All different images, the B key frames first, and the rows of each one's references.

@@ -10,7 +10,7 @@ from PIL import Image
 from ....data.datasets.vid_columns import VIDColumns
 from ....data.video_frame_names import join_root
 from ....parallel import in_processes
-from ..converters.media import oriented_size
+from ..converters.images import oriented_size
 from .report import CheckReport
 
 MISSING = "missing images"
@@ -59,9 +59,10 @@ def _look_at(job: tuple[str, str | None, bool]) -> tuple[tuple[int, int] | None,
 
 def _read_size(path: str, decode: bool) -> tuple[int, int]:
     with PathManager.open(path, "rb") as file, Image.open(file) as image:
+        size = oriented_size(image)
         if decode:
             image.load()
-        return oriented_size(image)
+        return size
 
 
 def _difference(path: str, size: tuple[int, int], listed: list[int]) -> str:

@@ -119,4 +119,4 @@ class CheckReport:
             if finding.count
         ]
         head = ["", "check", "count", "the first of them"]
-        return f"\n{tabulate(rows, headers=head)}" if rows else "nothing found"
+        return tabulate(rows, headers=head) if rows else "no errors, no warnings"

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from ....data.datasets.numbered_frames import Clip, one_clip, split_clips
 from ....errors import InputError
+from .frames import Frames, last_number
 from .labels import VideoLabels
-from .media import Frames, find_file, last_number
+from .video_files import find_file
 
 
 def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, Frames]]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 from ....errors import InputError
+from ....video.image_files import VIDEO_SUFFIXES
 from .labels import whole_number
-from .media import VIDEO_SUFFIXES
 
 PICTURES = "images"  # folder in CVAT's archives
 DEFAULT_SUBSET = "default"

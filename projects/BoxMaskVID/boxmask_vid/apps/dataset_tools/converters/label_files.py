@@ -130,6 +130,8 @@ def _image_folders(place: PurePosixPath) -> tuple[str, ...]:
     without = [part for part in parts if part not in IMAGE_FOLDERS]
     options = [*_swapped(parts), parts, tuple(without)]
     options += [(images, *without) for images in dict.fromkeys(IMAGE_FOLDERS.values())]
+    if not [part for part in parts if part not in PLAIN_NAMES]:
+        options += [(images,) for images in dict.fromkeys(IMAGE_FOLDERS.values())] + [()]
     return tuple(dict.fromkeys(PurePosixPath(*option).as_posix() for option in options))
 
 

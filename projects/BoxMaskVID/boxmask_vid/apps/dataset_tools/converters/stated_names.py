@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from ....data.datasets.numbered_frames import IMAGE_SUFFIXES
 from ....errors import InputError
+from .frames import Frames
 from .labels import VideoLabels
-from .media import Frames
 
 
 def stem_of(name: str) -> str:

@@ -134,20 +134,46 @@ class _ClassList:
                 raise InputError(f"{path} has an empty line {names.index('') + 1}: remove it.")
             return cls(path, names)
         try:
-            content = yaml.safe_load(read_text(path))
-            names = content["names"]
-            listed = tuple(str(names[index]) for index in range(len(names)))
+            text = read_text(path)
+            content = yaml.safe_load(text)
+            names = yaml.load(text, Loader=yaml.BaseLoader)["names"]
             shape = content.get("kpt_shape")
             keypoints = None if shape is None else prod(int(side) for side in shape)
         except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{path} has no list 'names' of the classes ({error!r}): add it."
             ) from error
+        listed = _names(names, path)
         count = content.get("nc", len(listed))
         if count != len(listed):
             raise InputError(f"{path} has {len(listed)} names and nc {count}: correct it.")
         root = content.get("path")
         return cls(path, listed, keypoints, root if isinstance(root, str) else None)
+
+
+def _names(names: object, path: Path) -> tuple[str, ...]:
+    """Names of classes as a YAML file writes them, where ``no`` is a text.
+
+    Raises:
+        InputError: if they are no list of texts, and no table of 0, 1, 2, ...
+    """
+    if isinstance(names, dict):
+        numbered = {whole_number(key, str(path), "a key of 'names'"): names[key] for key in names}
+        if sorted(numbered) != list(range(len(names))):
+            raise InputError(
+                f"{path}: 'names' has the numbers {', '.join(map(str, sorted(numbered)))}, and "
+                "classes count from 0 without gaps: correct them."
+            )
+        names = [numbered[index] for index in range(len(numbered))]
+    listed: list = names if isinstance(names, list) else [None]
+    for name in listed:
+        if not isinstance(name, str) or name.strip() in ("", "~", "null"):
+            shown = str(names if name is None else name)[:40]
+            raise InputError(
+                f"{path} has no list 'names' of the classes, but {shown!r} in it: write names: "
+                "[NAME, ...]."
+            )
+    return tuple(name.strip() for name in listed)
 
 
 def _other_yaml(folder: Path) -> list[Path]:

@@ -1,17 +1,13 @@
-"""Frames that annotations belong to: folders of images, or video files."""
+"""Folders of images that annotations belong to."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from pathlib import Path, PurePath, PurePosixPath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 from PIL import Image
 
 from ....data.datasets.folders import walk_files
@@ -25,64 +21,13 @@ from ....data.datasets.numbered_frames import (
     split_clips,
 )
 from ....errors import InputError
-from ....files import write_new
-from ....video import VideoFile
-from ....video.image_files import VIDEO_SUFFIXES
+from ....video.image_files import animated_pages
+from .frames import Frames
 from .labels import VideoLabels
 
-JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
-ALMOST = 0.002  # two rates that differ less are 60 and 59.94 frames a second
-OTHER_RATE = "videos have another rate than the numbered images (give the images to be certain)"
 OTHER_NUMBERS = "videos whose complete images do not count from the number of the first frame"
 WITHOUT_PICTURE = "frames without a picture"
 EXIF_ORIENTATION = 0x0112
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames of a video."""
-
-    sizes: Sequence[tuple[int, int]]  # width and height of each frame
-    files: Sequence[str] | None = None  # image files below the root; None for a video file
-    video_file: str | None = None  # video file below the root, if frames are read in place
-    extracted_from: str | None = None  # video file below the root, if they are not
-    # of the first frame of a video file in the names of label files; None for images
-    first_number: int | None = None
-    frames_per_number: float = 1.0  # of a video file; not 1 where the images had another rate
-    places: Mapping[int, int] | None = None  # position of each number; None if they are equal
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def name(self) -> str:
-        """Folder or video file, for messages."""
-        if self.video_file is not None:
-            return self.video_file
-        return PurePosixPath(self.files[0]).parent.as_posix() if self.files else "its video"
-
-    def position(self, frame: int | str) -> int | None:
-        """Find the frame that annotations mean: by its number, stem, or number in a stem."""
-        if isinstance(frame, int):
-            if self.places is not None:
-                return self.places.get(frame)
-            return frame if 0 <= frame < len(self.sizes) else None
-        number = last_number(frame)
-        if self.first_number is not None:
-            if number is None:
-                return None
-            return self.position(round((number - self.first_number) * self.frames_per_number))
-        found = self._stems.get(frame)
-        return self._numbers.get(number) if found is None and frame.isdigit() else found
-
-    @cached_property
-    def _stems(self) -> dict[str, int]:
-        return {PurePath(file).stem: index for index, file in enumerate(self.files or ())}
-
-    @cached_property
-    def _numbers(self) -> dict[int | None, int]:
-        """Positions of numbers that occur once."""
-        numbers = {stem: last_number(stem) for stem in self._stems}
-        counts = Counter(numbers.values())
-        return {n: self._stems[stem] for stem, n in numbers.items() if counts[n] == 1}
 
 
 def find_images(root: Path, video: VideoLabels) -> Frames:
@@ -179,7 +124,10 @@ def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Cou
     if existing and existing[0] != root:
         suffixes = ", ".join(IMAGE_SUFFIXES)
         what = "of those that it names" if video.shares_folders else f"({suffixes})"
-        raise InputError(f"Folder {existing[0]} has no images {what}: check --images.")
+        raise InputError(
+            f"Folder {existing[0]} has no images {what}: check --images, or "
+            "give --videos for video files."
+        )
     raise InputError(
         f"Folder {root / names[0]} with the images of the video of {video.where} not found: check "
         "--images."
@@ -243,127 +191,31 @@ def _frames(root: Path, files: list[str], **more: Any) -> Frames:
     return Frames([image_size(root / file) for file in files], files, **more)
 
 
-def find_file(root: Path, video: VideoLabels) -> Path | None:
-    """Find the video file of a video below a folder; None if there is none."""
-    stems = dict.fromkeys((*video.folders, video.name))
-    inside = [p for p in map(PurePosixPath, stems) if not p.is_absolute() and ".." not in p.parts]
-    candidates = [root / f"{stem}{suffix}" for stem in inside for suffix in VIDEO_SUFFIXES]
-    candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
-    return next((path for path in candidates if os.path.isfile(path)), None)
-
-
-def find_video_file(
-    root: Path, extract: Path | None, first_number: int | None, video: VideoLabels
-) -> Frames:
-    """Find the video file of a video below a folder.
-
-    Args:
-        root: the folder.
-        extract: write its frames as JPEG below this folder.
-        first_number: see :class:`Frames`; None for that of the annotations.
-        video: annotations.
-    """
-    found = find_file(root, video)
-    if found is None:
-        raise InputError(
-            f"Video file {root / video.name}.mp4 (or {', '.join(VIDEO_SUFFIXES[1:])}) of "
-            f"{video.where} not found: check --videos."
-        )
-    with VideoFile(found) as file:
-        _check_length(video, found, len(file))
-        about: dict[str, Any] = {
-            "first_number": video.first_number if first_number is None else first_number
-        }
-        if video.rate is not None and file.fps != video.rate:
-            if abs(file.fps / video.rate - 1) < ALMOST:
-                about["frames_per_number"] = file.fps / video.rate
-            else:
-                about["left_out"] = Counter({OTHER_RATE: 1})
-        name_below = found.relative_to(root).as_posix()
-        if extract is None:
-            file.check()
-            height, width, _ = file[0].shape
-            sizes = [(width, height)] * len(file)
-            return Frames(sizes, video_file=name_below, **about)
-        sizes, files = [], []
-        (extract / video.name).mkdir(parents=True, exist_ok=True)
-        for index, frame in enumerate(file):
-            name = f"{video.name}/{index:06d}.jpg"
-            is_encoded, content = cv2.imencode(".jpg", frame, JPEG_OPTIONS)
-            if not is_encoded:
-                raise OSError(f"OpenCV cannot encode frame {index} of {found}")
-            write_new(extract / name, content.tobytes(), option="--extract")
-            sizes.append((frame.shape[1], frame.shape[0]))
-            files.append(name)
-    return Frames(sizes, files, extracted_from=name_below, **about)
-
-
-def unused_media(root: Path, used: Sequence[Frames]) -> Counter[str]:
-    """Count folders, images and video files below a folder that have no annotations."""
-    taken = {
-        _real(root / file)
-        for frames in used
-        for file in (*(frames.files or ()), frames.video_file, frames.extracted_from)
-        if file is not None
-    }
-    is_videos = any(frames.first_number is not None for frames in used)
-    suffixes = VIDEO_SUFFIXES if is_videos else IMAGE_SUFFIXES
-    left_out: Counter[str] = Counter()
-    by_folder: dict[Path, set[str]] = defaultdict(set)
-    for path in walk_files(root):
-        if path.suffix.lower() in suffixes and not is_hidden(path.relative_to(root)):
-            by_folder[path.parent].add(_real(path))
-    for files in by_folder.values():
-        others = files - taken
-        if is_videos:
-            left_out["video files without annotations"] += len(others)
-        elif others and others == files:
-            left_out["folders of images without annotations"] += 1
-        else:
-            left_out["images of other clips"] += len(others)
-    return +left_out
-
-
-@lru_cache(maxsize=100_000)
-def _real_folder(folder: Path) -> str:
-    return os.path.realpath(folder)
-
-
-def _real(path: Path) -> str:
-    """Path of a file without links to its folder."""
-    return os.path.join(_real_folder(path.parent), path.name)
-
-
-def _check_length(video: VideoLabels, path: Path, length: int) -> None:
-    numbers = video.frames
-    if numbers is None or (len(numbers) == length and numbers[-1] < length):
-        return
-    if len(numbers) > length or numbers[-1] >= length or not video.is_part:
-        raise InputError(
-            f"{video.where} has {len(numbers)} frames, {numbers[0]} to {numbers[-1]}, {path} has "
-            f"{length}: give the video that was annotated."
-        )
-
-
 def image_size(path: Path) -> tuple[int, int]:
     """Read width and height, as shown, from the header of a file."""
     try:
         with Image.open(path) as image:
-            return oriented_size(image)
+            size, may_move = oriented_size(image), getattr(image, "n_frames", 1) > 1
     except FileNotFoundError as error:
         raise InputError(f"Image {path} not found: check --images.") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"Image {path} cannot be read ({error}): replace it.") from error
+    if may_move and (count := len(animated_pages(path))) > 1:
+        raise InputError(
+            f"Image {path} has {count} pictures (an animation, or pages): give each frame a file "
+            "of its own."
+        )
+    return size
 
 
 def oriented_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as shown, after the rotation that the camera recorded."""
+    """Width and height as shown, after the rotation that the camera recorded.
+
+    Raises ValueError for what Detectron2 does not show upright: Pillow has turned a TIFF file
+    already, and it would be turned again.
+    """
     width, height = image.size
-    turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
-    return (height, width) if turned else (width, height)
-
-
-def last_number(stem: str) -> int | None:
-    """Number at the end of a name; None if it does not end with one."""
-    found = re.search(r"(\d{1,12})$", stem)
-    return int(found[1]) if found else None
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    if orientation > 1 and image.format == "TIFF":
+        raise ValueError("a TIFF file that has to be turned; store its pixels upright")
+    return (height, width) if orientation >= 5 else (width, height)
