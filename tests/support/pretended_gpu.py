@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
+import pytest
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
+
+from boxmask_vid.modeling.fast import temporal_roi_align
 
 GPU = torch.device("cuda", 0)
 VALUES = ("item", "tolist", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
@@ -67,6 +72,23 @@ class PretendedGpu(TorchFunctionMode):
             return result
         return moved(result, on_gpu)
 
+    def checkpoint(self, function: Callable, *args: object, **kwargs: object) -> object:
+        """``torch.utils.checkpoint.checkpoint``, watched when the gradient computes it again.
+
+        PyTorch's engine turns modes like this one off, and what it keeps loses its class.
+        """
+
+        def again(*args: object) -> object:
+            return function(*moved(args, True))
+
+        return checkpoint(
+            again,
+            *args,
+            context_fn=lambda: (nullcontext(), self),
+            determinism_check="none",  # would find that the class is lost
+            **kwargs,
+        )
+
     def _check(self, name: str, args: tuple, tensors: list[torch.Tensor]) -> None:
         """A number may be anywhere, and a CPU index is copied."""
         if name in (*MOVES, "__get__", "__set__"):
@@ -93,6 +115,16 @@ class PretendedGpu(TorchFunctionMode):
 
     def _wait(self, what: str) -> None:
         self.waits[f"{what}; {caller()}"] += 1
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch) -> PretendedGpu:
+    """A pretended GPU for one test, in which autocast and recomputation work as on a GPU."""
+    gpu = PretendedGpu()
+    autocast, enabled = torch.autocast, torch.is_autocast_enabled
+    monkeypatch.setattr(torch, "autocast", lambda kind, *a, **k: autocast("cpu", *a, **k))
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: enabled("cpu"))
+    monkeypatch.setattr(temporal_roi_align, "checkpoint", gpu.checkpoint)
+    return gpu
 
 
 def to_gpu(module: torch.nn.Module) -> torch.nn.Module:
@@ -138,10 +170,16 @@ def moved(value: object, on_gpu: bool) -> object:
 
 
 def caller() -> str:
-    """Line of the package, or of a library, that called PyTorch."""
-    stack: list[traceback.FrameSummary] = list(reversed(traceback.extract_stack()))
-    for place in ("boxmask_vid/", "detectron2/", "torchvision/"):
-        for line in stack:
-            if place in line.filename and "/tests/" not in line.filename:
-                return f"{line.filename.split(place)[-1]}:{line.lineno} {line.line}"
+    """Innermost line of this project or of Detectron2 that asked for it.
+
+    The structures and layers of Detectron2 and torchvision wait for the line that calls them.
+    """
+    for line in reversed(traceback.extract_stack()):
+        name = line.filename
+        if "/site-packages/detectron2/" in name and not name.split("detectron2/")[-1].startswith(
+            ("structures/", "layers/")
+        ):
+            return f"detectron2/{name.split('detectron2/')[-1]}: {line.line}"
+        if "/boxmask_vid/" in name:
+            return f"{name.split('boxmask_vid/')[-1]}: {line.line}"
     return "?"

@@ -83,21 +83,30 @@ class BoxMasks:
             return torch.zeros((0, mask_size, mask_size), dtype=torch.bool, device=self.device)
         boxes = boxes.to(self.tensor)
         height, width = self.canvas_size
-        along_x = _profiles(self.tensor[:, 0::2], boxes[:, 0::2], width, mask_size)
-        along_y = _profiles(self.tensor[:, 1::2], boxes[:, 1::2], height, mask_size)
+        # samples of a bin, as RoIAlign takes them for sampling ratio 0
+        samples = torch.ceil((boxes[:, 2:] - boxes[:, :2]) / mask_size)
+        most = max(int(samples.max()), 1)
+        along_x, along_y = (
+            _profiles(self.tensor[:, i::2], boxes[:, i::2], length, mask_size, samples[:, i], most)
+            for i, length in enumerate((width, height))
+        )
         return along_y[:, :, None] * along_x[:, None, :] >= 0.5
 
 
-def _profiles(filled: torch.Tensor, interval: torch.Tensor, length: int, bins: int) -> torch.Tensor:
+def _profiles(
+    filled: torch.Tensor,
+    interval: torch.Tensor,
+    length: int,
+    bins: int,
+    samples: torch.Tensor,
+    most: int,
+) -> torch.Tensor:
     """One axis of RoIAlign: (N, bins) means of the linearly interpolated samples of every bin.
 
     ``filled`` (N, 2): start and end of the ones on an axis of ``length`` cells; ``interval``
-    (N, 2): of the cut-out.
+    (N, 2): of the cut-out; ``samples`` (N,): of a bin, at most ``most``.
     """
-    size = interval[:, 1] - interval[:, 0]
-    samples = torch.ceil(size / bins)  # per bin, as RoIAlign does for sampling ratio 0
-    bin_size = size / bins
-    most = max(int(samples.max()), 1)
+    bin_size = (interval[:, 1] - interval[:, 0]) / bins
     sample = torch.arange(most, device=interval.device, dtype=interval.dtype)
     index = torch.arange(bins, device=interval.device, dtype=interval.dtype)
     position = (

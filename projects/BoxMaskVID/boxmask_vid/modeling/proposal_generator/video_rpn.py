@@ -66,7 +66,7 @@ class VideoRPN(RPN):
         all_anchors = Boxes.cat(anchors)
         labels, matched_boxes = [], []
         for truth in gt_instances:
-            inside = all_anchors.inside_box(truth.image_size)
+            inside = all_anchors.inside_box(truth.image_size).nonzero().flatten()
             (labels_inside,), (boxes_inside,) = super().label_and_sample_anchors(
                 [all_anchors[inside]], [truth]
             )
@@ -123,7 +123,7 @@ class VideoRPN(RPN):
         boxes = self.box2box_transform.apply_deltas(
             chosen.flatten(0, 1), boxes_of_map.tensor[order.flatten()]
         ).view(len(order), -1, 4)
-        if not (boxes.isfinite().all() and scores.isfinite().all()):
+        if not (boxes.isfinite().all() & scores.isfinite().all()):
             raise FloatingPointError(
                 "VideoRPN predicts boxes or scores that are NaN or infinite: training has "
                 "diverged (lower SOLVER.BASE_LR), or the checkpoint is broken."
@@ -131,7 +131,7 @@ class VideoRPN(RPN):
         proposals = []
         for frame_boxes, frame_scores, size in zip(boxes, scores, image_sizes, strict=True):
             frame_boxes = clip_boxes_to_image(frame_boxes, size)
-            keep = Boxes(frame_boxes).nonempty(threshold=self.min_box_size)
+            keep = Boxes(frame_boxes).nonempty(threshold=self.min_box_size).nonzero().flatten()
             frame_boxes, frame_scores = frame_boxes[keep], frame_scores[keep]
             keep = self.suppress(frame_boxes, frame_scores, self.post_nms_topk[self.training])
             proposals.append(

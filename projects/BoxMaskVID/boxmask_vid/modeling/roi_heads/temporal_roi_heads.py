@@ -127,7 +127,7 @@ class TemporalROIHeads(StandardROIHeads):
         if self.temporal_roi_align is not None:
             self._encode_maps(self.temporal_roi_align, maps, proposals, frames)
         if self.box_head_uses_references and rows:
-            used = maps if len(rows) == len(maps) else maps[rows]
+            used = maps if len(rows) == len(maps) else torch.stack([maps[row] for row in rows])
             self._encode_rois(used, [proposals[row] for row in rows], [frames[row] for row in rows])
         return frames
 
