@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from boxmask_vid.checkpoint import VIDCheckpointer
-from boxmask_vid.checkpoint.resuming import begin_training, newest_checkpoint, recorded_seed
+from boxmask_vid.checkpoint.resuming import (
+    begin_training,
+    newest_checkpoint,
+    recorded_seed,
+    refuse_to_replace_weights,
+)
 from boxmask_vid.errors import InputError
 from support.forked_training import in_fork, killed_after, killed_at_byte
 
@@ -64,6 +69,22 @@ def spoil_weights(path: Path) -> None:
     torch.save(content, path)
 
 
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "gone.pth")
+
+
+def folder_at(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def change(path: Path, **state: object) -> None:
+    content = torch.load(path)
+    content["trainer"].update(state)
+    torch.save(content, path)
+
+
 DAMAGES = {
     "none": (lambda f: None, 5),
     "last_checkpoint deleted": (lambda f: (f / "last_checkpoint").unlink(), 5),
@@ -75,6 +96,11 @@ DAMAGES = {
     "newest empty": (lambda f: cut(f / "model_0000005.pth", 0), 3),
     "newest with a changed byte": (lambda f: flip(f / "model_0000005.pth"), 3),
     "newest not finite": (lambda f: spoil_weights(f / "model_0000005.pth"), 3),
+    "newest is a link to nowhere": (lambda f: link(f / "model_0000005.pth"), 3),
+    "newest is a folder": (lambda f: folder_at(f / "model_0000005.pth"), 3),
+    "newest of no iteration": (lambda f: change(f / "model_0000005.pth", iteration="x"), 3),
+    "newest before the first": (lambda f: change(f / "model_0000005.pth", iteration=-7), 3),
+    "newest of no training": (lambda f: change(f / "model_0000005.pth", training=[1]), 3),
     "two cut off": (lambda f: [cut(f / f"model_000000{n}.pth", 9) for n in (3, 5)], 1),
     "an older one is wanted": (
         lambda f: (f / "last_checkpoint").write_text("model_0000003.pth"),
@@ -107,6 +133,15 @@ def test_without_any_that_is_whole_nothing_starts_over(folder):
         cut(path, 100)
     with pytest.raises(InputError, match=r"but none that is whole: leave out --resume"):
         newest_checkpoint(folder)
+
+
+def test_weights_without_a_state_are_not_replaced(folder):
+    refuse_to_replace_weights(folder)
+    for path in folder.glob("*.pth"):
+        torch.save({"model": torch.load(path)["model"]}, path)
+    assert newest_checkpoint(folder) is None
+    with pytest.raises(InputError, match=r"start from them with MODEL.WEIGHTS \S+5.pth and anoth"):
+        refuse_to_replace_weights(folder)
 
 
 def test_an_empty_folder_has_none(tmp_path):

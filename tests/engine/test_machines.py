@@ -139,6 +139,34 @@ def test_a_script_of_slurm_is_not_a_task_of_srun():
     assert place_in({}) is None
 
 
+TORCHRUN = {
+    **{"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"},
+    **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"},
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"RANK": "1"}, r"has RANK of several processes, but not WORLD_SIZE, LOCAL_RANK, MASTER"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, r"but not LOCAL_RANK, .* or unset RANK WORLD_SIZE"),
+        ({**TORCHRUN, "RANK": "one"}, r"RANK is 'one' in the environment"),
+        ({**TORCHRUN, "WORLD_SIZE": ""}, r"WORLD_SIZE is '' in the environment"),
+        ({**TORCHRUN, "RANK": "5"}, r"RANK is 5 .* there are 2 processes, which count from 0"),
+        ({**TORCHRUN, "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1"}, r"LOCAL_RANK is 1 .* are 1 "),
+    ],
+)
+def test_variables_of_torchrun_that_are_wrong_or_half_there(environment, sentence):
+    with pytest.raises(InputError, match=sentence):
+        place_in(environment)
+
+
+def test_a_world_of_one_process_needs_no_meeting():
+    assert place_in({"RANK": "0", "WORLD_SIZE": "1", "MASTER_PORT": "29500"}) is None
+    assert place_in({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}) is None
+    assert place_in(TORCHRUN).world_size == 2
+
+
 def test_a_port_that_is_in_use_is_said_at_once():
     with socket.create_server(("", 0)) as server:
         url = f"tcp://127.0.0.1:{server.getsockname()[1]}"

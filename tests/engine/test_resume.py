@@ -1,6 +1,7 @@
 """Trainings that are killed, damaged, changed and continued."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from boxmask_vid.engine.checks import LOCK, claim_folder
 from support.forked_training import Training, killed_after, killed_at_byte, room_for
 
 pytestmark = pytest.mark.slow
@@ -192,6 +194,63 @@ def test_a_resume_with_nothing_to_do_says_so(training, copy):
         r"Nothing to train: \S+model_final.pth is of 6 iterations, and SOLVER.MAX_ITER is 6",
         done.screen,
     )
+
+
+def test_a_training_that_is_beyond_its_new_end_says_so(training, copy):
+    back_to(copy, "model_0000003.pth")
+    done = training.run(copy, "SOLVER.MAX_ITER", 3, flags=RESUME)
+    assert done.code == 0, done.screen
+    assert "is of 4 iterations, and SOLVER.MAX_ITER is 3; raise it" in done.screen
+
+
+OBSTACLES = {
+    "metrics.json is a folder": (
+        lambda f: folder_at(f / "metrics.json"),
+        r"metrics.json cannot be",
+    ),
+    "no such schedule": (
+        lambda f: None,
+        r"The schedule cannot be built \(Unknown LR scheduler: Steps\): correct SOLVER.LR_SCHED",
+        *("SOLVER.LR_SCHEDULER_NAME", "Steps"),
+    ),
+    "no such clipping": (
+        lambda f: None,
+        r"CLIP_TYPE is 'nrm': use one of full_model, value, norm",
+        *("SOLVER.CLIP_GRADIENTS.ENABLED", True, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "nrm"),
+    ),
+    "weights without a state": (
+        lambda f: [torch.save({"model": {}}, path) for path in f.glob("*.pth")],
+        r"has weights, but not the state of a training",
+    ),
+}
+
+
+def folder_at(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_an_obstacle_is_one_sentence_and_nothing_is_lost(training, copy, name):
+    prepare, sentence, *opts = OBSTACLES[name]
+    prepare(copy)
+    before = {path.name: path.read_bytes() for path in copy.glob("model_*.pth")}
+    done = training.run(copy, *opts, flags=RESUME)
+    assert done.code == 1
+    assert re.search(f"^error: .*{sentence}", done.sentence)
+    assert "Traceback" not in done.screen
+    assert before == {path.name: path.read_bytes() for path in copy.glob("model_*.pth")}
+
+
+def test_a_second_training_in_the_folder_is_refused(training, copy):
+    claimed = {path.name: path.read_bytes() for path in copy.iterdir() if path.name != "log.txt"}
+    claim_folder(copy)  # this process is the first one
+    done = training.run(copy, "SEED", 8)
+    assert done.code == 1
+    assert re.search(rf"Another training \(process {os.getpid()} on \S+\) writes", done.sentence)
+    for name, content in claimed.items():
+        if name != LOCK:
+            assert (copy / name).read_bytes() == content, name
 
 
 def test_an_earlier_training_in_the_folder_is_not_taken_for_this_one(training, copy):

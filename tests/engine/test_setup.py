@@ -50,6 +50,11 @@ OPTIONS = {
         ["SOLVER.MAX_ITER", "5", "--resume"],
         r"--resume stands behind the first KEY VALUE pair \(SOLVER\.MAX_ITER \.\.\.\)",
     ),
+    "equals sign": (
+        ["SOLVER.MAX_ITER=3", "SOLVER.BASE_LR=0.1"],
+        r"SOLVER\.MAX_ITER=3 has an equals sign: write SOLVER\.MAX_ITER 3\.",
+    ),
+    "group of keys": (["SOLVER", "3"], r"SOLVER is a group of keys: write one of them"),
     "no value": (["SOLVER.MAX_ITER"], r"write a value after each key"),
 }
 

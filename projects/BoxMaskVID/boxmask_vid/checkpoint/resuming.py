@@ -16,7 +16,7 @@ import torch
 import yaml
 from detectron2.utils import comm
 
-from ..errors import InputError
+from ..errors import InputError, quoted
 from ..files import read_json, write_json
 from .checkpointer import not_finite, shown
 from .reading import read_weights
@@ -44,20 +44,21 @@ class TrainingState(NamedTuple):
         """State of a checkpoint of which the tensors stay on the disk; None of plain weights.
 
         Raises:
-            InputError: if it is not a whole file of weights.
+            InputError: if it is not a whole file of weights, or its state is none of a training.
+            FileNotFoundError: if there is no such file.
         """
         content = read_weights(path, mapped=True)
         state = content.get("trainer") if isinstance(content, dict) else None
         if not isinstance(state, dict) or "iteration" not in state:
             return None
-        training = state.get("training", {})
-        return cls(
-            path,
-            int(state["iteration"]),
-            training.get("id", ""),
-            training.get("settings", {}),
-            content.get("best", {}),
-        )
+        iteration, training = state["iteration"], state.get("training", {})
+        if not isinstance(iteration, int) or iteration < 0 or not isinstance(training, dict):
+            raise InputError(
+                f"Checkpoint {path} has no state of a training (iteration {quoted(iteration)}, "
+                f"training {quoted(training)})."
+            )
+        own = training.get("id", ""), training.get("settings", {}), content.get("best", {})
+        return cls(path, iteration, *own)
 
 
 def begin_training(folder: Path, *, again: bool = False) -> str:
@@ -91,7 +92,9 @@ def last_training(folder: Path) -> dict[str, Any]:
         content = read_json(folder / TRAINING)
     except (InputError, FileNotFoundError):
         content = None
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict) or not isinstance(content.get("metrics_start", 0), int):
+        return {}
+    return content
 
 
 def newest_checkpoint(folder: Path) -> TrainingState | None:
@@ -113,6 +116,23 @@ def newest_checkpoint(folder: Path) -> TrainingState | None:
     if problem:
         raise InputError(problem)
     return found
+
+
+def refuse_to_replace_weights(folder: Path) -> None:
+    """Raise InputError if a training that starts over would replace weights without its state.
+
+    Args:
+        folder: ``OUTPUT_DIR`` of a training that was to be resumed and has no checkpoint there.
+    """
+    paths = [
+        path for path in sorted(folder.glob("model_*.pth")) if TrainingState.read(path) is None
+    ]
+    if paths:
+        raise InputError(
+            f"{folder} has weights, but not the state of a training to resume "
+            f"({shown([path.name for path in paths], 5)}): start from them with MODEL.WEIGHTS "
+            f"{paths[-1]} and another OUTPUT_DIR."
+        )
 
 
 def recorded_seed(folder: Path) -> int | None:
@@ -185,7 +205,7 @@ def _states(folder: Path) -> tuple[list[TrainingState], list[str]]:
     for path in sorted(folder.glob("*.pth")):
         try:
             state = TrainingState.read(path)
-        except InputError as error:
+        except (InputError, FileNotFoundError) as error:  # also a folder, or a link to nowhere
             logger.warning(f"{error} It is left out.")
             damaged.append(path.name)
             continue

@@ -17,8 +17,8 @@ from ..errors import InputError, quoted, shortened
 FIRST_KEY, LAST_KEY = "CUDNN_BENCHMARK", "VIS_PERIOD"  # of a config that a run has written
 
 _MISMATCH = re.compile(
-    r"Type mismatch \(<class '(\w+)'> vs. <class '(\w+)'>\) with values \(.* vs. (.*)\) for config "
-    r"key: ([\w.]+)",
+    r"Type mismatch \(<class '([\w.]+)'> vs. <class '(\w+)'>\) with values \(.* vs. (.*)\) for "
+    r"config key: ([\w.]+)",
     re.DOTALL,
 )
 
@@ -60,6 +60,8 @@ def merge_options(cfg: CfgNode, opts: Sequence[object]) -> None:
                 f"{word} stands behind the first KEY VALUE pair ({shortened(opts[0])} ...), where "
                 "it would be a key: write options before the pairs."
             )
+        if isinstance(word, str) and re.match(r"[A-Z][A-Z0-9_]*\.[A-Z0-9_.]+=", word):
+            raise InputError(f"{word} has an equals sign: write {word.replace('=', ' ', 1)}.")
     if len(opts) % 2:
         raise InputError(
             f"The command line has {len(opts)} words of KEY VALUE pairs, the last one is "
@@ -101,6 +103,11 @@ def _config_error(cfg: CfgNode, source: str, error: Exception) -> InputError:
 
 def _mismatch(source: str, expected: str, found: str, value: str, key: str) -> InputError:
     """Sentence about a value of the wrong type, with what to write."""
+    if expected.endswith("CfgNode"):
+        return InputError(
+            f"In {source}: {key} is {shortened(value)}, but {key} is a group of keys: write one of "
+            f"them, {key}.NAME."
+        )
     remedy = {
         ("float", "int"): f"{value}.0",
         ("tuple", "str"): f"\"('{value}',)\"",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from detectron2.config import CfgNode
 from detectron2.solver import build_optimizer, get_default_optimizer_params
-from detectron2.solver.build import maybe_add_gradient_clipping
+from detectron2.solver.build import GradientClipType, maybe_add_gradient_clipping
 from torch.nn.utils import clip_grad_norm_
 
 from ..errors import InputError
@@ -27,8 +27,8 @@ def build_vid_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Opt
     clip each parameter by itself.
 
     Raises:
-        InputError: if there is no such optimizer, or the backbone has no layers that learning rates
-            could fall with.
+        InputError: if there is no such optimizer or no such kind of clipping, or the backbone has
+            no layers that learning rates could fall with.
     """
     clipping = cfg.SOLVER.CLIP_GRADIENTS
     if not clipping.ENABLED or clipping.CLIP_TYPE != FULL_MODEL:
@@ -49,6 +49,12 @@ def build_vid_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Opt
 def _build(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
     solver = cfg.SOLVER
     name, decay = solver.OPTIMIZER, solver.LAYER_DECAY
+    clip_types = FULL_MODEL, *(kind.value for kind in GradientClipType)
+    if solver.CLIP_GRADIENTS.ENABLED and solver.CLIP_GRADIENTS.CLIP_TYPE not in clip_types:
+        raise InputError(
+            f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE is '{solver.CLIP_GRADIENTS.CLIP_TYPE}': use one of "
+            f"{', '.join(clip_types)}."
+        )
     if name not in OPTIMIZERS:
         raise InputError(f"SOLVER.OPTIMIZER is '{name}': use one of {', '.join(OPTIMIZERS)}.")
     if name == "SGD" and decay == 1:

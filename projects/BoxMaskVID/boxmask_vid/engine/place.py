@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from ..errors import InputError
 
+_OF_TORCHRUN = "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -45,24 +47,54 @@ def place_in(environment: Mapping[str, str], *, started_here: int = 1) -> Place 
             script of SLURM is not taken for a task of srun.
 
     Raises:
-        InputError: if tasks are not spread over the machines in equal blocks.
+        InputError: if tasks are not spread over the machines in equal blocks; if the variables of
+            torchrun are there in part, or have impossible values.
     """
-    if {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys():
-        size = int(environment["WORLD_SIZE"])
-        return Place(
-            rank=int(environment["RANK"]),
-            world_size=size,
-            local_rank=int(environment["LOCAL_RANK"]),
-            local_size=int(environment.get("LOCAL_WORLD_SIZE", size)),
-            url="env://",
-            starter="torchrun",
-            restarted=int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0,
-        )
+    if environment.keys() >= set(_OF_TORCHRUN):
+        return _torchrun_place(environment)
     in_step = "SLURM_STEP_NUM_TASKS" in environment  # of srun; a batch script has only the others
     tasks = environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1")
     if "SLURM_PROCID" not in environment or int(tasks) == 1 or (started_here > 1 and not in_step):
+        _check_alone(environment)
         return None
     return _slurm_place(environment, int(tasks))
+
+
+def _torchrun_place(environment: Mapping[str, str]) -> Place:
+    def number(name: str, default: int = 0) -> int:
+        text = environment.get(name, str(default))
+        if not text.isdecimal():
+            raise InputError(f"{name} is '{text}' in the environment: torchrun sets a number.")
+        return int(text)
+
+    size = number("WORLD_SIZE")
+    local_size = number("LOCAL_WORLD_SIZE", size)
+    for name, limit in (("RANK", size), ("LOCAL_RANK", local_size)):
+        if number(name) >= limit:
+            raise InputError(
+                f"{name} is {number(name)} in the environment, but there are {limit} processes, "
+                f"which count from 0: start them with torchrun, or correct {name}."
+            )
+    return Place(
+        rank=number("RANK"),
+        world_size=size,
+        local_rank=number("LOCAL_RANK"),
+        local_size=local_size,
+        url="env://",
+        starter="torchrun",
+        restarted=number("TORCHELASTIC_RESTART_COUNT") > 0,
+    )
+
+
+def _check_alone(environment: Mapping[str, str]) -> None:
+    """Raise InputError if a process should be one of several, but is not told where they meet."""
+    found = [name for name in ("RANK", "WORLD_SIZE") if name in environment]
+    if found and environment.get("WORLD_SIZE") != "1":
+        missing = ", ".join(name for name in _OF_TORCHRUN if name not in environment)
+        raise InputError(
+            f"The environment has {' and '.join(found)} of several processes, but not {missing}: "
+            f"start with torchrun, or unset {' '.join(found)} to train without other processes."
+        )
 
 
 def _slurm_place(environment: Mapping[str, str], tasks: int) -> Place:

@@ -15,6 +15,7 @@ from detectron2.utils.logger import setup_logger
 
 from ..errors import InputError
 from ..files import written_whole
+from .checks import claim_folder
 
 # An evaluation may be run in the OUTPUT_DIR of a training, whose config.yaml must stay.
 TRAINING_CONFIG, EVALUATION_CONFIG = "config.yaml", "evaluation.yaml"
@@ -29,11 +30,13 @@ def prepare_process(cfg: CfgNode, args: argparse.Namespace) -> None:
     The config of a training is ``config.yaml``, that of an evaluation ``evaluation.yaml``; both
     are written whole.
 
-    Raises InputError if the config cannot be written.
+    Raises InputError if the config cannot be written, or another training has the folder.
     """
     rank, is_evaluation = comm.get_rank(), args.eval_only
     path = Path(cfg.OUTPUT_DIR, EVALUATION_CONFIG if is_evaluation else TRAINING_CONFIG)
     if comm.is_main_process():
+        if not is_evaluation:
+            claim_folder(path.parent)
         with written_whole(path) as unfinished:
             unfinished.write_text(cfg.dump())
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="fvcore")

@@ -70,7 +70,11 @@ def without_parameters(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def restart_schedule(
-    optimizer: torch.optim.Optimizer, scheduler: LRScheduler, groups: list[dict[str, Any]]
+    optimizer: torch.optim.Optimizer,
+    scheduler: LRScheduler,
+    groups: list[dict[str, Any]],
+    *,
+    max_iter: int,
 ) -> None:
     """Give optimizer and schedule of a checkpoint the options of now, at the iteration reached.
 
@@ -78,11 +82,12 @@ def restart_schedule(
         optimizer: an optimizer that has loaded its state.
         scheduler: its schedule, likewise.
         groups: options that the parameter groups had before, those of the config.
+        max_iter: where the schedule ends; beyond it there is nothing to train, and no rate.
     """
     for group, options in zip(optimizer.param_groups, groups, strict=True):
         group.update(options)
     scheduler.base_lrs = [group["initial_lr"] for group in groups]
-    if isinstance(scheduler, LRMultiplier):
+    if isinstance(scheduler, LRMultiplier) and scheduler.last_epoch <= max_iter:
         for group, rate in zip(optimizer.param_groups, scheduler.get_lr(), strict=True):
             group["lr"] = rate
 

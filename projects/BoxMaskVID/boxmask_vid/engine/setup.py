@@ -27,6 +27,7 @@ from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
+from .checks import check_numbers
 from .config_file import merge_file, merge_options
 from .preparation import prepare_process
 from .trainer import check_datasets
@@ -91,6 +92,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
         check_datasets(cfg, cfg.DATASETS.TRAIN)
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
         check_datasets(cfg, cfg.DATASETS.TEST)
+        check_numbers(cfg)
     cfg.freeze()
     prepare_process(cfg, args)
     return cfg

@@ -19,16 +19,25 @@ from detectron2.engine import (
 from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
 from detectron2.utils import comm
+from detectron2.utils.events import EventWriter
 from detectron2.utils.logger import setup_logger
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from ..checkpoint import VIDCheckpointer, fetch_once
-from ..checkpoint.resuming import FINAL, begin_training, newest_checkpoint
+from ..checkpoint.resuming import (
+    FINAL,
+    METRICS,
+    begin_training,
+    newest_checkpoint,
+    refuse_to_replace_weights,
+)
 from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
 from ..data.datasets import class_names, is_of_videos
-from ..errors import InputError
+from ..errors import InputError, writing
 from ..evaluation import DetectionLog, VIDEvaluator
 from .checkpoint_hooks import KeepNewest, SaveBest, WarnOfDivergence
+from .checks import check_numbers
 from .hooks import SeedEachIteration
 from .interrupts import SaveOnInterrupt, StoppableLoader
 from .optimizer import build_vid_optimizer
@@ -49,11 +58,13 @@ class Trainer(DefaultTrainer):
     """``DefaultTrainer`` with the loaders, evaluator, optimizer and checkpoints of BoxMaskVID.
 
     With ``SEED`` >= 0 a training that is interrupted and resumed computes what it would have
-    computed without the interruption. Raises the errors of :func:`check_datasets`.
+    computed without the interruption. Raises the errors of :func:`check_datasets` and
+    :func:`.checks.check_numbers`, and InputError if there is no such schedule.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
         check_datasets(cfg, cfg.DATASETS.TRAIN)
+        check_numbers(cfg)
         # The parent's constructor knows neither data-parallel training on the CPU nor other
         # checkpointers; these are its parts.
         TrainerBase.__init__(self)
@@ -101,6 +112,11 @@ class Trainer(DefaultTrainer):
         hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
 
+    def build_writers(self) -> list[EventWriter]:
+        """Those of the parent; raise InputError if a file of theirs cannot be written."""
+        with writing(Path(self.cfg.OUTPUT_DIR, METRICS)):
+            return super().build_writers()
+
     def train(self) -> dict | None:
         """Train as the parent does, as long as the metric of ``TEST.PATIENCE`` improves."""
         try:
@@ -121,6 +137,7 @@ class Trainer(DefaultTrainer):
         state = newest_checkpoint(folder) if resume else None
         if state is None:
             if resume:
+                refuse_to_replace_weights(folder)
                 logger.warning(f"No checkpoint to continue from in {folder}: starting anew.")
             check_frozen(self.cfg)
             fetch_once(self.cfg.MODEL.WEIGHTS)
@@ -154,13 +171,13 @@ class Trainer(DefaultTrainer):
         fresh = [without_parameters(group) for group in self.optimizer.param_groups]
         try:
             super().load_state_dict(state_dict)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"The optimizer of the checkpoint is not that of this config ({error}): undo what "
                 "changed (MODEL.BACKBONE.FREEZE_AT, rates or decay of some layers), or "
                 "start from its weights (MODEL.WEIGHTS, another OUTPUT_DIR)."
             ) from error
-        restart_schedule(self.optimizer, self.scheduler, fresh)
+        restart_schedule(self.optimizer, self.scheduler, fresh, max_iter=self.max_iter)
 
     def run_step(self) -> None:
         try:
@@ -175,6 +192,16 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
         return build_vid_optimizer(cfg, model)
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> LRScheduler:
+        try:
+            return super().build_lr_scheduler(cfg, optimizer)
+        except ValueError as error:
+            raise InputError(
+                f"The schedule cannot be built ({error}): correct SOLVER.LR_SCHEDULER_NAME "
+                f"({cfg.SOLVER.LR_SCHEDULER_NAME}) or the other keys of SOLVER that it reads."
+            ) from error
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:

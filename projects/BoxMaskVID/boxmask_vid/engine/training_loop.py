@@ -142,6 +142,11 @@ def scaled_to_processes(cfg: CfgNode) -> CfgNode:
     scaled.defrost()
     if reference:
         scaled.SOLVER.IMS_PER_BATCH //= batches
+    if scaled.SOLVER.IMS_PER_BATCH % ranks:
+        raise InputError(
+            f"SOLVER.IMS_PER_BATCH is {scaled.SOLVER.IMS_PER_BATCH}, which {ranks} processes "
+            "cannot share equally: write a multiple of their number."
+        )
     size = scaled.SOLVER.IMS_PER_BATCH * batches
     fixed = "" if reference else " (not scaled: SOLVER.REFERENCE_WORLD_SIZE is 0)"
     logger.info(

@@ -1,0 +1,65 @@
+"""What a training refuses before it writes anything, and folders that two trainings want."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from boxmask_vid.engine.checks import LOCK, check_numbers, claim_folder
+from boxmask_vid.errors import InputError
+from support.small import small_cfg
+
+IMPOSSIBLE = {
+    "SOLVER.MAX_ITER": 0,
+    "SOLVER.CHECKPOINT_PERIOD": 0,
+    "SOLVER.IMS_PER_BATCH": 0,
+    "SOLVER.BASE_LR": -0.01,
+    "SOLVER.MOMENTUM": float("nan"),
+    "SOLVER.WEIGHT_DECAY": None,
+    "TEST.PATIENCE": -1,
+    "TEST.LOSS_PERIOD": -2,
+    "DATALOADER.NUM_WORKERS": -1,
+    "SOLVER.STEPS": (5, 3),
+}
+
+
+@pytest.mark.parametrize("key", IMPOSSIBLE)
+def test_impossible_numbers_are_named(key):
+    cfg = small_cfg()
+    check_numbers(cfg)
+    group, name = key.split(".")
+    cfg[group][name] = IMPOSSIBLE[key]
+    with pytest.raises(InputError, match=rf"^{key} is .*: write "):
+        check_numbers(cfg)
+
+
+def hold(folder, connection) -> None:
+    claim_folder(folder)
+    claim_folder(folder)  # once more by the same process
+    if os.fork() == 0:  # a loader worker, which may live longer
+        signal.pause()
+    connection.send(os.getpid())
+    signal.pause()
+
+
+def test_a_folder_is_of_one_training_until_it_ends(tmp_path):
+    ours, theirs = multiprocessing.Pipe()
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=hold, args=(tmp_path, theirs))
+    process.start()
+    pid = ours.recv()
+    sentence = rf"Another training \(process {pid} on \S+\) writes into .*another OUTPUT_DIR"
+    with pytest.raises(InputError, match=sentence):
+        claim_folder(tmp_path)
+    (worker,) = _children(pid)
+    os.kill(pid, signal.SIGKILL)
+    process.join()
+    claim_folder(tmp_path)
+    os.kill(worker, signal.SIGKILL)
+    assert f"process {os.getpid()} " in (tmp_path / LOCK).read_text()
+
+
+def _children(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
