@@ -88,10 +88,23 @@ def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root
     assert [path.name for path in training.output.glob("*.pth")] == [f"model_{iteration:07d}.pth"]
 
 
+def test_a_killed_loader_worker_is_one_sentence(synthetic_root, tmp_path):
+    opts = (*ENDLESS, "DATALOADER.NUM_WORKERS", 2)
+    training = Training(synthetic_root, tmp_path / "out", *opts)
+    training.wait_for_checkpoint()
+    # PyTorch tells it in the middle of a step
+    os.kill(descendants(training.process.pid)[-1], signal.SIGKILL)
+    assert training.end() == 1
+    last = training.screen.strip().splitlines()[-1]
+    assert re.match(r"error: DataLoader worker \(pid \d+\) is killed by .*NUM_WORKERS", last)
+    assert "Traceback" not in training.screen + training.log
+    assert newest_iteration(training) > 0
+
+
 def test_a_small_shared_memory_is_enough(synthetic_root, tmp_path):
     opts = ("SOLVER.MAX_ITER", 4, "DATALOADER.NUM_WORKERS", 2)
     before = (*with_shared_memory_of("256k"), sys.executable)
     training = Training(synthetic_root, tmp_path / "out", *opts, before=before)
-    assert training.end(seconds=120) == 0
+    assert training.end() == 0
     assert re.search(r"/dev/shm has 0\.\d MiB free.* larger --shm-size", training.screen)
     assert "Evaluation results for synthetic_vid_val" in training.log

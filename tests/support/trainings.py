@@ -20,6 +20,7 @@ from support.small import CONFIG, KINDS, SMALLEST
 SCRIPT = str(PROJECT / "train_net.py")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 TWO_PROCESSES = ("--num-gpus", "2", "--dist-url", "auto")
+PATIENCE = 240.0  # seconds; a busy machine may stand still for some of them
 ENDLESS = ("SOLVER.MAX_ITER", 100_000, "DATASETS.TEST", "()", "SOLVER.CHECKPOINT_PERIOD", 2)
 
 
@@ -69,7 +70,7 @@ class Training:
         return path.read_text() if path.is_file() else ""
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.1)
@@ -96,7 +97,7 @@ class Training:
     def signal_group(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
 
-    def end(self, seconds: float = 60) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """Wait for the end; return the exit code. No process is left."""
         family = descendants(self.process.pid)
         try:
@@ -105,7 +106,7 @@ class Training:
             self.wait_for_end_of([self.process.pid, *family], seconds)
         return code
 
-    def wait_for_end_of(self, pids: Sequence[int], seconds: float = 60) -> None:
+    def wait_for_end_of(self, pids: Sequence[int], seconds: float = PATIENCE) -> None:
         """Wait until processes have ended; kill those that have not in time, and fail."""
         deadline = time.monotonic() + seconds
         for pid in pids:

@@ -11,7 +11,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader
 
 from ..progress import said_while_waiting
-from .workers import without_worker
+from .workers import lost_workers_explained
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +67,8 @@ def next_batch(
         f"Process {rank} of {size} has been waiting for data (DATALOADER.NUM_WORKERS {num_workers};"
         f" is the disk or the network of the images slow?{' The others wait for it.' * (size > 1)})"
     )
-    try:
-        with said_while_waiting(message, say=_say, after=after):
-            return next(batches, None)
-    except RuntimeError as error:
-        lost = without_worker(error)
-        if lost is None:
-            raise
-        raise lost from error
+    with lost_workers_explained(), said_while_waiting(message, say=_say, after=after):
+        return next(batches, None)
 
 
 def _say(message: str) -> None:

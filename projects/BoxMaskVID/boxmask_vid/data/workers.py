@@ -9,7 +9,8 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,6 +50,21 @@ def without_worker(error: RuntimeError) -> InputError | None:
         f"{reason.rstrip('. ')}: the machine or the container has too little memory (lower "
         "DATALOADER.NUM_WORKERS) or shared memory (start the container with a larger --shm-size)."
     )
+
+
+@contextmanager
+def lost_workers_explained() -> Iterator[None]:
+    """Raise InputError in place of PyTorch's error about a worker that was killed.
+
+    It comes out of a signal handler, in the middle of whatever the process is doing.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = without_worker(error)
+        if lost is None:
+            raise
+        raise lost from error
 
 
 class WorkerStart:

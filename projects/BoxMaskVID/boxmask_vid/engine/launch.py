@@ -16,6 +16,7 @@ from ..checkpoint import VIDCheckpointer, fetch_once
 from ..checkpoint.provenance import model_provenance, sha256
 from ..data import TimedLoader, build_vid_test_loader
 from ..data.datasets import is_of_videos
+from ..data.workers import lost_workers_explained
 from ..errors import InputError
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan
@@ -52,11 +53,12 @@ def main(args: argparse.Namespace) -> dict | None:
     """
     args.resume |= restarted_by_torchrun()
     cfg = setup(args)
-    if args.eval_only:
-        return evaluate(cfg, resume=args.resume, detections=args.detections)
-    trainer = Trainer(cfg)
-    trainer.resume_or_load(resume=args.resume)
-    return trainer.train()
+    with lost_workers_explained():
+        if args.eval_only:
+            return evaluate(cfg, resume=args.resume, detections=args.detections)
+        trainer = Trainer(cfg)
+        trainer.resume_or_load(resume=args.resume)
+        return trainer.train()
 
 
 def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = None) -> dict:

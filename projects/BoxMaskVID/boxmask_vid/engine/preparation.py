@@ -13,6 +13,7 @@ from detectron2.utils.collect_env import collect_env_info
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 
+from ..data.workers import without_worker
 from ..errors import InputError
 from ..files import written_whole
 from .checks import claim_folder
@@ -56,4 +57,6 @@ def prepare_process(cfg: CfgNode, args: argparse.Namespace) -> None:
 
 def without_expected_tracebacks(record: logging.LogRecord) -> bool:
     """Filter of logging that drops tracebacks of errors of which the command prints a sentence."""
-    return not (record.exc_info and isinstance(record.exc_info[1], EXPECTED))
+    error = record.exc_info[1] if record.exc_info else None
+    is_of_worker = isinstance(error, RuntimeError) and without_worker(error) is not None
+    return not (isinstance(error, EXPECTED) or is_of_worker)
