@@ -8,6 +8,7 @@ from detectron2.structures import Boxes, Instances
 
 from boxmask_vid.apps.speed import gpu_check
 from boxmask_vid.apps.speed.gpu_check import Agreement, agreement, check_model
+from support.pretended_gpu import pretend
 from support.small import CONFIG, KINDS, SMALLEST
 
 
@@ -30,13 +31,33 @@ def test_agreement():
 
 @pytest.mark.parametrize("kind", ["faster_rcnn", "boxmask"])
 def test_a_device_is_compared_with_the_cpu(kind):
-    row = check_model(CONFIG, "cpu", (64, 96), *SMALLEST, *KINDS[kind])
-    assert row["float32: found, boxes, scores"] == "100.0%, 0 px, 0"
-    share = float(row["autocast"].split("%")[0])
+    column = check_model(CONFIG, "cpu", (64, 96), *SMALLEST, *KINDS[kind])
+    assert column["found, boxes, scores: float32"] == "100.0%, 0 px, 0"
+    share = float(column["found, boxes, scores: autocast"].split("%")[0])
     assert share > 0
-    times = [value for name, value in row.items() if name.startswith(("s /", "cpu"))]
-    assert len(times) == 5
+    times = [value for name, value in column.items() if name.startswith("s /")]
+    assert len(times) == 7
     assert min(times) > 0
+    assert not [name for name in column if "GiB" in name]
+
+
+@pytest.mark.slow
+def test_the_table_of_a_pretended_gpu(capsys, monkeypatch):
+    monkeypatch.setattr(gpu_check, "CONFIG", "SyntheticVID/{}_thin_R_50_DC5.yaml")
+    with pretend(monkeypatch):
+        gpu_check.run(argparse.Namespace(size=(64, 96)))
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title.startswith("Pretended GPU, PyTorch")
+    names, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    assert names == ["", *gpu_check.MODELS]
+    cells = {name: values for name, *values in rows}
+    assert len(cells) == 15
+    assert all(cell.startswith("100.0%") for cell in cells["found, boxes, scores: float32"])
+    assert all(
+        float(cell) > 0 for name, row in cells.items() if "found" not in name for cell in row
+    )
+    memory = [row for name, row in cells.items() if name.startswith("GiB")]
+    assert memory == [["1"] * len(gpu_check.MODELS)] * 6
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

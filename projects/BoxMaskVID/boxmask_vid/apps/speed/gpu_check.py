@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 
@@ -61,11 +62,18 @@ def run(args: argparse.Namespace) -> None:
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}")
     # else float32 has the 10 bits of TF32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    rows = []
-    for name in MODELS:
-        config_file = get_config_file(CONFIG.format(name))
-        rows.append({"model": name, **check_model(config_file, "cuda", tuple(args.size))})
-    print(tabulate(rows, headers="keys", tablefmt="github"))
+    columns = {
+        name: check_model(get_config_file(CONFIG.format(name)), "cuda", tuple(args.size))
+        for name in MODELS
+    }
+    print(table(columns))
+
+
+def table(columns: dict[str, dict]) -> str:
+    """Markdown of what :func:`check_model` has found, with a column for each model."""
+    measures = next(iter(columns.values()))
+    rows = [[name, *(column[name] for column in columns.values())] for name in measures]
+    return tabulate(rows, headers=["", *columns], tablefmt="github", floatfmt=".3g")
 
 
 def check_model(config_file: str, device: str, size: tuple[int, int], *opts: object) -> dict:
@@ -78,7 +86,8 @@ def check_model(config_file: str, device: str, size: tuple[int, int], *opts: obj
         opts: keys and values of the config in turn.
 
     Returns:
-        a row of the table: agreements, seconds of a frame and of a training step, GiB.
+        a column of the table: agreements, seconds of a frame and of a training step, and on a GPU
+        the peak memory of each in GiB.
     """
     always = ["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, "MODEL.VID.TEST.NUM_REFERENCES", REFERENCES]
     models = []
@@ -86,23 +95,36 @@ def check_model(config_file: str, device: str, size: tuple[int, int], *opts: obj
         torch.manual_seed(0)
         cfg = build_cfg(config_file, [*always, *opts, "MODEL.DEVICE", place])
         models.append(build_model(cfg).eval())
-    (expected, cpu_seconds), (found, seconds) = (_detect(model, size) for model in models)
-    with torch.autocast(device, torch.bfloat16 if device == "cpu" else torch.float16):
-        in_half, half_seconds = _detect(models[1], size)
-    row = {
-        "float32: found, boxes, scores": str(agreement(expected, found)),
-        "autocast": str(agreement(expected, in_half)),
-        "s / frame: CPU": cpu_seconds,
-        device: seconds,
-        f"{device}, autocast": half_seconds,
-    }
+    on_cpu, model = models
+    half = torch.bfloat16 if device == "cpu" else torch.float16
+    expected, cpu_seconds = _detect(on_cpu, size)
+    row: dict[str, object] = {"s / frame: CPU": cpu_seconds}
+    for name, precision in (("float32", None), ("autocast", half)):
+        with _peak_memory(device, row, f"GiB, frame: {name}"), _autocast(device, precision):
+            found, row[f"s / frame: {device}, {name}"] = _detect(model, size)
+        row[f"found, boxes, scores: {name}"] = str(agreement(expected, found))
+    model.train()
     for clips in (1, CLIPS):
-        if device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        row[f"s / step of {clips} clips"] = _train(models[1].train(), size, clips)
-        if device == "cuda":
-            row[f"GiB, {clips} clips"] = torch.cuda.max_memory_allocated() / GIB
+        for name, precision in (("float32", None), ("autocast", half)):
+            step = f"step of {clips} clips: {name}"
+            with _peak_memory(device, row, f"GiB, {step}"):
+                row[f"s / {step}"] = _train(model, size, clips, precision)
     return row
+
+
+def _autocast(device: str, precision: torch.dtype | None) -> AbstractContextManager:
+    return nullcontext() if precision is None else torch.autocast(device, precision)
+
+
+@contextmanager
+def _peak_memory(device: str, row: dict[str, object], name: str) -> Iterator[None]:
+    """Put the peak memory of what is done within into a row; a CPU has none."""
+    on_gpu = device == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    yield
+    if on_gpu:
+        row[name] = torch.cuda.max_memory_allocated() / GIB
 
 
 def agreement(expected: Sequence[Instances], found: Sequence[Instances]) -> Agreement:
@@ -145,8 +167,10 @@ def _detect(model: GeneralizedRCNN, size: tuple[int, int]) -> tuple[list[Instanc
     return found, median(seconds[1:])
 
 
-def _train(model: GeneralizedRCNN, size: tuple[int, int], clips: int) -> float:
-    """Seconds of a training step."""
+def _train(
+    model: GeneralizedRCNN, size: tuple[int, int], clips: int, precision: torch.dtype | None
+) -> float:
+    """Seconds of a training step, whose forward pass is under autocast with a precision."""
     batch = []
     for clip in range(clips):
         images = [random_image(*size, 10 * clip + number) for number in range(3)]
@@ -157,7 +181,9 @@ def _train(model: GeneralizedRCNN, size: tuple[int, int], clips: int) -> float:
     def step() -> None:
         model.zero_grad(set_to_none=True)
         with EventStorage():
-            sum(model(batch).values()).backward()
+            with _autocast(model.device.type, precision):
+                losses = model(batch)
+            torch.stack(list(losses.values())).sum().backward()
 
     return median(_timed(step, model.device) for _ in range(3))
 
