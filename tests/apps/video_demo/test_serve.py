@@ -127,7 +127,7 @@ def download(page: Page, link: str) -> tuple[str, Path]:
 def test_a_clip_is_uploaded_played_and_downloaded(page, clip, opts, files, tmp_path):
     detect(page, clip)
     video = page.locator("video")
-    expect(video).to_be_visible(timeout=60_000)
+    expect(video).to_be_visible(timeout=240_000)
     expect(page.get_by_role("alert")).to_be_hidden()
     assert any(re.match(rf"Frame \d+ of {FRAMES}", text) for text in page.evaluate("said"))
 
@@ -180,7 +180,7 @@ def test_too_large_a_video_is_not_sent(page, clip):
 
 
 def ask(address: str, method: str, path: str, **headers: str) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=240)
     connection.request(method, path, headers=headers)
     return connection.getresponse()
 
