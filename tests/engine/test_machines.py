@@ -46,7 +46,7 @@ def test_two_machines_train_and_evaluate_until_the_cable_is_cut(synthetic_root, 
         first, second = trainings
         first.wait_for_metrics()
         machines[1].unplug()
-        codes = [training.end() for training in trainings]
+        codes = [training.end(seconds=60) for training in trainings]
     assert codes == [1, 1]
     assert "bbox/AP50" in rows(first)[0]
     assert detected_videos(first) == {0, 1}  # one on each machine
@@ -72,7 +72,7 @@ def test_tasks_of_srun_are_one_training(synthetic_root, tmp_path):
         )
         for rank in range(2)
     ]
-    assert [task.end() for task in tasks] == [0, 0]
+    assert [task.end(seconds=120) for task in tasks] == [0, 0]
     assert "2 processes x 1 batches of 1" in tasks[0].log
     assert {path.name for path in tasks[0].output.glob("log*")} == {"log.txt", "log.txt.rank1"}
 
@@ -99,7 +99,7 @@ def test_torchrun_on_two_machines_starts_again_and_the_training_continues(synthe
         ranks = [t.pids_of_ranks() for t in (first, second)]
         other = next(number for number, pids in enumerate(ranks) if 1 in pids)
         os.kill(ranks[other][1], signal.SIGKILL)
-        assert [training.end() for training in (first, second)] == [0, 0]
+        assert [training.end(seconds=120) for training in (first, second)] == [0, 0]
     starts = re.findall(r"Starting training from iteration (\d+)", first.log)
     assert starts[0] == "0"
     assert int(starts[1]) >= 2

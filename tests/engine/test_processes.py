@@ -105,6 +105,6 @@ def test_a_small_shared_memory_is_enough(synthetic_root, tmp_path):
     opts = ("SOLVER.MAX_ITER", 4, "DATALOADER.NUM_WORKERS", 2)
     before = (*with_shared_memory_of("256k"), sys.executable)
     training = Training(synthetic_root, tmp_path / "out", *opts, before=before)
-    assert training.end() == 0
+    assert training.end(seconds=120) == 0
     assert re.search(r"/dev/shm has 0\.\d MiB free.* larger --shm-size", training.screen)
     assert "Evaluation results for synthetic_vid_val" in training.log

@@ -24,7 +24,7 @@ OPTS = (
 def undisturbed(synthetic_root, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("undisturbed") / "out"
     training = Training(synthetic_root, output, *OPTS, flags=TWO_PROCESSES)
-    assert training.end() == 0, training.screen
+    assert training.end(seconds=240) == 0, training.screen
     return output
 
 
@@ -68,7 +68,7 @@ def test_kills_of_both_processes_change_no_bit(synthetic_root, undisturbed, tmp_
         first = newest_iteration(output)
     assert first < LENGTH - 1
     last = Training(synthetic_root, output, *OPTS, flags=(*TWO_PROCESSES, "--resume"))
-    assert last.end() == 0, last.screen
+    assert last.end(seconds=240) == 0, last.screen
     assert "Starting training from iteration" in last.screen
     assert_same_weights(output, undisturbed)
     rows = [json.loads(line) for line in (output / "metrics.json").read_text().splitlines()]
@@ -86,6 +86,6 @@ def test_a_stop_of_both_processes_changes_no_bit(synthetic_root, undisturbed, tm
     periodic = {f"model_{number:07d}.pth" for number in range(PERIOD - 1, agreed, PERIOD)}
     assert checkpoints(output) == periodic | {f"model_{agreed:07d}.pth"}
     last = Training(synthetic_root, output, *OPTS, flags=(*TWO_PROCESSES, "--resume"))
-    assert last.end() == 0, last.screen
+    assert last.end(seconds=240) == 0, last.screen
     assert f"Starting training from iteration {agreed + 1}" in last.screen
     assert_same_weights(output, undisturbed)

@@ -24,6 +24,13 @@ VALUES = ("item", "tolist", "__bool__", "__int__", "__float__", "__index__", "eq
 SIZES = ("nonzero", "argwhere", "unique", "masked_select", "nms", "bincount", "repeat_interleave")
 MOVES = ("to", "cpu", "cuda", "copy_")
 OPAQUE = ("__setitem__", "copy_", "__get__", "__set__")
+CUDA = {  # what torch.cuda says
+    "is_available": True,
+    "get_device_name": "Pretended GPU",
+    "synchronize": None,
+    "reset_peak_memory_stats": None,
+    "max_memory_allocated": 2**30,
+}
 INDEXING = ("__getitem__", "__setitem__")
 
 
@@ -118,12 +125,24 @@ class PretendedGpu(TorchFunctionMode):
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch) -> PretendedGpu:
-    """A pretended GPU for one test, in which autocast and recomputation work as on a GPU."""
+    """A pretended GPU for one test: also for autocast, recomputation and ``Module.to``."""
     gpu = PretendedGpu()
     autocast, enabled = torch.autocast, torch.is_autocast_enabled
-    monkeypatch.setattr(torch, "autocast", lambda kind, *a, **k: autocast("cpu", *a, **k))
+    monkeypatch.setattr(  # float16 takes CPUs minutes
+        torch,
+        "autocast",
+        lambda kind, dtype=None, enabled=True: autocast("cpu", dtype and torch.bfloat16, enabled),
+    )
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: enabled("cpu"))
     monkeypatch.setattr(temporal_roi_align, "checkpoint", gpu.checkpoint)
+    for name, answer in CUDA.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *args, answer=answer: answer)
+    to = torch.nn.Module.to
+
+    def to_device(module: torch.nn.Module, *args: object, **kwargs: object) -> torch.nn.Module:
+        return to_gpu(module) if args == (torch.device("cuda"),) else to(module, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "to", to_device)
     return gpu
 
 

@@ -114,7 +114,7 @@ class NumbersOfFrames(torch.utils.data.Dataset):
 def test_loader_workers_read_while_the_parent_does(videos, start):
     dataset = NumbersOfFrames([videos["h264.mp4"], videos["mpeg4.avi"]])
     assert dataset[20] == 10  # the parent has the files open, in the middle
-    workers = {"num_workers": 2, "multiprocessing_context": start, "timeout": 240}
+    workers = {"num_workers": 2, "multiprocessing_context": start, "timeout": 360}
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
     loader = DataLoader(dataset, batch_size=None, sampler=order, **workers)
     for index, number in zip(order, loader, strict=True):
