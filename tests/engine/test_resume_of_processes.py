@@ -1,4 +1,4 @@
-"""Trainings of two processes that are killed or told to stop, and continued, to the bit."""
+"""A training of two processes that is killed, told to stop, and continued, to the bit."""
 
 import json
 import random
@@ -59,33 +59,26 @@ def stopped_by(number: signal.Signals, checkpoint: int, root: Path, output: Path
     return training
 
 
-def test_kills_of_both_processes_change_no_bit(synthetic_root, undisturbed, tmp_path):
+def test_kills_and_a_stop_of_both_processes_change_no_bit(synthetic_root, undisturbed, tmp_path):
     output, generator = tmp_path / "out", random.Random(0)
-    first = 0
+    newest = 0
     for _ in range(3):
-        first += generator.randrange(PERIOD, 3 * PERIOD)
-        stopped_by(signal.SIGKILL, first, synthetic_root, output)
-        first = newest_iteration(output)
-    assert first < LENGTH - 1
-    last = Training(synthetic_root, output, *OPTS, flags=(*TWO_PROCESSES, "--resume"))
-    assert last.end(seconds=240) == 0, last.screen
-    assert "Starting training from iteration" in last.screen
-    assert_same_weights(output, undisturbed)
-    rows = [json.loads(line) for line in (output / "metrics.json").read_text().splitlines()]
-    iterations = [row["iteration"] for row in rows]
-    assert iterations == sorted(set(iterations))
-
-
-def test_a_stop_of_both_processes_changes_no_bit(synthetic_root, undisturbed, tmp_path):
-    output = tmp_path / "out"
-    stopped = stopped_by(signal.SIGTERM, PERIOD - 1, synthetic_root, output)
+        newest += generator.randrange(PERIOD, 2 * PERIOD)
+        stopped_by(signal.SIGKILL, newest, synthetic_root, output)
+        newest = newest_iteration(output)
+    before = checkpoints(output)
+    stopped = stopped_by(signal.SIGTERM, newest + PERIOD, synthetic_root, output)
     sentences = re.findall(r"Stopped after iteration (\d+); continue with", stopped.log)
-    assert sentences == [str(newest_iteration(output))]
-    # no process saved another one: those of the period, and that of the stop
     agreed = newest_iteration(output)
+    assert sentences == [str(agreed)]
+    assert agreed < LENGTH - 1
+    # no process saved another one: those of the period, and that of the stop
     periodic = {f"model_{number:07d}.pth" for number in range(PERIOD - 1, agreed, PERIOD)}
-    assert checkpoints(output) == periodic | {f"model_{agreed:07d}.pth"}
+    assert checkpoints(output) == before | periodic | {f"model_{agreed:07d}.pth"}
     last = Training(synthetic_root, output, *OPTS, flags=(*TWO_PROCESSES, "--resume"))
     assert last.end(seconds=240) == 0, last.screen
     assert f"Starting training from iteration {agreed + 1}" in last.screen
     assert_same_weights(output, undisturbed)
+    rows = [json.loads(line) for line in (output / "metrics.json").read_text().splitlines()]
+    iterations = [row["iteration"] for row in rows]
+    assert iterations == sorted(set(iterations))
