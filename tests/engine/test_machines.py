@@ -6,11 +6,13 @@ import re
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import pytest
+from detectron2.utils import comm
 
 from boxmask_vid.engine.place import first_host, place_in
-from boxmask_vid.engine.processes import run_in_processes
+from boxmask_vid.engine.processes import restarted_by_torchrun, run_in_processes
 from boxmask_vid.errors import InputError
 from support.machines import two_machines
 from support.trainings import ENDLESS, Training
@@ -148,23 +150,51 @@ TORCHRUN = {
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"RANK": "1"}, r"has RANK of several processes, but not WORLD_SIZE, LOCAL_RANK, MASTER"),
-        ({"RANK": "1", "WORLD_SIZE": "2"}, r"but not LOCAL_RANK, .* or unset RANK WORLD_SIZE"),
         ({**TORCHRUN, "RANK": "one"}, r"RANK is 'one' in the environment"),
         ({**TORCHRUN, "WORLD_SIZE": ""}, r"WORLD_SIZE is '' in the environment"),
         ({**TORCHRUN, "RANK": "5"}, r"RANK is 5 .* there are 2 processes, which count from 0"),
         ({**TORCHRUN, "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1"}, r"LOCAL_RANK is 1 .* are 1 "),
     ],
 )
-def test_variables_of_torchrun_that_are_wrong_or_half_there(environment, sentence):
+def test_variables_of_torchrun_that_are_wrong(environment, sentence):
     with pytest.raises(InputError, match=sentence):
         place_in(environment)
 
 
-def test_a_world_of_one_process_needs_no_meeting():
-    assert place_in({"RANK": "0", "WORLD_SIZE": "1", "MASTER_PORT": "29500"}) is None
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"RANK": "1"}, r"has RANK of several processes, but not WORLD_SIZE, LOCAL_RANK, MASTER"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, r"but not LOCAL_RANK, .* or unset RANK WORLD_SIZE"),
+    ],
+)
+def test_variables_of_torchrun_that_are_half_there(environment, sentence, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=sentence):
+        run_in_processes(print, ())
+
+
+def write_rank(folder: Path) -> None:
+    restarted_by_torchrun()  # looks at the environment, too
+    (folder / str(comm.get_rank())).touch()
+
+
+def test_processes_that_are_asked_for_do_not_need_torchrun(tmp_path, monkeypatch):
+    """A pod of Kubernetes has a rank, and Detectron2's options say how many processes."""
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "23456"}.items():
+        monkeypatch.setenv(name, value)
+    run_in_processes(write_rank, (tmp_path,), num_gpus=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
+
+
+def test_a_world_of_one_process_needs_no_meeting(monkeypatch, tmp_path):
     assert place_in({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}) is None
     assert place_in(TORCHRUN).world_size == 2
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    run_in_processes(write_rank, (tmp_path,))
+    assert (tmp_path / "0").exists()
 
 
 def test_a_port_that_is_in_use_is_said_at_once():

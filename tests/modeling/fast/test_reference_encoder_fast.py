@@ -22,8 +22,8 @@ def room_for(model: torch.nn.Module, count: int) -> list[int]:
     return tried
 
 
-def detections(model: torch.nn.Module, *, video_id: int = 0) -> torch.Tensor:
-    sample = frame(0, references=7) | {"video_id": video_id}
+def detections(model: torch.nn.Module, *, video_id: int = 0, references: int = 7) -> torch.Tensor:
+    sample = frame(0, references=references) | {"video_id": video_id}
     with torch.no_grad():
         (result,) = model([sample])
     return on_cpu(result["instances"].pred_boxes.tensor)
@@ -40,6 +40,15 @@ def test_a_gpu_takes_as_many_as_fit_and_remembers_the_number():
         detections(model, video_id=1)
     assert tried == [3, 3, 1, 1]
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_video_of_few_references_is_no_limit_to_the_next_one():
+    model = to_gpu(small_model("selsa").eval())
+    tried = room_for(model, 7)
+    with PretendedGpu():
+        for video_id, references in enumerate((0, 2, 7)):
+            detections(model, video_id=video_id, references=references)
+    assert tried == [1, 2, 1, 7, 1]
 
 
 def test_a_cpu_takes_one():

@@ -38,6 +38,21 @@ class Place:
         return urlsplit(self.url).hostname or "127.0.0.1"
 
 
+def check_alone(environment: Mapping[str, str]) -> None:
+    """Check that a process that nothing else was asked of is not one of several.
+
+    Raises:
+        InputError: if it has a rank, as torchrun gives it, but is not told where they meet.
+    """
+    found = [name for name in ("RANK", "WORLD_SIZE") if name in environment]
+    if found and environment.get("WORLD_SIZE") != "1":
+        missing = ", ".join(name for name in _OF_TORCHRUN if name not in environment)
+        raise InputError(
+            f"The environment has {' and '.join(found)} of several processes, but not {missing}: "
+            f"start with torchrun, or unset {' '.join(found)} to train without other processes."
+        )
+
+
 def place_in(environment: Mapping[str, str], *, started_here: int = 1) -> Place | None:
     """The place that torchrun or srun has given to this process; None without them.
 
@@ -47,15 +62,14 @@ def place_in(environment: Mapping[str, str], *, started_here: int = 1) -> Place 
             script of SLURM is not taken for a task of srun.
 
     Raises:
-        InputError: if tasks are not spread over the machines in equal blocks; if the variables of
-            torchrun are there in part, or have impossible values.
+        InputError: if tasks are not spread over the machines in equal blocks, or the variables of
+            torchrun have impossible values.
     """
     if environment.keys() >= set(_OF_TORCHRUN):
         return _torchrun_place(environment)
     in_step = "SLURM_STEP_NUM_TASKS" in environment  # of srun; a batch script has only the others
     tasks = environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1")
     if "SLURM_PROCID" not in environment or int(tasks) == 1 or (started_here > 1 and not in_step):
-        _check_alone(environment)
         return None
     return _slurm_place(environment, int(tasks))
 
@@ -84,17 +98,6 @@ def _torchrun_place(environment: Mapping[str, str]) -> Place:
         starter="torchrun",
         restarted=number("TORCHELASTIC_RESTART_COUNT") > 0,
     )
-
-
-def _check_alone(environment: Mapping[str, str]) -> None:
-    """Raise InputError if a process should be one of several, but is not told where they meet."""
-    found = [name for name in ("RANK", "WORLD_SIZE") if name in environment]
-    if found and environment.get("WORLD_SIZE") != "1":
-        missing = ", ".join(name for name in _OF_TORCHRUN if name not in environment)
-        raise InputError(
-            f"The environment has {' and '.join(found)} of several processes, but not {missing}: "
-            f"start with torchrun, or unset {' '.join(found)} to train without other processes."
-        )
 
 
 def _slurm_place(environment: Mapping[str, str], tasks: int) -> Place:

@@ -20,7 +20,7 @@ from torch.multiprocessing import start_processes
 
 from ..errors import InputError
 from .interrupts import stop_request
-from .place import Place, place_in
+from .place import Place, check_alone, place_in
 from .process_group import process_group
 from .setup import errors_in_one_line
 from .watch import END_SECONDS, ProcessEnded, Watch
@@ -52,7 +52,8 @@ def run_in_processes(
         dist_url: where the processes meet, "tcp://HOST:PORT"; "auto" on a single machine.
 
     Raises:
-        InputError: if the processes do not find each other, or one of them dies.
+        InputError: if the processes do not find each other, or one of them dies; if this one has
+            the rank of several, but nothing says where they meet.
         SystemExit: with the exit code of a process that has failed and said why.
         KeyboardInterrupt: if they were told to stop.
     """
@@ -65,6 +66,7 @@ def run_in_processes(
         return
     world_size = num_gpus * num_machines
     if world_size == 1:
+        check_alone(os.environ)
         function(*args)
         return
     if dist_url == "auto":

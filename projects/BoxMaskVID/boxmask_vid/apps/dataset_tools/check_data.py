@@ -47,7 +47,7 @@ def check_vid_json(
     splits = [(str(path), read_json(path)) for path in others]
     check = partial(check_content, image_root=images, decode=decode, others=splits)
     found = check(content)
-    print(f"{json_file}: {_counts(content, found)}\n{found}")
+    print(f"{json_file}{_counts(content, found)}\n{found}")
     if images is None:
         print("image files were not looked at: add --images")
     if sentence := _all_missing(content, found, images):
@@ -93,16 +93,16 @@ def _fix(
     done += sentences
     print("\n".join(f"fixed: {sentence}" for sentence in done) or "there was nothing to fix")
     found = check(fixed)
-    print(f"{path}: {_counts(fixed, found)}\n{found}")
+    print(f"{path}{_counts(fixed, found)}\n{found}")
     return found, True
 
 
 def _counts(content: object, found: CheckReport) -> str:
-    """Numbers of videos, frames and boxes, where the form lets them be told."""
+    """Numbers of videos, frames and boxes, behind the file's name; "" if it has not this form."""
     if found.cannot_be_loaded or not isinstance(content, dict):
         return ""
     videos, images, boxes = (len(content[name]) for name in ("videos", "images", "annotations"))
-    return f"{videos} videos, {images} frames, {boxes} boxes"
+    return f": {videos} videos, {images} frames, {boxes} boxes"
 
 
 def _all_missing(content: object, found: CheckReport, images: Path | None) -> str:

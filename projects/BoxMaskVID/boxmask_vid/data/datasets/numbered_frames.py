@@ -13,7 +13,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from ...errors import InputError
 
 IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm"),
 )
 # files that may lie among pictures
 ANNOTATION_SUFFIXES = (".txt", ".xml", ".json", ".csv", ".ini", ".yaml", ".names", ".data", ".zip")
@@ -204,10 +205,11 @@ def _clips_of(folder: str, files: Sequence[str]) -> Iterator[Clip]:
             name = stems[pictures[0][1]]
         if folder != ".":
             name = folder if len(groups) == 1 else f"{folder}/{name}"
-        numbers = tuple(number for number, _ in pictures) if key else (0,)
+        numbers = tuple(number for number, _ in pictures)
         is_timed = numbers[-1] >= LARGEST_FRAME
-        counted = numbers if key and not is_timed else None
-        yield Clip(name, tuple(file for _, file in pictures), counted, is_timed)
+        is_numbered = bool(key) and not is_timed
+        ordered = tuple(file for _, file in pictures)
+        yield Clip(name, ordered, numbers if is_numbered else None, is_timed)
 
 
 def _with_fractions(stems: dict[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 class ReferenceEncoderFast(ReferenceEncoder):
     """Keeps encoded frames; a key frame shares its proposals and RoI features with itself."""
 
-    _fit: int | None = None  # frames together, as far as is known
+    _fit: int | None = None  # frames together, once some did not fit
 
     def read(
         self,
@@ -36,11 +36,10 @@ class ReferenceEncoderFast(ReferenceEncoder):
         Raises:
             OutOfMemoryError: if a single frame, or the given number of them, does not fit.
         """
-        if self._fit is None:
-            self._fit = 1 if device.type == "cpu" else len(rows)
         frames: list[WithProjections] = []
         while rows:
-            step = self.references_at_once or min(self._fit, len(rows))
+            limit = 1 if device.type == "cpu" else self._fit or len(rows)
+            step = self.references_at_once or min(limit, len(rows))
             try:
                 frames += encode(rows[:step])
             except torch.OutOfMemoryError:
