@@ -97,6 +97,8 @@ class SequentialVideoSource(FrameSource):
         decoder, errors_before = TolerantDecoder(container, stream), 0
         times: list[float | None] = []
         with container:
+            # joined Matroska files declare nonsense
+            declared = 0 if second_matroska(path) else stream.frames
             for frame in decoder:
                 if not times:
                     hidden, errors_before = decoder.before_key, decoder.errors
@@ -113,8 +115,6 @@ class SequentialVideoSource(FrameSource):
         if hidden:
             warn_of_start(path, hidden)
         warn_of_others(path)
-        # joined Matroska files declare nonsense
-        declared = 0 if second_matroska(path) else stream.frames
         missing = declared - hidden - len(times) - decoder.repeats
         if missing > 0:
             self.fault = (
@@ -189,11 +189,11 @@ def warn_of_others(path: Path) -> None:
     """
     container, stream = open_file(str(path))
     with container:
-        count = other_videos(container, stream)
+        count, size = other_videos(container, stream), f"{stream.width} x {stream.height}"
     if count:
         logger.warning(
             f"The video {path} has {count + 1} videos side by side, of which the one that players "
-            f"show is read, of {stream.width} x {stream.height} pixels: write the others into "
+            f"show is read, of {size} pixels: write the others into "
             "files of their own (ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4)."
         )
     start = second_start(path)
