@@ -82,6 +82,18 @@ def test_a_frame_that_is_kept_does_not_keep_those_beside_it(policy: str, acceler
             assert tensor.untyped_storage().nbytes() == tensor.nbytes
 
 
+def test_projections_that_are_kept_are_those_of_one_frame():
+    """With autocast, as on GPUs, all of them are computed together."""
+    opts = ("MODEL.VID.TEST.REFERENCES", "online", "MODEL.VID.TEST.PRECISION", "bfloat16")
+    model = small_model("troi", *opts).eval()
+    found(model, [frame(index, references=0) for index in range(6)], 3)
+    kept = model.reference_memory.videos[1]
+    tables = [features.conv_projections.table for frame in kept for features in frame.maps]
+    assert len(tables) == 4
+    for table in tables:
+        assert table.untyped_storage().nbytes() == table.nbytes
+
+
 @pytest.mark.parametrize(
     ("key", "value", "least"),
     [("FRAMES_AT_ONCE", 0, 1), ("FRAMES_AT_ONCE", -1, 1), ("REFERENCES_AT_ONCE", -1, 0)],
