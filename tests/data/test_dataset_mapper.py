@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog
+from pycocotools.mask import encode
 
 from boxmask_vid.apps.dataset_tools.synthetic import HEIGHT, WIDTH
 from boxmask_vid.data import VIDDatasetMapper
 from boxmask_vid.errors import InputError
+from boxmask_vid.structures import BoxMasks
 from support.small import small_cfg
 
 
@@ -96,6 +98,31 @@ def test_a_still_image_is_its_own_reference_twice(cfg, record):
     sample = VIDDatasetMapper(cfg, True)(still)
     assert [image is sample["image"] for image in sample["reference_images"]] == [True, True]
     assert "reference_images" not in VIDDatasetMapper(cfg, False)(still)
+
+
+def test_a_still_image_without_size_gets_that_of_its_file(cfg, record):
+    """Boxes are scaled back to it."""
+    still = {key: record[key] for key in ("file_name", "image_id", "annotations")}
+    sample = VIDDatasetMapper(cfg, False)(still)
+    assert (sample["height"], sample["width"]) == (HEIGHT, WIDTH)
+    with_masks = VIDDatasetMapper(cfg, True)(still)["instances"]
+    assert len(with_masks.gt_masks) == len(record["annotations"])
+
+
+@pytest.mark.parametrize("divisibility", [0, 16])
+def test_masks_and_keypoints_of_still_images_are_left_out(cfg, record, divisibility: int):
+    """As Detectron2's mapper does: run-length masks and keypoints would be errors."""
+    changed = copy.deepcopy(record)
+    mask = np.asfortranarray(np.ones((HEIGHT, WIDTH), np.uint8))
+    for box in changed["annotations"]:
+        box |= {"segmentation": encode(mask), "keypoints": [9, 9, 2] * 17}
+    boxes_only = cfg.clone()
+    boxes_only.INPUT.VID.SIZE_DIVISIBILITY = divisibility
+    for seed in range(4):  # flipped and not
+        sample = VIDDatasetMapper(boxes_only, True)({**changed, "sample_seed": seed})
+        fields = sample["instances"].get_fields()
+        assert fields.keys() == {"gt_boxes", "gt_classes", "gt_masks"}
+        assert isinstance(fields["gt_masks"], BoxMasks)
 
 
 def test_crowds_and_vanished_boxes_are_left_out(cfg, record):

@@ -136,6 +136,11 @@ class VIDDatasetMapper(DatasetMapper):
     ) -> Instances:
         """Ground truth of the transformed key frame, crowds left out."""
         annotations = [box for box in annotations if not box.get("iscrowd", 0)]
+        for annotation in annotations:  # as DatasetMapper does; data sets of still images have them
+            if not self.use_instance_mask:
+                annotation.pop("segmentation", None)
+            if not self.use_keypoint:
+                annotation.pop("keypoints", None)
         size = tuple(sample["image"].shape[1:])
         bitmaps = []
         if self.use_box_masks:  # before the boxes are transformed in place
@@ -148,7 +153,7 @@ class VIDDatasetMapper(DatasetMapper):
             utils.transform_instance_annotations(annotation, transforms, size)
         instances = utils.annotations_to_instances(annotations, size)
         if self.use_box_masks:
-            unit = self.size_divisibility
+            unit = max(self.size_divisibility, 1)
             canvas = tuple(-(-side // unit) * unit for side in size)
             instances.gt_masks = BoxMasks.from_bitmaps(bitmaps, canvas)
         return utils.filter_empty_instances(instances, by_mask=False)
@@ -159,7 +164,9 @@ class VIDDatasetMapper(DatasetMapper):
             where = f" (frame of video {sample['video_id']} in {sample['dataset_name']})"
         try:
             image = utils.read_image(file_name, format=self.image_format)
-            utils.check_image_size({**sample, "file_name": file_name}, image)
+            checked = {**sample, "file_name": file_name}
+            utils.check_image_size(checked, image)  # adds a size that the data set does not give
+            sample["height"], sample["width"] = checked["height"], checked["width"]
         except FileNotFoundError as error:
             raise InputError(
                 f"Image {file_name}{where} not found: check the image root."
