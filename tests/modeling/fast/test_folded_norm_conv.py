@@ -42,6 +42,17 @@ def test_without_gradients_all_bits_are_the_same(norm: str, dtype: torch.dtype):
     assert plain.state_dict().keys() == folded.state_dict().keys()
 
 
+def test_the_norm_of_a_frozen_convolution_is_trained():
+    gradients = []
+    for module in pair("batch norm", torch.float64):
+        module.weight.requires_grad = False
+        image = torch.randn(2, 6, 9, 7, generator=torch.Generator().manual_seed(1)).double()
+        module(image).square().sum().backward()
+        gradients.append([module.norm.weight.grad, module.norm.bias.grad])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_gradients_are_the_same(norm: str):
     plain, folded = pair(norm, torch.float64)

@@ -24,7 +24,8 @@ class FoldedNormConv2d(Conv2d):
         norm = self.norm
         if torch.jit.is_tracing() or not uses_stored_statistics(norm):
             return super().forward(x)
-        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+        tensors = x, self.weight, norm.weight, norm.bias
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
             shift = norm.bias - norm.running_mean * scale
             if self.bias is not None:
