@@ -130,3 +130,10 @@ def test_heads_must_divide_channels():
         SelsaAggregator(channels=10, num_heads=4)
     with pytest.raises(ValueError, match=r"channels \(10\) divisible by heads \(4\)"):
         troi(channels=10, heads=4)
+    with pytest.raises(ValueError, match=r"divisible by heads \(0\)"):
+        SelsaAggregator(channels=10, num_heads=0)
+
+
+def test_at_least_one_cell_is_taken():
+    with pytest.raises(ValueError, match="1 or more most similar cells, not 0"):
+        TemporalROIAlign(channels=10, num_most_similar=0, num_heads=0)

@@ -102,6 +102,8 @@ def test_adaptive_references_are_loaded_with_the_first_frame_only():
         (("NUM_REFERENCES", -1), "NUM_REFERENCES is -1: it must be 0 or more"),
         (("REFERENCES", "fixed", "NUM_REFERENCES", 3), "is 3: it must be an even number"),
         (("REFERENCES", "online", "ONLINE.LOOKAHEAD", -2), "LOOKAHEAD is -2: it must be 0 or more"),
+        (("REFERENCES", "fixed", "STRIDE", 0), "STRIDE is 0: it must be 1 or more"),
+        (("REFERENCES", "online", "STRIDE", -2), "STRIDE is -2: it must be 1 or more"),
         (("REFERENCES", "online", "ONLINE.POLICY", "fifo"), "'fifo': choose one of reservoir"),
     ],
 )

@@ -15,7 +15,7 @@ def fixed(cfg: CfgNode) -> FixedReferences:
     """The policy with the options of ``MODEL.VID.TEST``."""
     test = cfg.MODEL.VID.TEST
     count = check_count("MODEL.VID.TEST.NUM_REFERENCES", test.NUM_REFERENCES, even=True)
-    return FixedReferences(count, test.STRIDE)
+    return FixedReferences(count, check_count("MODEL.VID.TEST.STRIDE", test.STRIDE, least=1))
 
 
 class FixedReferences(ReferencePolicy[Frame]):

@@ -21,7 +21,7 @@ def online(cfg: CfgNode) -> OnlineReferences:
     return OnlineReferences(
         test.ONLINE.POLICY,
         num_references=check_count("MODEL.VID.TEST.NUM_REFERENCES", test.NUM_REFERENCES),
-        stride=test.STRIDE,
+        stride=check_count("MODEL.VID.TEST.STRIDE", test.STRIDE, least=1),
         lookahead=check_count("MODEL.VID.TEST.ONLINE.LOOKAHEAD", test.ONLINE.LOOKAHEAD),
     )
 

@@ -27,10 +27,10 @@ class SelsaAggregator(nn.Module):
             num_heads: number of attention heads ("attention blocks"); must divide D.
 
         Raises:
-            ValueError: if it does not.
+            ValueError: if it does not, or is none.
         """
         super().__init__()
-        if channels % num_heads:
+        if num_heads < 1 or channels % num_heads:
             raise ValueError(f"SELSA needs channels ({channels}) divisible by heads ({num_heads})")
         self.num_heads = num_heads
         self.query = nn.Linear(channels, channels)

@@ -29,11 +29,13 @@ class TemporalROIAlign(nn.Module):
             num_heads: heads ("attention blocks") of the temporal attention; 0 for a plain mean.
 
         Raises:
-            ValueError: if ``num_heads`` does not divide C.
+            ValueError: if ``num_heads`` does not divide C, or no cells are taken.
         """
         super().__init__()
-        if num_heads and channels % num_heads:
+        if num_heads < 0 or (num_heads and channels % num_heads):
             raise ValueError(f"TROI needs channels ({channels}) divisible by heads ({num_heads})")
+        if num_most_similar < 1:
+            raise ValueError(f"TROI needs 1 or more most similar cells, not {num_most_similar}")
         self.num_most_similar = num_most_similar
         self.num_heads = num_heads
         if num_heads:
