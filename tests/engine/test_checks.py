@@ -6,7 +6,10 @@ import signal
 
 import pytest
 
-from boxmask_vid.engine.checks import LOCK, check_numbers, claim_folder
+import torch
+
+from boxmask_vid.engine.checks import LOCK, check_features, check_numbers, claim_folder
+from boxmask_vid.engine.preparation import set_float32_precision
 from boxmask_vid.errors import InputError
 from support.small import small_cfg
 
@@ -32,6 +35,30 @@ def test_impossible_numbers_are_named(key):
     cfg[group][name] = IMPOSSIBLE[key]
     with pytest.raises(InputError, match=rf"^{key} is .*: write "):
         check_numbers(cfg)
+
+
+@pytest.mark.parametrize("key", ["TEST.AUG.ENABLED", "MODEL.LOAD_PROPOSALS"])
+def test_what_only_detectron2_has_is_refused(key):
+    check_features(small_cfg())
+    with pytest.raises(InputError, match=rf"^{key} is True, .* set it to False"):
+        check_features(small_cfg("selsa", key, True))
+
+
+def test_the_precision_of_float32_is_set(monkeypatch):
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    cfg = small_cfg()
+    cfg.FLOAT32_PRECISION = ""  # a key of newer versions of Detectron2
+    set_float32_precision(cfg)
+    assert torch.get_float32_matmul_precision() == before
+    try:
+        for precision in ("medium", "highest"):
+            cfg.FLOAT32_PRECISION = precision
+            set_float32_precision(cfg)
+            assert torch.get_float32_matmul_precision() == precision
+            assert torch.backends.cudnn.allow_tf32 == (precision == "medium")
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def hold(folder, connection) -> None:

@@ -15,6 +15,7 @@ from ..checkpoint.provenance import flattened
 from ..errors import InputError, quoted, writing
 
 LOCK = "training.lock"  # in OUTPUT_DIR
+_NOT_HERE = "TEST.AUG.ENABLED", "MODEL.LOAD_PROPOSALS"
 _LEAST = {
     **dict.fromkeys(("SOLVER.MAX_ITER", "SOLVER.CHECKPOINT_PERIOD", "SOLVER.IMS_PER_BATCH"), 1),
     **dict.fromkeys(("SOLVER.BASE_LR", "SOLVER.MOMENTUM", "SOLVER.WEIGHT_DECAY"), 0),
@@ -22,6 +23,16 @@ _LEAST = {
 }
 # by process, since a fork has no locks; one is lost when any file of its name is closed
 _held: dict[tuple[int, Path], TextIO] = {}
+
+
+def check_features(cfg: CfgNode) -> None:
+    """Raise InputError if something of Detectron2 is enabled that is not done here."""
+    for key in _NOT_HERE:
+        if flattened(cfg)[key]:
+            raise InputError(
+                f"{key} is True, but videos are neither trained on nor tested with it: set it to "
+                "False."
+            )
 
 
 def check_numbers(cfg: CfgNode) -> None:

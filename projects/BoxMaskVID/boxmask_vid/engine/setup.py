@@ -27,7 +27,7 @@ from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
-from .checks import check_numbers
+from .checks import check_features, check_numbers
 from .config_file import merge_file, merge_options
 from .preparation import prepare_process
 from .trainer import check_datasets
@@ -83,6 +83,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
     cfg = build_cfg(args.config_file, args.opts, args.model)
     if not cfg.OUTPUT_DIR:
         raise InputError("OUTPUT_DIR is empty: name a folder.")
+    check_features(cfg)
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     if not args.eval_only:
         if cfg.SEED < 0:
