@@ -14,7 +14,7 @@ import torch
 
 from boxmask_vid.apps.dataset_tools.synthetic import Scene, render_video
 from boxmask_vid.apps.export.agreement import Case, compare, difference
-from boxmask_vid.apps.export.command import argument_parser, run
+from boxmask_vid.apps.export.command import argument_parser, export_model, run
 from boxmask_vid.apps.export.formats import FORMATS
 from boxmask_vid.apps.export.graphs import build_graphs
 from boxmask_vid.errors import InputError
@@ -188,6 +188,14 @@ def test_mistakes_get_a_sentence(case, tmp_path, weights):
     with pytest.raises((InputError, FileNotFoundError), match=sentence):
         run(argument_parser().parse_args(args))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_frozen_config_stays_as_it_is(tmp_path):
+    cfg = small_cfg("selsa", "MODEL.DEVICE", "cuda:0")
+    cfg.freeze()
+    with pytest.raises(InputError, match="set MODEL.WEIGHTS"):
+        export_model(cfg, tmp_path, formats=["torchscript"])
+    assert cfg.MODEL.DEVICE == "cuda:0"
 
 
 def test_frames_of_different_sizes_get_a_sentence(tmp_path, weights):

@@ -88,6 +88,7 @@ def export_model(
     for name in formats:
         FORMATS[name].check_packages()
     cfg = cfg.clone()
+    cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"
     # as graphs have them: those that are given, and the image itself
     cfg.MODEL.VID.TEST.REFERENCES = "adaptive"
