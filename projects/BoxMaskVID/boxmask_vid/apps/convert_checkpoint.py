@@ -9,6 +9,7 @@ from detectron2.modeling import build_model
 
 from ..checkpoint import convert_checkpoint
 from ..engine import build_cfg
+from ..files import refuse_overwriting
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -28,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
         FileNotFoundError: if a file does not exist.
         InputError: if the checkpoint does not belong to the model, or cannot be written.
     """
+    refuse_overwriting({"OUT.pth": args.output}, [args.input, Path(args.config_file)])
     model = build_model(build_cfg(args.config_file, ["MODEL.DEVICE", "cpu"]))
     count = convert_checkpoint(args.input, args.output, model)
     print(f"{args.output}: {count} tensors, for MODEL.WEIGHTS with {args.config_file}")

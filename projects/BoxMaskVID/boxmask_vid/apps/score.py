@@ -8,7 +8,7 @@ from pathlib import Path
 from ..evaluation import SCORERS, GroundTruth, read_detections, score
 from ..evaluation.scores import DRAWS
 from ..evaluation.tables import class_table, headline_table, metrics_json
-from ..files import write_json
+from ..files import refuse_overwriting, write_json
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
         FileNotFoundError: if a file does not exist.
         InputError: if a file is invalid, or the output cannot be written.
     """
+    refuse_overwriting({"--output": args.output}, [Path(args.gt), Path(args.detections)])
     ground_truth = GroundTruth.read(args.gt)
     detections = read_detections(args.detections, ground_truth)
     scores = score(ground_truth, detections, scorers=args.scorer, draws=args.draws)

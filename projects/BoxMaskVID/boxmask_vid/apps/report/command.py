@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...files import refuse_overwriting
 from .page import write_report
 from .report_data import ReportData
 
@@ -32,5 +33,6 @@ def run(args: argparse.Namespace) -> None:
         FileNotFoundError: if a file does not exist.
         InputError: if a file is invalid, or the page cannot be written.
     """
+    refuse_overwriting({"--output": args.output}, [Path(args.gt), Path(args.detections)])
     write_report(args.output, ReportData.read(args.gt, args.detections), args.images)
     print(f"Wrote {args.output}")
