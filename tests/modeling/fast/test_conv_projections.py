@@ -34,6 +34,12 @@ def test_what_is_missing_and_where_the_rest_is(dtype: torch.dtype):
     assert projections.nbytes == table.to(dtype).nbytes
 
 
+def test_nothing_is_copied_to_the_same_precision():
+    projections, _ = _with_three_of_five_cells()
+    half = projections.to(torch.float16)
+    assert half.to(torch.float16) is half
+
+
 def test_a_whole_table_misses_nothing():
     table = torch.rand(5 * 9, 4)
     position = torch.tensor([2, 4], dtype=torch.int32)

@@ -59,7 +59,9 @@ class ConvProjections:
         return position if self.row is None else self.row[position.long()]
 
     def to(self, dtype: torch.dtype) -> ConvProjections:
-        """The same in another precision."""
+        """The same in another precision; itself if it is in this one."""
+        if self.table.dtype == dtype:
+            return self
         if self.row is None:
             return ConvProjections(self.table.to(dtype))
         copy = self.empty(len(self.row), self.table.shape[1], dtype)
