@@ -5,7 +5,6 @@ import os
 import signal
 
 import pytest
-
 import torch
 
 from boxmask_vid.engine.checks import LOCK, check_features, check_numbers, claim_folder
