@@ -82,7 +82,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
         """Of N maps (N, L, C): on a CPU none yet; a GPU would wait to know what is missing."""
         reduced = torch.is_autocast_enabled(rows.device.type) or rows.dtype.itemsize < 4
         if rows.device.type != "cpu" or torch.is_grad_enabled() or reduced:
-            return [ConvProjections(table) for table in self._project(rows, self._taps())]
+            taps = self._taps()  # one frame at a time: one that is kept does not keep the others
+            return [ConvProjections(self._project(frame, taps)) for frame in rows]
         count, channels = rows.shape[1:]
         return [ConvProjections.empty(count, channels, rows.dtype) for _ in rows]
 
