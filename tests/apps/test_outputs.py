@@ -21,7 +21,7 @@ def test_files_of_detections_and_of_ground_truth_stay(command, tmp_path):
     for path in paths:
         before = path.read_bytes()
         args = command.argument_parser().parse_args([*words, "--output", str(path)])
-        with pytest.raises(InputError, match="--output .* would be written over the input"):
+        with pytest.raises(InputError, match=r"--output .* would be written over the input"):
             command.run(args)
         assert path.read_bytes() == before
 

@@ -9,8 +9,8 @@ import torch
 from .errors import InputError
 
 # Names in configs, and the type that autocast computes in.
-PRECISIONS = {"full": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
-HALVES = tuple(name for name, dtype in PRECISIONS.items() if dtype)
+HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+PRECISIONS = {"full": None, **HALVES}
 
 
 def without_autocast(tensor: torch.Tensor) -> torch.autocast:

@@ -45,9 +45,9 @@ class VideoPredictor(DefaultPredictor):
     """``DefaultPredictor`` for videos.
 
     ``predictor(image)`` detects on a single image, as ``DefaultPredictor`` does, but resizes it
-    with OpenCV as in training. Several videos may be read in turns: each has a memory of its own,
-    which ends with its iterator. Raises InputError if there are no weights, or they are not those
-    of the model.
+    with OpenCV as in training. Several videos may be read in turns, in one thread: each has a
+    memory of its own, which ends with its iterator. Raises InputError if there are no weights, or
+    they are not those of the model.
     """
 
     def __init__(self, cfg: CfgNode) -> None:

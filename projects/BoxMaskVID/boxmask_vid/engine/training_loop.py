@@ -16,10 +16,9 @@ from torch.utils.data import DataLoader
 
 from ..data import next_batch
 from ..errors import InputError
+from ..precision import HALVES
 
 logger = logging.getLogger(__name__)
-
-PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class TrainingLoop(SimpleTrainer):
@@ -109,13 +108,13 @@ def amp_precision(cfg: CfgNode) -> torch.dtype:
     on_cpu, name = cfg.MODEL.DEVICE == "cpu", cfg.SOLVER.AMP.PRECISION
     if name == "auto":
         name = "bfloat16" if on_cpu else "float16"
-    if name not in PRECISIONS:
+    if name not in HALVES:
         raise InputError(f"SOLVER.AMP.PRECISION is '{name}': use 'auto', 'float16' or 'bfloat16'.")
     if name == "float16" and on_cpu:
         raise InputError(
             "SOLVER.AMP.PRECISION is 'float16', which needs a GPU: use 'bfloat16' or 'auto'."
         )
-    return PRECISIONS[name]
+    return HALVES[name]
 
 
 def scaled_to_processes(cfg: CfgNode) -> CfgNode:

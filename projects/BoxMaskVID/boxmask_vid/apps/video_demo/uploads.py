@@ -51,7 +51,7 @@ class Upload:
         self._folder = folder
         self._name = shown_name(name)
         self._path = folder / "upload" / f"video{_suffix(self._name)}"
-        self.annotated = folder / "annotated.mp4"  # exists after the first frames
+        self.annotated = folder / "annotated.mp4"  # exists when it is complete
         self.lines = folder / "detections.jsonl"
         self.stem = Path(self._name).stem
         self.finished: float | None = None  # when it was done, on the monotonic clock
