@@ -109,6 +109,21 @@ def test_a_still_image_without_size_gets_that_of_its_file(cfg, record):
     assert len(with_masks.gt_masks) == len(record["annotations"])
 
 
+def test_boxes_of_whole_numbers_are_resized_like_others(cfg, record):
+    """Still images have the numbers of their JSON; those of ImageNet DET are whole."""
+    half = cfg.clone()
+    half.INPUT.MIN_SIZE_TRAIN = (HEIGHT // 2,)
+    boxes = []
+    for kind in (int, float):
+        changed = copy.deepcopy(record)
+        changed["annotations"] = changed["annotations"][:1]
+        changed["annotations"][0]["bbox"] = [kind(side) for side in (12, 8, 40, 30)]
+        instances = VIDDatasetMapper(half, True)({**changed, "sample_seed": 1})["instances"]
+        boxes.append(instances.gt_boxes.tensor)
+        torch.testing.assert_close(instances.gt_boxes.tensor, instances.gt_masks.tensor)
+    assert torch.equal(*boxes)
+
+
 @pytest.mark.parametrize("divisibility", [0, 16])
 def test_masks_and_keypoints_of_still_images_are_left_out(cfg, record, divisibility: int):
     """As Detectron2's mapper does: run-length masks and keypoints would be errors."""

@@ -39,6 +39,16 @@ def test_boxes_masks_and_inverse():
     assert transform.inverse().apply_coords(np.array([[6.0, 5.0]])).tolist() == [[10, 10]]
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
+def test_boxes_of_whole_numbers_are_scaled_like_others(dtype: type):
+    boxes = np.array([[100, 50, 300, 200]], dtype=dtype)
+    for size in ((600, 800), (60, 80)):
+        scaled = CV2ResizeTransform(375, 500, *size).apply_box(boxes)
+        expected = np.array([100, 50, 300, 200]) * size[0] / 375
+        np.testing.assert_allclose(scaled[0], expected, rtol=1e-6)
+        assert scaled.dtype == (np.float32 if dtype == np.float32 else np.float64)
+
+
 def test_no_resizing_and_a_choice_of_sizes():
     picture = np.zeros((30, 40, 3), np.uint8)
     assert ResizeToFit((0,), 1000).get_transform(picture).apply_image(picture) is picture

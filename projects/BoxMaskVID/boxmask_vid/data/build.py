@@ -51,7 +51,8 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
             "with boxes of a pixel or more that are neither iscrowd nor ignore."
         ) from error
     batch_size = per_rank_batch_size(cfg)
-    wide = np.array([record["width"] > record["height"] for record in records])
+    # still images may be without a size
+    wide = np.array([record.get("width", 0) > record.get("height", 0) for record in records])
     sampler = ResumableSampler(
         _base_sampler(cfg, records),
         len(records),

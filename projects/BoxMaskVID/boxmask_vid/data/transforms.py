@@ -57,8 +57,8 @@ class CV2ResizeTransform(Transform):
         return self._resize(segmentation, cv2.INTER_NEAREST)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        scale = [self.new_width / self.width, self.new_height / self.height]
-        return coords * np.asarray(scale, dtype=coords.dtype)
+        scale = self.new_width / self.width, self.new_height / self.height
+        return coords * np.array(scale, dtype=np.promote_types(coords.dtype, np.float32))
 
     def inverse(self) -> CV2ResizeTransform:
         return CV2ResizeTransform(self.new_height, self.new_width, self.height, self.width)
