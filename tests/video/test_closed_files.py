@@ -1,4 +1,4 @@
-"""What FFmpeg says of a stream is not asked for once the file is closed: its memory is free then."""
+"""What FFmpeg says of a stream is not asked for once the file is closed, as its memory is free."""
 
 import av
 import pytest

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import VideoWriter, open_frames
+from boxmask_vid.video import VideoWriter, open_frames, video_file
 
 
 def frames(count: int) -> list[np.ndarray]:
@@ -48,6 +48,20 @@ def test_frames_are_picked_by_number(video, tmp_path, kind):
         source = open_frames(frames(8))
     picked = source.pick([0, 3, 3, 7])
     assert [frame.mean() for frame in picked] == pytest.approx([20, 80, 80, 160], abs=4)
+
+
+def test_frames_that_are_picked_one_after_the_other_are_not_searched_for(video, monkeypatch):
+    """A window of references that slides: each would be decoded from its key frame on."""
+    source, opened, open_file = open_frames(video), [], video_file.open_file
+    monkeypatch.setattr(
+        video_file, "open_file", lambda path: opened.append(path) or open_file(path)
+    )
+    assert len(source.pick([0, 0, 1, 2])) == 4
+    assert len(opened) == 1
+    levels = [source.pick([index])[0].mean() for index in (3, 4, 5, 6, 7, 7)]
+    assert levels == pytest.approx([80, 100, 120, 140, 160, 160], abs=4)
+    assert len(opened) == 1
+    assert source.pick([7])[0] is source.pick([7])[0]
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import tee
 from pathlib import Path
@@ -71,8 +71,12 @@ class VideoFileSource(FrameSource):
             raise InputError(self.fault)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
-        with VideoFile(self._path) as video:
-            return list(map(functools.cache(video.nearest), indices))
+        return list(map(self._nearest, indices))
+
+    @functools.cached_property
+    def _nearest(self) -> Callable[[int], np.ndarray]:
+        """Frames of a file that stays open: where references slide, each follows the last one."""
+        return functools.lru_cache(maxsize=1)(VideoFile(self._path).nearest)
 
 
 class SequentialVideoSource(FrameSource):
