@@ -10,7 +10,8 @@ from boxmask_vid.apps.report import ReportData, write_report
 from boxmask_vid.apps.report.analysis.errors import KINDS
 from boxmask_vid.errors import InputError
 from boxmask_vid.evaluation import Metric
-from support.random_vid import random_vid
+from boxmask_vid.video import VideoWriter
+from support.random_vid import HEIGHT, WIDTH, random_vid
 from support.report_data import made_up_detections
 
 
@@ -198,6 +199,21 @@ def test_pictures_show_truth_and_detections(synthetic_root, tmp_path):
     assert 0 < len(given) < len(labels)
     assert all(float(label.split()[1]) >= round(data.point.threshold, 2) for label in given)
     assert "stroke-dasharray" in page.source  # an object that is not found
+
+
+def test_pictures_of_video_files(tmp_path):
+    with VideoWriter(tmp_path / "clips/a.mp4", 10) as writer:
+        for _ in range(16):
+            writer.write(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    content, results = random_vid(1, videos=1)
+    content["videos"][0]["file_name"] = "clips/a.mp4"
+    for image in content["images"]:
+        del image["file_name"]
+    page, _ = page_of(tmp_path, content, results, tmp_path)
+    pictures = re.findall(r'href="data:image/jpeg;base64,', page.source)
+    assert len(pictures) == min(len(content["images"]), 4)
+    assert "clips/a.mp4" in page.text
+    assert "videoframe" not in page.text
 
 
 def test_a_missing_picture_is_named(tmp_path):

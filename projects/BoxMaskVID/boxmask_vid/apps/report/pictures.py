@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from detectron2.data.detection_utils import read_image
 
+from ...data.video_frame_names import join_root
 from ...errors import InputError
 from .analysis.errors import KINDS
 from .plots import KIND_COLOURS
@@ -68,7 +70,8 @@ def _picture(data: ReportData, image: int, root: Path) -> Picture:
     truth, detections, errors = data.ground_truth, data.confident, data.confident_errors
     found = set(errors.matches.taken[errors.matches.true_positive].tolist())
     height, width = truth.image_sizes[image].tolist()
-    source, number = _jpeg(root / data.file_names[image]), truth.image_frames[image]
+    source = _jpeg(join_root(str(root), data.file_names[image]))
+    number = truth.image_frames[image]
     picture = Picture(number, source, width, height, width / 36, [])
     for box in np.flatnonzero(truth.images == image):
         text, dashed = truth.class_names[truth.classes[box]], box not in found
@@ -81,11 +84,14 @@ def _picture(data: ReportData, image: int, root: Path) -> Picture:
     return picture
 
 
-def _jpeg(path: Path) -> str:
+def _jpeg(file_name: str) -> str:
     """A smaller copy as a data URI."""
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise InputError(f"Image {path} cannot be read: check --images, the folder of file_name.")
+    try:
+        picture = read_image(file_name, format="BGR")
+    except (OSError, SyntaxError) as error:
+        raise InputError(
+            f"Image {file_name} cannot be read: check --images, the folder of file_name."
+        ) from error
     scale = min(1.0, WIDTH / picture.shape[1])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]

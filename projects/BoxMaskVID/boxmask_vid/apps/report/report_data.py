@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...data.datasets.vid_json import read_vid_json
+from ...data.video_frame_names import PREFIX
 from ...evaluation.average_precision import precision_at_recalls
 from ...evaluation.coco import CocoMatching
 from ...evaluation.detection_file import read_detections
@@ -140,7 +141,10 @@ class ReportData:
         return result
 
     def video_name(self, video: int) -> str:
-        """Folder of the frames of a video, or its id."""
+        """Folder of the frames of a video, its file, or its id."""
         images = np.flatnonzero(self.ground_truth.image_videos == video)
-        folder = os.path.dirname(self.file_names[images[0]])
+        name = self.file_names[images[0]]
+        if name.startswith(PREFIX):
+            return name.removeprefix(PREFIX).rpartition("#")[0]
+        folder = os.path.dirname(name)
         return folder or f"video {self.ground_truth.video_ids[video]}"
