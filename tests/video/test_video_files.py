@@ -2,6 +2,7 @@ import http.server
 import io
 import resource
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def test_frames_that_are_picked_one_after_the_other_are_not_searched_for(video, 
     assert levels == pytest.approx([80, 100, 120, 140, 160, 160], abs=4)
     assert len(opened) == 1
     assert source.pick([7])[0] is source.pick([7])[0]
+
+
+def test_frames_that_come_in_the_same_memory_are_kept():
+    def filled_again() -> Iterator[np.ndarray]:
+        memory = np.empty((48, 64, 3), np.uint8)
+        for frame in frames(4):
+            memory[:] = frame
+            yield memory
+
+    images = [frame.image.mean() for frame in list(open_frames(filled_again()).frames())]
+    assert images == [20, 40, 60, 80]
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path):

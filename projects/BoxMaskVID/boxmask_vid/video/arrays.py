@@ -38,7 +38,10 @@ class ArraySource(FrameSource):
 
     def frames(self) -> Iterator[Frame]:
         for number, frame in enumerate(self._frames):
-            yield Frame(number, number / self.fps, as_bgr(frame, number))
+            image = as_bgr(frame, number)
+            if image is frame and self.length is None:  # it may be the memory of the next frame
+                image = image.copy()
+            yield Frame(number, number / self.fps, image)
 
     def pick(self, indices: Sequence[int]) -> list[np.ndarray]:
         frames = self._frames
