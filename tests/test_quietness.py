@@ -104,4 +104,5 @@ def test_the_page_prints_no_warnings_of_libraries(inputs):
         server.send_signal(signal.SIGTERM)
         _, stderr = server.communicate()
     assert re.search(r"http://127\.0\.0\.1:\d+", line), stderr
-    assert not foreign_lines(stderr)
+    # "interrupted": the signal came before the server waits for requests
+    assert set(foreign_lines(stderr)) <= {"interrupted"}
