@@ -19,7 +19,7 @@ from detectron2.utils import comm
 from torch.multiprocessing import start_processes
 
 from ..errors import InputError
-from .interrupts import stop_request
+from .interrupts import ending_signals, stop_request
 from .place import Place, check_alone, place_in
 from .process_group import process_group
 from .setup import errors_in_one_line
@@ -122,7 +122,8 @@ def _join(place: Place, function: Callable[..., object], args: tuple) -> None:
             if not watch.gone(0):
                 raise KeyboardInterrupt
 
-        signal.signal(signal.SIGTERM, end)
+        for number in ending_signals():
+            signal.signal(number, end)
         try:
             function(*args)
             watch.finish()
@@ -205,7 +206,7 @@ def _supervise(processes: Sequence[BaseProcess], first_rank: int, world_size: in
                 # SIGTERM: Ctrl-C reaches the processes, too, and they count only that
                 process.kill() if at_once else process.terminate()
 
-    previous = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, *ending_signals())}
     try:
         _wait_for_end(processes)
     finally:
