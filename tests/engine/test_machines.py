@@ -204,6 +204,15 @@ def test_a_port_that_is_in_use_is_said_at_once():
             run_in_processes(print, (), num_gpus=2, dist_url=url)
 
 
+@pytest.mark.parametrize("host", ["nowhere.invalid", "no..where"])
+def test_a_host_that_does_not_exist_is_said_at_once(host, monkeypatch):
+    for name, value in {**TORCHRUN, "MASTER_ADDR": host}.items():
+        monkeypatch.setenv(name, value)
+    sentence = rf"Process 0 does not find the host '{host}', where the 2 processes .*MASTER_ADDR"
+    with pytest.raises(InputError, match=sentence):
+        run_in_processes(print, ())
+
+
 def test_several_machines_need_an_address():
     with pytest.raises(InputError, match="--dist-url auto is for one machine"):
         run_in_processes(print, (), num_gpus=1, num_machines=2)
