@@ -16,6 +16,8 @@ IMPOSSIBLE = {
     "SOLVER.IMS_PER_BATCH": 0,
     "SOLVER.BASE_LR": -0.01,
     "SOLVER.MOMENTUM": float("nan"),
+    "SOLVER.WARMUP_ITERS": -1,
+    "TEST.EVAL_PERIOD": -1,
     "SOLVER.WEIGHT_DECAY": None,
     "TEST.PATIENCE": -1,
     "TEST.LOSS_PERIOD": -2,
@@ -32,6 +34,17 @@ def test_impossible_numbers_are_named(key):
     cfg[group][name] = IMPOSSIBLE[key]
     with pytest.raises(InputError, match=rf"^{key} is .*: write "):
         check_numbers(cfg)
+
+
+def test_momentum_is_below_one():
+    with pytest.raises(InputError, match=r"SOLVER\.MOMENTUM is 2\.0: write a number below 1"):
+        check_numbers(small_cfg("selsa", "SOLVER.MOMENTUM", 2.0))
+
+
+@pytest.mark.parametrize(("key", "value"), [("BEST_METRIC", "bbox/AP50"), ("PATIENCE", 2)])
+def test_what_needs_a_test_set(key, value):
+    with pytest.raises(InputError, match=rf"TEST.{key} is .* name a test set in DATASETS.TEST"):
+        check_numbers(small_cfg("selsa", f"TEST.{key}", value, "DATASETS.TEST", "()"))
 
 
 def hold(folder, connection) -> None:

@@ -99,3 +99,8 @@ def test_a_config_that_a_run_left_and_that_is_cut_off_is_no_config(tmp_path):
             build_cfg(str(path))
     path.write_text(text)
     assert build_cfg(str(path)).SEED == 7
+
+
+def test_a_device_that_does_not_exist():
+    with pytest.raises(InputError, match=r"MODEL\.DEVICE is 'gpu': use 'cuda' or 'cpu'"):
+        small_cfg("selsa", "MODEL.DEVICE", "gpu")
