@@ -162,6 +162,53 @@ def two_processes(synthetic_root) -> tuple[str, ...]:
 TWO = "DATASETS.TRAIN", "('two',)", "SOLVER.IMS_PER_BATCH", 2
 
 
+def test_changed_annotations_are_said(training, tmp_path, synthetic_root):
+    """The order of the frames is another one then."""
+    tree = synthetic_root / "synthetic_vid"
+    content = json.loads((tree / "coco_vid/imagenet_vid_train.json").read_text())
+    name, images = "edited", str(tree / "Data/VID")
+    paths = tmp_path / "before.json", tmp_path / "after.json"
+    for path in paths:
+        path.write_text(json.dumps(content))
+        content["annotations"].pop()
+    output = tmp_path / "output"
+    for path, flags in zip(paths, ((), RESUME), strict=True):
+        dataset = "--dataset", name, str(path), images
+        length = "SOLVER.MAX_ITER", 2 if path is paths[0] else 4
+        opts = "DATASETS.TRAIN", f"('{name}',)", *length
+        done = training.run(output, *opts, flags=(*dataset, *flags))
+        assert done.code == 0, done.screen
+    said = r"Resuming with annotations of edited \(sha256\) \w{12}; it was \w{12} up to iteration 1"
+    assert re.search(said, done.screen)
+
+
+def test_an_evaluation_before_the_checkpoint_stays_in_the_metrics(training, tmp_path):
+    output = tmp_path / "run"
+    opts = (
+        "DATASETS.TEST",
+        "('small_vid_val',)",
+        "TEST.EVAL_PERIOD",
+        3,
+        "TEST.VID.BOOTSTRAP_DRAWS",
+        0,
+    )
+    assert training.run(output, *opts).code == 0
+    evaluated = [row["iteration"] for row in rows(output) if "bbox/AP50" in row]
+    back_to(output, "model_0000003.pth")
+    assert training.run(output, *opts, flags=RESUME).code == 0
+    assert [row["iteration"] for row in rows(output) if "bbox/AP50" in row] == evaluated == [2, 6]
+
+
+@pytest.mark.parametrize("name", ["lr?=0.1 run", "Läufe #3 汽车", "two\nlines"])
+def test_a_folder_of_any_name_is_resumed(training, trained, tmp_path, name):
+    output = tmp_path / name
+    shutil.copytree(trained, output)
+    back_to(output, "model_0000003.pth")
+    done = training.run(output, flags=RESUME)
+    assert done.code == 0, done.screen
+    assert_equal(output, trained)
+
+
 def test_a_changed_number_of_processes_is_said(training, copy, two_processes):
     back_to(copy, "model_0000003.pth")
     done = training.run(copy, *TWO, flags=two_processes)
@@ -271,6 +318,11 @@ OBSTACLES = {
         lambda f: None,
         r"order of the frames cannot be made \(Unknown training sampler: Random\): correct DATALO",
         *("DATALOADER.SAMPLER_TRAIN", "Random"),
+    ),
+    "no such part of a model": (
+        lambda f: None,
+        r"model cannot be built \(No object named 'R' found in 'ROI_HEADS' registry!\): correct",
+        *("MODEL.ROI_HEADS.NAME", "R"),
     ),
     "no such norm": (
         lambda f: None,

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
-from fvcore.common.checkpoint import _IncompatibleKeys
+from fvcore.common.checkpoint import Checkpointer, _IncompatibleKeys
 
 from ..errors import InputError
 from ..files import written_whole
@@ -91,11 +92,13 @@ class VIDCheckpointer(DetectionCheckpointer):
         check_is_there(path)
         if path.startswith(BACKBONE_PREFIX):
             self._check_name(path)
-        if path.startswith(PREFIXES):  # the parent would cut off what follows a question mark
+        if path.startswith(PREFIXES):
             path = str(local_file(path))
         elif "://" in path:
             path = self._fetched(path)
-        return super().load(path, checkpointables)
+        # Detectron2 takes a path for an address, and cuts off what follows a question mark
+        self._parsed_url_during_load = urlsplit("")
+        return Checkpointer.load(self, path, checkpointables)
 
     def _fetched(self, address: str) -> str:
         try:

@@ -23,8 +23,10 @@ _LEAST = {
     **dict.fromkeys(("SOLVER.MAX_ITER", "SOLVER.CHECKPOINT_PERIOD", "SOLVER.IMS_PER_BATCH"), 1),
     **dict.fromkeys(("SOLVER.BASE_LR", "SOLVER.MOMENTUM", "SOLVER.WEIGHT_DECAY"), 0),
     **dict.fromkeys(("TEST.PATIENCE", "TEST.LOSS_PERIOD", "TEST.EVAL_PERIOD"), 0),
-    **dict.fromkeys(("SOLVER.WARMUP_ITERS", "DATALOADER.NUM_WORKERS"), 0),
+    **dict.fromkeys(("SOLVER.WARMUP_ITERS", "SOLVER.WARMUP_FACTOR", "SOLVER.GAMMA"), 0),
+    **dict.fromkeys(("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "DATALOADER.NUM_WORKERS"), 0),
 }
+_END_OF_SEEDS = 2**31  # below NumPy's 2**32, with the rank of a process added
 # by process, since a fork has no locks; one is lost when any file of its name is closed
 _held: dict[tuple[int, Path], TextIO] = {}
 
@@ -38,6 +40,13 @@ def check_numbers(cfg: CfgNode) -> None:
             raise InputError(f"{key} is {value}: write a number of at least {least}.")
     if cfg.SOLVER.MOMENTUM >= 1:
         raise InputError(f"SOLVER.MOMENTUM is {cfg.SOLVER.MOMENTUM}: write a number below 1.")
+    if cfg.SEED >= _END_OF_SEEDS:
+        raise InputError(f"SEED is {cfg.SEED}: write a number below {_END_OF_SEEDS}.")
+    if not cfg.INPUT.MIN_SIZE_TRAIN or min(cfg.INPUT.MIN_SIZE_TRAIN) < 0:
+        raise InputError(
+            f"INPUT.MIN_SIZE_TRAIN is {quoted(cfg.INPUT.MIN_SIZE_TRAIN)}: write sizes in pixels, "
+            "like (600,)."
+        )
     for key in ("BEST_METRIC", "PATIENCE"):
         if cfg.TEST[key] and not cfg.DATASETS.TEST:
             raise InputError(
@@ -60,6 +69,18 @@ def check_frozen(cfg: CfgNode) -> None:
             "add a backbone trained on ImageNet, e.g. MODEL.WEIGHTS torchvision://resnet50 for "
             "configs of R_50, or train everything with "
             "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
+        )
+
+
+def check_expected_results(cfg: CfgNode) -> None:
+    """Raise InputError if ``TEST.EXPECTED_RESULTS`` cannot be compared with those of a test."""
+    for row in cfg.TEST.EXPECTED_RESULTS:
+        match row:
+            case [str(), str(), int() | float(), int() | float()]:
+                continue
+        raise InputError(
+            f"TEST.EXPECTED_RESULTS has {quoted(row)}: write lists of a task, a metric, its value "
+            "and a tolerance, like ['bbox', 'AP50', 70.0, 0.5]."
         )
 
 

@@ -65,6 +65,11 @@ def run_in_processes(
             _join(place, function, args)
         return
     world_size = num_gpus * num_machines
+    if world_size < 1 or not 0 <= machine_rank < num_machines:
+        raise InputError(
+            f"--num-gpus is {num_gpus}, --num-machines {num_machines}, --machine-rank "
+            f"{machine_rank}: write at least 1, and ranks from 0 to {num_machines - 1}."
+        )
     if world_size == 1:
         check_alone(os.environ)
         function(*args)

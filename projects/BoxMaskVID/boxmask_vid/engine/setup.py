@@ -27,7 +27,7 @@ from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
-from .checks import check_datasets, check_evaluation, check_numbers
+from .checks import check_datasets, check_evaluation, check_expected_results, check_numbers
 from .config_file import merge_file, merge_options
 from .preparation import prepare_process, remedy_of
 
@@ -83,6 +83,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
     if not cfg.OUTPUT_DIR:
         raise InputError("OUTPUT_DIR is empty: name a folder.")
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
+    check_expected_results(cfg)
     if args.eval_only:
         check_evaluation(cfg, detections=args.detections)
     else:
@@ -141,17 +142,20 @@ def build_cfg(
                 raise InputError(
                     f"In {source}: {key} {value} was replaced by {replacement}; correct it there."
                 )
-    check_device(cfg.MODEL.DEVICE)
-    if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
-        logger.warning("MODEL.DEVICE is 'cuda', but there is no GPU: running on the CPU.")
-        cfg.MODEL.DEVICE = "cpu"
+    kind = _kind_of_device(cfg.MODEL.DEVICE)
+    if kind == "cuda" and not torch.cuda.is_available():
+        logger.warning(
+            f"MODEL.DEVICE is '{cfg.MODEL.DEVICE}', but there is no GPU: running on the CPU."
+        )
+        kind = "cpu"
+    if kind == "cpu":
+        cfg.MODEL.DEVICE = "cpu"  # not "cpu:0"
     return cfg
 
 
-def check_device(name: str) -> None:
-    """Raise InputError if PyTorch knows no such device."""
+def _kind_of_device(name: str) -> str:
     try:
-        torch.device(name)
+        return torch.device(name).type
     except RuntimeError as error:
         raise InputError(f"MODEL.DEVICE is '{name}': use 'cuda' or 'cpu'.") from error
 

@@ -91,7 +91,7 @@ class Trainer(DefaultTrainer):
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = VIDCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
-        self.training_id = ""
+        self.training_id, self._settings = "", settings_of(cfg)
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
@@ -163,7 +163,7 @@ class Trainer(DefaultTrainer):
             self.checkpointer.load(self.cfg.MODEL.WEIGHTS, checkpointables=[])
             self.training_id = begin_training(folder, again=resume)
         else:
-            check_settings(state, settings_of(self.cfg))
+            check_settings(state, self._settings)
             self.training_id = state.training
             self.checkpointer.load(str(state.path))
             self.start_iter = self.iter + 1
@@ -182,7 +182,7 @@ class Trainer(DefaultTrainer):
         state = super().state_dict()
         # after the last iteration, `iter` is one more
         state["iteration"] = min(self.iter, self.max_iter - 1)
-        state["training"] = {"id": self.training_id, "settings": settings_of(self.cfg)}
+        state["training"] = {"id": self.training_id, "settings": self._settings}
         return state
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -216,6 +216,18 @@ class Trainer(DefaultTrainer):
                 f"The training diverged in iteration {self.iter} ({error}): lower SOLVER.BASE_LR "
                 f"({self.cfg.SOLVER.BASE_LR}) or clip gradients (SOLVER.CLIP_GRADIENTS), and "
                 "continue with --resume from the last checkpoint, or start over."
+            ) from error
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> torch.nn.Module:
+        """Build the model as the parent does; raise InputError if a part has an unknown name."""
+        try:
+            return super().build_model(cfg)
+        except KeyError as error:
+            if "registry" not in str(error):
+                raise
+            raise InputError(
+                f"The model cannot be built ({error.args[0]}): correct that name in MODEL."
             ) from error
 
     @classmethod
