@@ -463,6 +463,15 @@ def test_a_file_that_is_not_there_is_said_without_the_config(training, tmp_path)
         assert not (tmp_path / "run").exists()
 
 
+def test_a_name_of_a_data_set_that_is_taken_is_a_sentence(training, tmp_path, synthetic_root):
+    json_file = str(synthetic_root / "synthetic_vid/coco_vid/imagenet_vid_train.json")
+    dataset = "--dataset", "small_vid_train", json_file, str(tmp_path)
+    done = training.run(tmp_path / "run", flags=dataset)
+    assert done.code == 1
+    assert done.sentence.startswith("error: --dataset small_vid_train: this name is taken already")
+    assert "Traceback" not in done.screen
+
+
 def test_a_training_that_diverges_leaves_no_checkpoint_of_it(training, tmp_path):
     output = tmp_path / "run"
     wild = "SOLVER.BASE_LR", 1e8, "SOLVER.WARMUP_ITERS", 0, "SOLVER.CHECKPOINT_PERIOD", 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode, get_cfg
+from detectron2.data import DatasetCatalog
 from detectron2.engine import default_argument_parser
 from detectron2.utils import comm
 
@@ -78,6 +79,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
     if args.detections is not None and not args.eval_only:
         raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
+        if name in DatasetCatalog:
+            raise InputError(f"--dataset {name}: this name is taken already; choose another one.")
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts, args.model)
     if not cfg.OUTPUT_DIR:
