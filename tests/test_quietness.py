@@ -106,4 +106,5 @@ def test_the_page_prints_no_warnings_of_libraries(inputs):
             urllib.request.urlopen(address[0]).close()  # it waits for requests now
         server.send_signal(signal.SIGTERM)
         _, stderr = server.communicate()
-    assert address and not foreign_lines(stderr), stderr
+    assert address, stderr
+    assert not foreign_lines(stderr)

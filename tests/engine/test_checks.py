@@ -1,5 +1,6 @@
 """What a training refuses before it writes anything, and folders that two trainings want."""
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,13 @@ import signal
 import pytest
 import torch
 
-from boxmask_vid.engine.checks import LOCK, check_features, check_numbers, claim_folder
+from boxmask_vid.engine.checks import (
+    LOCK,
+    check_expected_results,
+    check_features,
+    check_numbers,
+    claim_folder,
+)
 from boxmask_vid.engine.preparation import set_float32_precision
 from boxmask_vid.errors import InputError
 from support.small import small_cfg
@@ -18,6 +25,12 @@ IMPOSSIBLE = {
     "SOLVER.IMS_PER_BATCH": 0,
     "SOLVER.BASE_LR": -0.01,
     "SOLVER.MOMENTUM": float("nan"),
+    "SOLVER.WARMUP_ITERS": -1,
+    "SOLVER.WARMUP_FACTOR": -0.1,
+    "SOLVER.GAMMA": -1.0,
+    "SEED": 2**40,
+    "INPUT.MIN_SIZE_TRAIN": (),
+    "TEST.EVAL_PERIOD": -1,
     "SOLVER.WEIGHT_DECAY": None,
     "TEST.PATIENCE": -1,
     "TEST.LOSS_PERIOD": -2,
@@ -30,8 +43,8 @@ IMPOSSIBLE = {
 def test_impossible_numbers_are_named(key):
     cfg = small_cfg()
     check_numbers(cfg)
-    group, name = key.split(".")
-    cfg[group][name] = IMPOSSIBLE[key]
+    *groups, name = key.split(".")
+    functools.reduce(getattr, groups, cfg)[name] = IMPOSSIBLE[key]
     with pytest.raises(InputError, match=rf"^{key} is .*: write "):
         check_numbers(cfg)
 
@@ -58,6 +71,26 @@ def test_the_precision_of_float32_is_set(monkeypatch):
             assert torch.backends.cudnn.allow_tf32 == (precision == "medium")
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_momentum_is_below_one():
+    with pytest.raises(InputError, match=r"SOLVER\.MOMENTUM is 2\.0: write a number below 1"):
+        check_numbers(small_cfg("selsa", "SOLVER.MOMENTUM", 2.0))
+
+
+@pytest.mark.parametrize(("key", "value"), [("BEST_METRIC", "bbox/AP50"), ("PATIENCE", 2)])
+def test_what_needs_a_test_set(key, value):
+    with pytest.raises(InputError, match=rf"TEST.{key} is .* name a test set in DATASETS.TEST"):
+        check_numbers(small_cfg("selsa", f"TEST.{key}", value, "DATASETS.TEST", "()"))
+
+
+@pytest.mark.parametrize("row", ["['bbox', 'AP50']", "'bbox'", "['bbox', 'AP50', 'x', 1]"])
+def test_expected_results_that_cannot_be_compared(row):
+    check_expected_results(
+        small_cfg("selsa", "TEST.EXPECTED_RESULTS", "[('bbox', 'AP50', 70.0, 1)]")
+    )
+    with pytest.raises(InputError, match=r"TEST\.EXPECTED_RESULTS has .*bbox.*: write lists of a"):
+        check_expected_results(small_cfg("selsa", "TEST.EXPECTED_RESULTS", f"[{row}]"))
 
 
 def hold(folder, connection) -> None:

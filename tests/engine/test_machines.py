@@ -129,6 +129,7 @@ def test_the_place_of_a_task_of_srun():
     for change in (
         {"SLURM_STEP_TASKS_PER_NODE": "5,3"},
         {"SLURM_LOCALID": "2"},  # --distribution cyclic
+        {"SLURM_STEP_TASKS_PER_NODE": "x"},
     ):
         with pytest.raises(InputError, match="--ntasks-per-node N --distribution block"):
             place_in({**SLURM, **change})
@@ -202,6 +203,32 @@ def test_a_port_that_is_in_use_is_said_at_once():
         url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match=r"cannot be used .*another training.*--dist-url auto"):
             run_in_processes(print, (), num_gpus=2, dist_url=url)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "no..where"])
+def test_a_host_that_does_not_exist_is_said_at_once(host, monkeypatch):
+    for name, value in {**TORCHRUN, "MASTER_ADDR": host}.items():
+        monkeypatch.setenv(name, value)
+    sentence = rf"Process 0 does not find the host '{host}', where the 2 processes .*MASTER_ADDR"
+    with pytest.raises(InputError, match=sentence):
+        run_in_processes(print, ())
+
+
+@pytest.mark.parametrize("name", ["SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS"])
+def test_variables_of_slurm_that_are_no_numbers(name):
+    with pytest.raises(InputError, match=f"{name} is 'many' in the environment: srun sets a num"):
+        place_in({**SLURM, name: "many"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_gpus": 0}, {"num_machines": 0}, {"machine_rank": 3}, {"machine_rank": -1}],
+)
+def test_impossible_numbers_of_processes(options):
+    with pytest.raises(
+        InputError, match=r"--machine-rank -?[0-9]: write at least 1, and ranks from"
+    ):
+        run_in_processes(print, (), **options)
 
 
 def test_several_machines_need_an_address():

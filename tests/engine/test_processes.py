@@ -49,7 +49,10 @@ def test_processes_whose_starter_is_killed_stop_with_a_checkpoint(synthetic_root
 
 @pytest.mark.parametrize(
     ("start", "number"),
-    [("num-gpus", "SIGTERM"), ("num-gpus", "SIGINT"), ("torchrun", "SIGTERM")],
+    [
+        *[("num-gpus", "SIGTERM"), ("num-gpus", "SIGINT"), ("num-gpus", "SIGHUP")],
+        *[("torchrun", "SIGTERM"), ("torchrun", "SIGHUP")],
+    ],
 )
 def test_processes_stop_together_with_one_checkpoint(synthetic_root, tmp_path, start, number):
     opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000)
@@ -66,15 +69,46 @@ def test_processes_stop_together_with_one_checkpoint(synthetic_root, tmp_path, s
         assert "Traceback" not in training.screen
 
 
-def test_sigterm_to_one_process_and_its_workers_leaves_a_checkpoint(synthetic_root, tmp_path):
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_signal_to_one_process_and_its_workers_leaves_a_checkpoint(
+    synthetic_root, tmp_path, number
+):
     opts = (*ENDLESS, "DATALOADER.NUM_WORKERS", 2, "SOLVER.CHECKPOINT_PERIOD", 100_000)
     training = Training(synthetic_root, tmp_path / "out", *opts)
     training.wait_for_metrics()
-    training.signal_group(signal.SIGTERM)
+    training.signal_group(signal.Signals[number])
     assert training.end() == 130
     assert f"Stopped after iteration {newest_iteration(training)}" in training.log
     assert "Traceback" not in training.screen
     assert not list(training.output.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("flags", [(), TWO_PROCESSES])
+def test_a_training_under_nohup_goes_on_when_its_terminal_is_closed(
+    synthetic_root, tmp_path, flags
+):
+    opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 1)
+    before = ("nohup", sys.executable)
+    training = Training(synthetic_root, tmp_path / "out", *opts, flags=flags, before=before)
+    training.wait_for_checkpoint()
+    training.signal_group(signal.SIGHUP)
+    iteration = newest_iteration(training)
+    training.wait_until(lambda: newest_iteration(training) > iteration + 3)
+    training.signal_group(signal.SIGTERM)
+    assert training.end() == 130
+
+
+@pytest.mark.parametrize("flags", [(), TWO_PROCESSES])
+def test_a_closed_terminal_leaves_a_checkpoint(synthetic_root, tmp_path, flags):
+    opts = (*ENDLESS, *WITH_WORKERS, "SOLVER.CHECKPOINT_PERIOD", 100_000)
+    terminal = "import pty, sys; pty.spawn(sys.argv[1:])"
+    before = (sys.executable, "-c", terminal, sys.executable)
+    training = Training(synthetic_root, tmp_path / "out", *opts, flags=flags, before=before)
+    training.wait_for_metrics()
+    family = descendants(training.process.pid)
+    training.process.kill()
+    training.wait_for_end_of(family)
+    assert f"Stopped after iteration {newest_iteration(training)}" in training.log
 
 
 def test_sigterm_in_an_evaluation_leaves_the_checkpoint_before_it(synthetic_root, tmp_path):

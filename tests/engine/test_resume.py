@@ -4,7 +4,9 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,53 @@ def two_processes(synthetic_root) -> tuple[str, ...]:
 TWO = "DATASETS.TRAIN", "('two',)", "SOLVER.IMS_PER_BATCH", 2
 
 
+def test_changed_annotations_are_said(training, tmp_path, synthetic_root):
+    """The order of the frames is another one then."""
+    tree = synthetic_root / "synthetic_vid"
+    content = json.loads((tree / "coco_vid/imagenet_vid_train.json").read_text())
+    name, images = "edited", str(tree / "Data/VID")
+    paths = tmp_path / "before.json", tmp_path / "after.json"
+    for path in paths:
+        path.write_text(json.dumps(content))
+        content["annotations"].pop()
+    output = tmp_path / "output"
+    for path, flags in zip(paths, ((), RESUME), strict=True):
+        dataset = "--dataset", name, str(path), images
+        length = "SOLVER.MAX_ITER", 2 if path is paths[0] else 4
+        opts = "DATASETS.TRAIN", f"('{name}',)", *length
+        done = training.run(output, *opts, flags=(*dataset, *flags))
+        assert done.code == 0, done.screen
+    said = r"Resuming with annotations of edited \(sha256\) \w{12}; it was \w{12} up to iteration 1"
+    assert re.search(said, done.screen)
+
+
+def test_an_evaluation_before_the_checkpoint_stays_in_the_metrics(training, tmp_path):
+    output = tmp_path / "run"
+    opts = (
+        "DATASETS.TEST",
+        "('small_vid_val',)",
+        "TEST.EVAL_PERIOD",
+        3,
+        "TEST.VID.BOOTSTRAP_DRAWS",
+        0,
+    )
+    assert training.run(output, *opts).code == 0
+    evaluated = [row["iteration"] for row in rows(output) if "bbox/AP50" in row]
+    back_to(output, "model_0000003.pth")
+    assert training.run(output, *opts, flags=RESUME).code == 0
+    assert [row["iteration"] for row in rows(output) if "bbox/AP50" in row] == evaluated == [2, 6]
+
+
+@pytest.mark.parametrize("name", ["lr?=0.1 run", "Läufe #3 汽车", "two\nlines"])
+def test_a_folder_of_any_name_is_resumed(training, trained, tmp_path, name):
+    output = tmp_path / name
+    shutil.copytree(trained, output)
+    back_to(output, "model_0000003.pth")
+    done = training.run(output, flags=RESUME)
+    assert done.code == 0, done.screen
+    assert_equal(output, trained)
+
+
 def test_a_changed_number_of_processes_is_said(training, copy, two_processes):
     back_to(copy, "model_0000003.pth")
     done = training.run(copy, *TWO, flags=two_processes)
@@ -179,11 +228,58 @@ def test_a_schedule_that_scales_with_the_processes_is_refused(training, tmp_path
     )
 
 
-def test_another_optimizer_is_refused_in_a_sentence(training, copy):
+REFUSED = {
+    "SOLVER.BIAS_LR_FACTOR": (2.0, "The optimizer of the checkpoint is not that"),
+    "SOLVER.OPTIMIZER": ("AdamW", "The optimizer of the checkpoint is not that"),
+    "MODEL.VID.TROI.ENABLED": (True, "does not fit the model"),
+}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_refused_resume_changes_nothing_for_the_next(training, trained, copy, key):
+    value, sentence = REFUSED[key]
     back_to(copy, "model_0000003.pth")
-    done = training.run(copy, "SOLVER.BIAS_LR_FACTOR", 2.0, flags=RESUME)
+    config = (copy / "config.yaml").read_bytes()
+    done = training.run(copy, key, value, flags=RESUME)
     assert done.code == 1
-    assert done.sentence.startswith("error: The optimizer of the checkpoint is not that")
+    assert sentence in done.sentence
+    assert "Traceback" not in done.screen
+    assert (copy / "config.yaml").read_bytes() == config
+    done = training.run(copy, flags=RESUME, config=str(copy / "config.yaml"))
+    assert done.code == 0, done.screen
+    assert_equal(copy, trained)
+
+
+def test_a_momentum_of_another_shape_is_refused_in_a_sentence(training, copy):
+    path = copy / "model_final.pth"
+    content = torch.load(path)
+    state = content["trainer"]["_trainer"]["optimizer"]["state"][0]
+    state["momentum_buffer"] = torch.zeros(3)
+    torch.save(content, path)
+    done = training.run(copy, "SOLVER.MAX_ITER", 8, flags=RESUME)
+    assert done.code == 1
+    assert "is not that of this config (momentum_buffer (3,) of a (" in done.sentence
+    assert "Traceback" not in done.screen
+
+
+def test_too_few_open_files_are_a_sentence(training, tmp_path):
+    limit = resource.RLIMIT_NOFILE, (24, 24)
+    done = training.run(
+        tmp_path / "run",
+        *("DATALOADER.NUM_WORKERS", 1),
+        first=lambda output: resource.setrlimit(*limit),
+    )
+    assert done.code == 1
+    assert "(Too many open files): allow more open files (ulimit -n" in done.sentence
+    assert "Traceback" not in done.screen
+
+
+def test_a_folder_in_place_of_the_log_is_a_sentence(training, tmp_path):
+    output = tmp_path / "run"
+    (output / "log.txt").mkdir(parents=True)
+    done = training.run(output)
+    assert done.code == 1
+    assert "log.txt cannot be opened or written (Is a directory): remove" in done.sentence
     assert "Traceback" not in done.screen
 
 
@@ -218,11 +314,41 @@ OBSTACLES = {
         r"CLIP_TYPE is 'nrm': use one of full_model, value, norm",
         *("SOLVER.CLIP_GRADIENTS.ENABLED", True, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "nrm"),
     ),
+    "no such sampler": (
+        lambda f: None,
+        r"order of the frames cannot be made \(Unknown training sampler: Random\): correct DATALO",
+        *("DATALOADER.SAMPLER_TRAIN", "Random"),
+    ),
+    "no such part of a model": (
+        lambda f: None,
+        r"model cannot be built \(No object named 'R' found in 'ROI_HEADS' registry!\): correct",
+        *("MODEL.ROI_HEADS.NAME", "R"),
+    ),
+    "no such norm": (
+        lambda f: None,
+        r"MODEL.RESNETS.NORM is 'gn', which Detectron2 has not",
+        *("MODEL.RESNETS.NORM", "gn"),
+    ),
+    "an optimizer that was emptied": (
+        lambda f: change(f, lambda state: state["_trainer"]["optimizer"]["state"].clear()),
+        r"The checkpoint after iteration 5 has lost the state of its optimizer: remove it",
+    ),
+    "a schedule that was emptied": (
+        lambda f: change(f, lambda state: state["hooks"].clear()),
+        r"The checkpoint after iteration 5 has lost the state of its schedule: remove it",
+    ),
     "weights without a state": (
         lambda f: [torch.save({"model": {}}, path) for path in f.glob("*.pth")],
         r"has weights, but not the state of a training",
     ),
 }
+
+
+def change(folder: Path, edit: Callable[[dict], object]) -> None:
+    """Edit the state of the training in its newest checkpoint."""
+    content = torch.load(folder / "model_final.pth")
+    edit(content["trainer"])
+    torch.save(content, folder / "model_final.pth")
 
 
 def folder_at(path: Path) -> None:
@@ -234,12 +360,13 @@ def folder_at(path: Path) -> None:
 def test_an_obstacle_is_one_sentence_and_nothing_is_lost(training, copy, name):
     prepare, sentence, *opts = OBSTACLES[name]
     prepare(copy)
-    before = {path.name: path.read_bytes() for path in copy.glob("model_*.pth")}
+    kept = "model_*.pth", "config.yaml"
+    before = {path.name: path.read_bytes() for name in kept for path in copy.glob(name)}
     done = training.run(copy, *opts, flags=RESUME)
     assert done.code == 1
     assert re.search(f"^error: .*{sentence}", done.sentence)
     assert "Traceback" not in done.screen
-    assert before == {path.name: path.read_bytes() for path in copy.glob("model_*.pth")}
+    assert before == {path.name: path.read_bytes() for name in kept for path in copy.glob(name)}
 
 
 def test_a_second_training_in_the_folder_is_refused(training, copy):
@@ -320,8 +447,28 @@ def test_a_metric_that_does_not_exist_names_those_that_do(training, tmp_path):
     test = "DATASETS.TEST", "('small_vid_val',)", "TEST.EVAL_PERIOD", 2
     done = training.run(tmp_path / "run", "TEST.BEST_METRIC", "bbox/AP5", *test)
     assert done.code == 1
-    assert "TEST.BEST_METRIC is 'bbox/AP5', which the evaluation has not" in done.sentence
+    assert "The evaluation has no metric 'bbox/AP5' (TEST.BEST_METRIC" in done.sentence
     assert "like bbox/AP" in done.sentence
+    assert "Traceback" not in done.screen
+    assert "Starting training" not in done.screen
+
+
+def test_a_file_that_is_not_there_is_said_without_the_config(training, tmp_path):
+    for flags, opts in (((), ()), (("--eval-only",), ("DATASETS.TEST", "('small_vid_val',)"))):
+        weights = "MODEL.WEIGHTS", tmp_path / "gone.pth"
+        done = training.run(tmp_path / "run", *opts, *weights, flags=flags)
+        assert done.code == 1
+        assert re.search("error: Checkpoint .*gone.pth not found: check MODEL.WEIGHTS", done.screen)
+        assert "Running with full config" not in done.screen
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_name_of_a_data_set_that_is_taken_is_a_sentence(training, tmp_path, synthetic_root):
+    json_file = str(synthetic_root / "synthetic_vid/coco_vid/imagenet_vid_train.json")
+    dataset = "--dataset", "small_vid_train", json_file, str(tmp_path)
+    done = training.run(tmp_path / "run", flags=dataset)
+    assert done.code == 1
+    assert done.sentence.startswith("error: --dataset small_vid_train: this name is taken already")
     assert "Traceback" not in done.screen
 
 

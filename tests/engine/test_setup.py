@@ -4,6 +4,7 @@ import functools
 import re
 
 import pytest
+import torch
 
 from boxmask_vid.config import RENAMED_KEYS, RENAMED_VALUES
 from boxmask_vid.engine import build_cfg
@@ -99,3 +100,14 @@ def test_a_config_that_a_run_left_and_that_is_cut_off_is_no_config(tmp_path):
             build_cfg(str(path))
     path.write_text(text)
     assert build_cfg(str(path)).SEED == 7
+
+
+@pytest.mark.parametrize("name", ["cpu:0", "cuda", "cuda:1"])
+def test_a_device_is_the_cpu_where_there_is_no_other(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert small_cfg("selsa", "MODEL.DEVICE", name).MODEL.DEVICE == "cpu"
+
+
+def test_a_device_that_does_not_exist():
+    with pytest.raises(InputError, match=r"MODEL\.DEVICE is 'gpu': use 'cuda' or 'cpu'"):
+        small_cfg("selsa", "MODEL.DEVICE", "gpu")

@@ -6,6 +6,7 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import COCOEvaluator, print_csv_format, verify_results
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.structures import Boxes, Instances
 
 from boxmask_vid.data import register_vid_instances
@@ -89,6 +90,15 @@ def test_class_numbers_are_per_class(synthetic_datasets):
     others = [results[f"AP50-{names[label]}"] for label in set(labels) - {missed}]
     assert others == [pytest.approx(100)] * len(others)
     assert results["AP50"] == pytest.approx(np.mean([0, *others]))
+
+
+@pytest.mark.parametrize("draws", [0, 10])
+def test_names_of_metrics_are_known_before_an_evaluation(synthetic_datasets, draws):
+    name = synthetic_datasets[1]
+    records = DatasetCatalog.get(name)
+    evaluator = VIDEvaluator(name, scorers=("coco", "mega"), draws=draws)
+    evaluator.process(records, [{"instances": perfect(record)} for record in records])
+    assert evaluator.metric_names() == list(flatten_results_dict(evaluator.evaluate()))
 
 
 def test_csv_and_verification_work(synthetic_datasets, caplog):

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
-from fvcore.common.checkpoint import _IncompatibleKeys
+from fvcore.common.checkpoint import Checkpointer, _IncompatibleKeys
 
 from ..errors import InputError
 from ..files import written_whole
@@ -88,15 +89,16 @@ class VIDCheckpointer(DetectionCheckpointer):
         self._path = path
         self._parsed_url_during_load = None  # the parent keeps it after an error
         self._needs_all = self.require_all or checkpointables is None  # None: to resume a training
-        if path and "://" not in path and not os.path.isfile(path):
-            raise FileNotFoundError(f"Checkpoint {path} not found: check MODEL.WEIGHTS.")
+        check_is_there(path)
         if path.startswith(BACKBONE_PREFIX):
             self._check_name(path)
-        if path.startswith(PREFIXES):  # the parent would cut off what follows a question mark
+        if path.startswith(PREFIXES):
             path = str(local_file(path))
         elif "://" in path:
             path = self._fetched(path)
-        return super().load(path, checkpointables)
+        # Detectron2 takes a path for an address, and cuts off what follows a question mark
+        self._parsed_url_during_load = urlsplit("")
+        return Checkpointer.load(self, path, checkpointables)
 
     def _fetched(self, address: str) -> str:
         try:
@@ -208,6 +210,12 @@ class VIDCheckpointer(DetectionCheckpointer):
         differences = config_differences(self._shapes, expected)
         trained = f", which had {', '.join(differences)}" if differences else ""
         return f"Use the config that it was trained with{trained}."
+
+
+def check_is_there(path: str) -> None:
+    """Raise FileNotFoundError if ``MODEL.WEIGHTS`` is a path without a file."""
+    if path and "://" not in path and not os.path.isfile(path):
+        raise FileNotFoundError(f"Checkpoint {path} not found: check MODEL.WEIGHTS.")
 
 
 def not_finite(content: object, name: str = "") -> Iterator[str]:

@@ -39,7 +39,8 @@ def build_vid_train_loader(cfg: CfgNode, mapper: VIDDatasetMapper | None = None)
     the batch to start with.
 
     Raises:
-        InputError: if there is no key frame with boxes, or a mixing ratio is not valid.
+        InputError: if there is no key frame with boxes, no such sampler, or a mixing ratio is not
+            valid.
     """
     try:
         records = get_detection_dataset_dicts(
@@ -200,7 +201,13 @@ def _base_sampler(cfg: CfgNode, records: list[dict]) -> Sampler:
             )
     if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler":
         return TrainingSampler(len(records), seed=cfg.SEED if cfg.SEED >= 0 else None)
-    return _train_loader_from_config(cfg, mapper=dict, dataset=records)["sampler"]
+    try:
+        return _train_loader_from_config(cfg, mapper=dict, dataset=records)["sampler"]
+    except ValueError as error:
+        raise InputError(
+            f"The order of the frames cannot be made ({error}): correct DATALOADER.SAMPLER_TRAIN "
+            f"({cfg.DATALOADER.SAMPLER_TRAIN}) or the other keys that it reads."
+        ) from error
 
 
 def _first_frames(records: list[dict]) -> dict:

@@ -28,7 +28,7 @@ PAGE = 4096  # bytes
 
 
 def prepare_workers(loader: DataLoader) -> DataLoader:
-    """Let the workers of a loader outlive SIGTERM to the process group, and a full /dev/shm.
+    """Let the workers of a loader outlive signals to the process group, and a full /dev/shm.
 
     The loader itself ends its workers. Batches that may not fit into the shared memory go through
     pipes instead, which is said in the log: PyTorch would wait for them for ever.
@@ -68,10 +68,10 @@ def lost_workers_explained() -> Iterator[None]:
 
 
 class WorkerStart:
-    """Start of a worker that SIGTERM ends only if its own loader sends it.
+    """Start of a worker that SIGTERM ends only if its own loader sends it, and SIGHUP never.
 
-    ``timeout``, SLURM and torchrun send it to all processes; it is meant for the training, which
-    then needs its workers to finish the iteration.
+    ``timeout``, SLURM, torchrun and closed terminals send them to all processes; they are meant for
+    the training, which then needs its workers to finish the iteration.
     """
 
     def __init__(self, start: Callable[[int], None] | None) -> None:
@@ -81,7 +81,7 @@ class WorkerStart:
         if self._start is not None:
             self._start(worker)
         if hasattr(signal, "sigwaitinfo"):  # a handler would not learn who sends the signal
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
             threading.Thread(target=_end_for_loader, daemon=True).start()
         sys.excepthook = _show_unless_orphaned
 

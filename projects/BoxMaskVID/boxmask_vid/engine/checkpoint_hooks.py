@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ from detectron2.engine.hooks import PeriodicCheckpointer
 
 from ..checkpoint.resuming import BEST, own_checkpoints
 from ..errors import InputError
+from .validation import check_metric
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +93,7 @@ class SaveBest(HookBase):
 
     def _compare(self) -> None:
         latest = self.trainer.storage.latest()
-        if self._metric not in latest:
-            close = difflib.get_close_matches(self._metric, latest, n=5, cutoff=0.3)
-            raise InputError(
-                f"TEST.BEST_METRIC is '{self._metric}', which the evaluation has not: use one of "
-                f"its metrics, like {', '.join(close) or 'bbox/AP50 (needs DATASETS.TEST)'}."
-            )
+        check_metric(self._metric, latest)
         value = float(latest[self._metric][0])
         if value > self._best:  # not if it is NaN
             self._best = value

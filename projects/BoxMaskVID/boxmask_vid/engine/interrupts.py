@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM in a training: it stops where it can be continued."""
+"""Ctrl-C, SIGTERM and SIGHUP in a training: it stops where it can be continued."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,14 +35,19 @@ class StopRequest:
 stop_request = StopRequest()
 
 
+def ending_signals() -> list[signal.Signals]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, unless it is ignored, as nohup asks for."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGHUP]
+
+
 class SaveOnInterrupt(HookBase):
-    """Stops on the first Ctrl-C or SIGTERM after the iteration, and writes a checkpoint.
+    """Stops on the first Ctrl-C, SIGTERM or SIGHUP after the iteration, and writes a checkpoint.
 
     Several processes agree on the iteration; those that got no signal stop, too. A second Ctrl-C
     stops at once. A second SIGTERM does nothing: a signal to a group arrives more than once.
     """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self._previous: dict[int, Any] = {}
@@ -50,7 +56,8 @@ class SaveOnInterrupt(HookBase):
     def before_train(self) -> None:
         self._process, self._ctrl_c = os.getpid(), 0
         stop_request.made = False
-        self._previous = {number: signal.signal(number, self._request) for number in self.SIGNALS}
+        numbers = signal.SIGINT, *ending_signals()
+        self._previous = {number: signal.signal(number, self._request) for number in numbers}
 
     def after_step(self) -> None:
         self._finished = self.trainer.iter

@@ -21,9 +21,11 @@ from ..errors import InputError
 from ..evaluation import DetectionLog
 from ..evaluation.tables import without_nan
 from ..files import write_json
+from .checks import check_evaluation
+from .preparation import EVALUATION_CONFIG, TRAINING_CONFIG, write_config
 from .processes import restarted_by_torchrun, run_in_processes
 from .setup import setup
-from .trainer import Trainer, check_datasets, inference_folder
+from .trainer import Trainer, inference_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,11 @@ def main(args: argparse.Namespace) -> dict | None:
     cfg = setup(args)
     with lost_workers_explained():
         if args.eval_only:
+            write_config(cfg, EVALUATION_CONFIG)
             return evaluate(cfg, resume=args.resume, detections=args.detections)
         trainer = Trainer(cfg)
         trainer.resume_or_load(resume=args.resume)
+        write_config(cfg, TRAINING_CONFIG)
         return trainer.train()
 
 
@@ -79,9 +83,7 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
         InputError: if there are no weights, or they are not those of the model; if the evaluation
             to resume has another provenance; if the detections cannot be those of the data set.
     """
-    if not cfg.DATASETS.TEST:
-        raise InputError("DATASETS.TEST is empty: name the data sets to evaluate on.")
-    check_datasets(cfg, cfg.DATASETS.TEST)
+    check_evaluation(cfg, detections=detections)
     results = _run_on_test_sets(cfg, resume) if detections is None else _score_file(cfg, detections)
     if comm.is_main_process():
         path = Path(cfg.OUTPUT_DIR, METRICS_FILE)
@@ -92,11 +94,6 @@ def evaluate(cfg: CfgNode, *, resume: bool = False, detections: str | None = Non
 
 
 def _run_on_test_sets(cfg: CfgNode, resume: bool) -> dict:
-    if not cfg.MODEL.WEIGHTS:
-        raise InputError(
-            "--eval-only has no weights to evaluate: add MODEL.WEIGHTS FILE (a training leaves "
-            "model_final.pth in its OUTPUT_DIR)."
-        )
     fetch_once(cfg.MODEL.WEIGHTS)
     model = Trainer.build_model(cfg)
     VIDCheckpointer(model, require_all=True).load(cfg.MODEL.WEIGHTS)

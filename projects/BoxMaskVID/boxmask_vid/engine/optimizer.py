@@ -46,6 +46,19 @@ def build_vid_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Opt
     return optimizer
 
 
+def has_lost_state(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether an optimizer that remembers its steps remembers none."""
+    return not optimizer.state and any(group.get("momentum", 1) for group in optimizer.param_groups)
+
+
+def check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError if what was loaded for a parameter has another shape than it."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if torch.is_tensor(value) and value.dim() and value.shape != parameter.shape:
+                raise ValueError(f"{name} {tuple(value.shape)} of a {tuple(parameter.shape)}")
+
+
 def _build(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
     solver = cfg.SOLVER
     name, decay = solver.OPTIMIZER, solver.LAYER_DECAY

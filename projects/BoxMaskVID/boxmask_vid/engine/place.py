@@ -68,18 +68,23 @@ def place_in(environment: Mapping[str, str], *, started_here: int = 1) -> Place 
     if environment.keys() >= set(_OF_TORCHRUN):
         return _torchrun_place(environment)
     in_step = "SLURM_STEP_NUM_TASKS" in environment  # of srun; a batch script has only the others
-    tasks = environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1")
-    if "SLURM_PROCID" not in environment or int(tasks) == 1 or (started_here > 1 and not in_step):
+    if "SLURM_PROCID" not in environment or (started_here > 1 and not in_step):
         return None
-    return _slurm_place(environment, int(tasks))
+    name = "SLURM_STEP_NUM_TASKS" if environment.get("SLURM_STEP_NUM_TASKS") else "SLURM_NTASKS"
+    tasks = _number(environment, name, "srun", 1)
+    return None if tasks < 2 else _slurm_place(environment, tasks)
+
+
+def _number(environment: Mapping[str, str], name: str, starter: str, default: int = 0) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal():
+        raise InputError(f"{name} is '{text}' in the environment: {starter} sets a number.")
+    return int(text)
 
 
 def _torchrun_place(environment: Mapping[str, str]) -> Place:
     def number(name: str, default: int = 0) -> int:
-        text = environment.get(name, str(default))
-        if not text.isdecimal():
-            raise InputError(f"{name} is '{text}' in the environment: torchrun sets a number.")
-        return int(text)
+        return _number(environment, name, "torchrun", default)
 
     size = number("WORLD_SIZE")
     local_size = number("LOCAL_WORLD_SIZE", size)
@@ -104,12 +109,16 @@ def _slurm_place(environment: Mapping[str, str], tasks: int) -> Place:
     def first_of(*names: str) -> str | None:
         return next((environment[name] for name in names if environment.get(name)), None)
 
-    rank = int(environment["SLURM_PROCID"])
-    local_rank = int(environment.get("SLURM_LOCALID", rank))
+    def number(name: str, default: int = 0) -> int:
+        return _number(environment, name, "srun", default)
+
+    rank = number("SLURM_PROCID")
+    local_rank = number("SLURM_LOCALID", rank)
     nodes = int(first_of("SLURM_STEP_NUM_NODES", "SLURM_NNODES", "SLURM_JOB_NUM_NODES") or 1)
     spread = first_of("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE") or str(tasks // nodes)
-    local_size = int(re.match(r"\d+", spread)[0])  # type: ignore[index]
-    if "," in spread or local_size * nodes != tasks or rank % local_size != local_rank:
+    local_size = int("".join(re.findall(r"^\d+", spread)) or 0)
+    uneven = "," in spread or local_size * nodes != tasks
+    if uneven or rank % local_size != local_rank:
         raise InputError(
             f"SLURM has spread {tasks} tasks over {nodes} nodes as {spread} (task {rank} is number "
             f"{local_rank} of its node): use srun with --ntasks-per-node N --distribution block."

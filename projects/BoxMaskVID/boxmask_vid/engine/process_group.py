@@ -31,6 +31,7 @@ def process_group(place: Place) -> Iterator[None]:
     Raises:
         InputError: if there are too few GPUs, or the processes do not find each other.
     """
+    _look_up(place)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         visible = torch.cuda.device_count()
@@ -91,6 +92,18 @@ def _store(place: Place) -> dist.Store:
             return dist.TCPStore(host, int(port), place.world_size, False, DEFAULT_TIMEOUT)
         time.sleep(0.2)
     raise TimeoutError(f"rank 0 does not answer at {host}:{port}")
+
+
+def _look_up(place: Place) -> None:
+    """Raise InputError if the host to meet at is unknown, which PyTorch tries for half an hour."""
+    try:
+        socket.getaddrinfo(place.master, None)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"Process {place.rank} does not find the host '{place.master}', where the "
+            f"{place.world_size} processes are to meet ({error}): correct MASTER_ADDR or "
+            "--dist-url, or use an IP address."
+        ) from error
 
 
 def _not_met(place: Place, error: Exception) -> InputError:

@@ -19,7 +19,7 @@ from detectron2.utils import comm
 from torch.multiprocessing import start_processes
 
 from ..errors import InputError
-from .interrupts import stop_request
+from .interrupts import ending_signals, stop_request
 from .place import Place, check_alone, place_in
 from .process_group import process_group
 from .setup import errors_in_one_line
@@ -65,6 +65,11 @@ def run_in_processes(
             _join(place, function, args)
         return
     world_size = num_gpus * num_machines
+    if world_size < 1 or not 0 <= machine_rank < num_machines:
+        raise InputError(
+            f"--num-gpus is {num_gpus}, --num-machines {num_machines}, --machine-rank "
+            f"{machine_rank}: write at least 1, and ranks from 0 to {num_machines - 1}."
+        )
     if world_size == 1:
         check_alone(os.environ)
         function(*args)
@@ -122,7 +127,8 @@ def _join(place: Place, function: Callable[..., object], args: tuple) -> None:
             if not watch.gone(0):
                 raise KeyboardInterrupt
 
-        signal.signal(signal.SIGTERM, end)
+        for number in ending_signals():
+            signal.signal(number, end)
         try:
             function(*args)
             watch.finish()
@@ -205,7 +211,7 @@ def _supervise(processes: Sequence[BaseProcess], first_rank: int, world_size: in
                 # SIGTERM: Ctrl-C reaches the processes, too, and they count only that
                 process.kill() if at_once else process.terminate()
 
-    previous = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, *ending_signals())}
     try:
         _wait_for_end(processes)
     finally:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..checkpoint.provenance import flattened
+from ..checkpoint.provenance import flattened, sha256
 from ..checkpoint.resuming import METRICS, TrainingState, last_training
-from ..errors import InputError, shortened
+from ..data.datasets import is_of_videos
+from ..errors import InputError, shortened, writing
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +31,15 @@ _WITHOUT_EFFECT = (
 
 
 def settings_of(cfg: CfgNode) -> dict[str, Any]:
-    """Values that a training depends on, by their whole keys, and the number of its processes."""
+    """What a training depends on: values by their whole keys, processes, annotation files."""
     settings: dict[str, Any] = {PROCESSES: comm.get_world_size()}
     for key, value in flattened(cfg).items():
         if not key.startswith(_WITHOUT_EFFECT):
             plain = isinstance(value, (bool, int, float, str))
             settings[key] = value if plain else repr(value)
+    for name in filter(is_of_videos, cfg.DATASETS.TRAIN):
+        content = sha256(MetadataCatalog.get(name).json_file)
+        settings[f"annotations of {name} (sha256)"] = content[:12]
     return settings
 
 
@@ -93,9 +96,10 @@ def restart_schedule(
 
 
 def forget_iterations(folder: Path, first: int) -> None:
-    """Cut off the lines of ``metrics.json`` that a training which continues writes again.
+    """Remove the lines of ``metrics.json`` that a training which continues writes again.
 
-    What an earlier training in the same folder has written stays.
+    What an earlier training in the same folder has written stays. An evaluation may stand behind
+    later iterations, together with which it was written.
 
     Args:
         folder: ``OUTPUT_DIR``.
@@ -105,10 +109,14 @@ def forget_iterations(folder: Path, first: int) -> None:
     if not metrics.is_file():
         return
     text = metrics.read_bytes()
-    start = int(last_training(folder).get("metrics_start", len(text)))
+    start = min(len(text), int(last_training(folder).get("metrics_start", len(text))))
     lines = text[start:].splitlines(keepends=True)
-    kept = list(itertools.takewhile(lambda line: _iteration(line) < first, lines))
-    os.truncate(metrics, min(len(text), start) + sum(map(len, kept)))
+    kept = [line for line in lines if _iteration(line) < first]
+    if kept != lines:
+        with writing(metrics), open(metrics, "r+b") as file:  # the same one: a writer has it open
+            file.seek(start)
+            file.write(b"".join(kept))
+            file.truncate()
 
 
 def _iteration(line: bytes) -> float:

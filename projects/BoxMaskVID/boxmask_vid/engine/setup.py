@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import functools
 import logging
 import os
@@ -14,9 +13,11 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode, get_cfg
+from detectron2.data import DatasetCatalog
 from detectron2.engine import default_argument_parser
 from detectron2.utils import comm
 
+from ..checkpoint.checkpointer import check_is_there
 from ..checkpoint.provenance import flattened
 from ..checkpoint.resuming import recorded_seed
 from ..checkpoint.zoo import CHECKPOINT_PREFIX, find_checkpoint
@@ -27,10 +28,15 @@ from ..data.datasets.imagenet_vid_categories import CLASS_NAMES
 from ..errors import InputError
 from ..evaluation.scores import check_scorers
 from ..imports import ignore_library_warnings
-from .checks import check_features, check_numbers
+from .checks import (
+    check_datasets,
+    check_evaluation,
+    check_expected_results,
+    check_features,
+    check_numbers,
+)
 from .config_file import merge_file, merge_options
-from .preparation import prepare_process
-from .trainer import check_datasets
+from .preparation import prepare_process, remedy_of
 
 logger = logging.getLogger(__name__)
 
@@ -73,19 +79,24 @@ def setup(args: argparse.Namespace) -> CfgNode:
     its checkpoints; a run that is resumed takes the seed from there.
 
     Raises InputError if a config key does not exist or a value is not allowed, FileNotFoundError
-    if a file does not exist.
+    if a file of the config, of weights or of a data set does not exist.
     """
     ignore_library_warnings()  # in each process of several
     if args.detections is not None and not args.eval_only:
         raise InputError(f"--detections {args.detections} can only be scored: add --eval-only.")
     for name, json_file, images in args.dataset:
+        if name in DatasetCatalog:
+            raise InputError(f"--dataset {name}: this name is taken already; choose another one.")
         register_vid_instances(name, {}, json_file, images)
     cfg = build_cfg(args.config_file, args.opts, args.model)
     if not cfg.OUTPUT_DIR:
         raise InputError("OUTPUT_DIR is empty: name a folder.")
     check_features(cfg)
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
-    if not args.eval_only:
+    check_expected_results(cfg)
+    if args.eval_only:
+        check_evaluation(cfg, detections=args.detections)
+    else:
         if cfg.SEED < 0:
             cfg.SEED = _seed_of_run(cfg.OUTPUT_DIR, args.resume)
         if not cfg.DATASETS.TRAIN:
@@ -94,6 +105,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
         cfg.MODEL.VID.CLASS_NAMES = tuple(class_names(cfg.DATASETS.TRAIN[0]))
         check_datasets(cfg, cfg.DATASETS.TEST)
         check_numbers(cfg)
+        if not args.resume:  # else they may have done their part
+            check_is_there(cfg.MODEL.WEIGHTS)
     cfg.freeze()
     prepare_process(cfg, args)
     return cfg
@@ -139,10 +152,22 @@ def build_cfg(
                 raise InputError(
                     f"In {source}: {key} {value} was replaced by {replacement}; correct it there."
                 )
-    if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
-        logger.warning("MODEL.DEVICE is 'cuda', but there is no GPU: running on the CPU.")
-        cfg.MODEL.DEVICE = "cpu"
+    kind = _kind_of_device(cfg.MODEL.DEVICE)
+    if kind == "cuda" and not torch.cuda.is_available():
+        logger.warning(
+            f"MODEL.DEVICE is '{cfg.MODEL.DEVICE}', but there is no GPU: running on the CPU."
+        )
+        kind = "cpu"
+    if kind == "cpu":
+        cfg.MODEL.DEVICE = "cpu"  # not "cpu:0"
     return cfg
+
+
+def _kind_of_device(name: str) -> str:
+    try:
+        return torch.device(name).type
+    except RuntimeError as error:
+        raise InputError(f"MODEL.DEVICE is '{name}': use 'cuda' or 'cpu'.") from error
 
 
 @contextmanager
@@ -158,17 +183,15 @@ def errors_in_one_line(*, quiet: bool = False) -> Iterator[None]:
     except (InputError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        remedy = remedy_of(error)
+        if remedy is None:
             raise
         what = error.filename or "A log or another file of this run"
-        sys.exit(f"error: {what} cannot be written ({error.strerror}): free disk space.")
+        sys.exit(f"error: {what} cannot be opened or written ({error.strerror}): {remedy}.")
     except KeyboardInterrupt:
         if not quiet:
             print("interrupted", file=sys.stderr)
         sys.exit(130)  # as a shell reports Ctrl-C
-
-
-_NO_SPACE = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 
 def _seed_of_run(output_dir: str, resume: bool) -> int:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
 from detectron2.engine import (
     DefaultTrainer,
     HookBase,
@@ -33,14 +31,14 @@ from ..checkpoint.resuming import (
     refuse_to_replace_weights,
 )
 from ..data import TimedLoader, build_vid_test_loader, build_vid_train_loader
-from ..data.datasets import class_names, is_of_videos
+from ..data.datasets import is_of_videos
 from ..errors import InputError, writing
 from ..evaluation import DetectionLog, VIDEvaluator
 from .checkpoint_hooks import KeepNewest, SaveBest, WarnOfDivergence
-from .checks import check_numbers
+from .checks import check_datasets, check_frozen, check_numbers
 from .hooks import SeedEachIteration
 from .interrupts import SaveOnInterrupt, StoppableLoader
-from .optimizer import build_vid_optimizer
+from .optimizer import build_vid_optimizer, check_shapes, has_lost_state
 from .resume import (
     check_settings,
     forget_iterations,
@@ -49,7 +47,13 @@ from .resume import (
     without_parameters,
 )
 from .training_loop import TrainingLoop, amp_precision, scaled_to_processes
-from .validation import EarlyStop, StopWithoutImprovement, ValidationLoss
+from .validation import (
+    DEFAULT_METRIC,
+    EarlyStop,
+    StopWithoutImprovement,
+    ValidationLoss,
+    check_metric,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +91,7 @@ class Trainer(DefaultTrainer):
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = VIDCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
-        self.training_id = ""
+        self.training_id, self._settings = "", settings_of(cfg)
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
@@ -103,6 +107,9 @@ class Trainer(DefaultTrainer):
         if self.cfg.SEED >= 0:
             hooks.append(SeedEachIteration(self.cfg.SEED))
         evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        metric = test.BEST_METRIC or (DEFAULT_METRIC if test.PATIENCE else "")
+        if metric and comm.is_main_process():  # not only after hours, when it is computed
+            check_metric(metric, self._metric_names() or [metric])
         if test.PATIENCE:
             stop = StopWithoutImprovement(test.BEST_METRIC, test.PATIENCE, test.EVAL_PERIOD)
             hooks.insert(evaluation + 1, stop)
@@ -111,6 +118,18 @@ class Trainer(DefaultTrainer):
         # when the step of an iteration is complete, but before it is evaluated
         hooks.insert(evaluation, SaveOnInterrupt())
         return hooks
+
+    def _metric_names(self) -> list[str]:
+        """Names of the metrics of an evaluation; empty where an evaluator knows them only then."""
+        names: list[str] = []
+        data_sets = self.cfg.DATASETS.TEST
+        for data_set in data_sets:
+            evaluator = self.build_evaluator(self.cfg, data_set)
+            if not isinstance(evaluator, VIDEvaluator):
+                return []
+            prefix = f"{data_set}/" if len(data_sets) > 1 else ""
+            names += [f"{prefix}{name}" for name in evaluator.metric_names()]
+        return names
 
     def build_writers(self) -> list[EventWriter]:
         """Those of the parent; raise InputError if a file of theirs cannot be written."""
@@ -144,7 +163,7 @@ class Trainer(DefaultTrainer):
             self.checkpointer.load(self.cfg.MODEL.WEIGHTS, checkpointables=[])
             self.training_id = begin_training(folder, again=resume)
         else:
-            check_settings(state, settings_of(self.cfg))
+            check_settings(state, self._settings)
             self.training_id = state.training
             self.checkpointer.load(str(state.path))
             self.start_iter = self.iter + 1
@@ -163,7 +182,7 @@ class Trainer(DefaultTrainer):
         state = super().state_dict()
         # after the last iteration, `iter` is one more
         state["iteration"] = min(self.iter, self.max_iter - 1)
-        state["training"] = {"id": self.training_id, "settings": settings_of(self.cfg)}
+        state["training"] = {"id": self.training_id, "settings": self._settings}
         return state
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -171,12 +190,22 @@ class Trainer(DefaultTrainer):
         fresh = [without_parameters(group) for group in self.optimizer.param_groups]
         try:
             super().load_state_dict(state_dict)
+            check_shapes(self.optimizer)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"The optimizer of the checkpoint is not that of this config ({error}): undo what "
                 "changed (MODEL.BACKBONE.FREEZE_AT, rates or decay of some layers), or "
                 "start from its weights (MODEL.WEIGHTS, another OUTPUT_DIR)."
             ) from error
+        # in float16 all steps may have been left out so far
+        scaled = state_dict["_trainer"].get("grad_scaler")
+        lost_steps = has_lost_state(self.optimizer) and not scaled
+        if lost_steps or self.scheduler.last_epoch != self.iter + 1:
+            raise InputError(
+                f"The checkpoint after iteration {self.iter} has lost the state of its "
+                f"{'optimizer' if lost_steps else 'schedule'}: remove it to continue from an older "
+                "one, or start from its weights (MODEL.WEIGHTS, another OUTPUT_DIR)."
+            )
         restart_schedule(self.optimizer, self.scheduler, fresh, max_iter=self.max_iter)
 
     def run_step(self) -> None:
@@ -187,6 +216,18 @@ class Trainer(DefaultTrainer):
                 f"The training diverged in iteration {self.iter} ({error}): lower SOLVER.BASE_LR "
                 f"({self.cfg.SOLVER.BASE_LR}) or clip gradients (SOLVER.CLIP_GRADIENTS), and "
                 "continue with --resume from the last checkpoint, or start over."
+            ) from error
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> torch.nn.Module:
+        """Build the model as the parent does; raise InputError if a part has an unknown name."""
+        try:
+            return super().build_model(cfg)
+        except KeyError as error:
+            if "registry" not in str(error):
+                raise
+            raise InputError(
+                f"The model cannot be built ({error.args[0]}): correct that name in MODEL."
             ) from error
 
     @classmethod
@@ -237,39 +278,3 @@ class Trainer(DefaultTrainer):
 def inference_folder(cfg: CfgNode, dataset_name: str) -> str:
     """Folder of the detections in a data set."""
     return f"{cfg.OUTPUT_DIR}/inference/{dataset_name}"
-
-
-def check_frozen(cfg: CfgNode) -> None:
-    """Raise InputError if a training without weights would leave a part of the model random."""
-    frozen = cfg.MODEL.BACKBONE.FREEZE_AT > 0 or cfg.MODEL.VID.FREEZE_BN_STATISTICS
-    if frozen and not cfg.MODEL.WEIGHTS:
-        raise InputError(
-            "MODEL.WEIGHTS is empty, but parts of the backbone are frozen and would stay random: "
-            "add a backbone trained on ImageNet, e.g. MODEL.WEIGHTS torchvision://resnet50 for "
-            "configs of R_50, or train everything with "
-            "MODEL.BACKBONE.FREEZE_AT 0 MODEL.VID.FREEZE_BN_STATISTICS False."
-        )
-
-
-def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
-    """Raise InputError if a data set is not registered, or has other classes than the model."""
-    for name in names:
-        if name not in DatasetCatalog:
-            known = ", ".join(other for other in DatasetCatalog if "vid" in other)
-            raise InputError(
-                f"Data set '{name}' is not registered (for video there are: {known}): correct the "
-                "name, or register it (train_net.py --dataset NAME JSON IMAGES)."
-            )
-        classes, expected = class_names(name), list(cfg.MODEL.VID.CLASS_NAMES)
-        if len(classes) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
-            raise InputError(
-                f"Data set '{name}' has {len(classes)} classes, MODEL.ROI_HEADS.NUM_CLASSES is "
-                f"{cfg.MODEL.ROI_HEADS.NUM_CLASSES}: add 'MODEL.ROI_HEADS.NUM_CLASSES "
-                f"{len(classes)}'."
-            )
-        if expected and classes != expected:
-            raise InputError(
-                f"Data set '{name}' has the classes {classes}, the model has {expected} "
-                "(MODEL.VID.CLASS_NAMES): use a config and a data set that belong together, or "
-                "add 'MODEL.VID.CLASS_NAMES ()' to train on new classes."
-            )

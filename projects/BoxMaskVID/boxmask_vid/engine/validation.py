@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -22,6 +23,17 @@ from .interrupts import StoppableLoader
 logger = logging.getLogger(__name__)
 
 DEFAULT_METRIC = "bbox/AP50"
+
+
+def check_metric(name: str, known: Collection[str]) -> None:
+    """Raise InputError if a metric is none of those that are known."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=5, cutoff=0.3)
+        raise InputError(
+            f"The evaluation has no metric '{name}' (TEST.BEST_METRIC; without it TEST.PATIENCE "
+            f"takes {DEFAULT_METRIC}): use one of its metrics, like "
+            f"{', '.join(close or known)}."
+        )
 
 
 class EarlyStop(BaseException):  # Detectron2 logs an Exception as a failure
@@ -110,15 +122,11 @@ class StopWithoutImprovement(HookBase):
         if done % self._period or done == self.trainer.max_iter:
             return
         latest = self.trainer.storage.latest()
-        values = [latest[self._metric][0]] if self._metric in latest else []
-        found = comm.all_gather(values)[0]  # only rank 0 has metrics
-        if not found:
-            raise InputError(
-                f"The evaluation has no metric '{self._metric}' for TEST.PATIENCE: name one of its "
-                "metrics in TEST.BEST_METRIC."
-            )
-        improved = found[0] > self._best
-        self._best, self._waited = max(self._best, found[0]), 0 if improved else self._waited + 1
+        if comm.is_main_process():  # only rank 0 has metrics
+            check_metric(self._metric, latest)
+        value = comm.all_gather(latest.get(self._metric, (math.nan, 0))[0])[0]
+        improved = value > self._best
+        self._best, self._waited = max(self._best, value), 0 if improved else self._waited + 1
         if self._waited >= self._patience:
             if comm.is_main_process():
                 self.trainer.checkpointer.save("model_final")

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from detectron2.data import MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 
 from .detection_file import read_detections, write_detections
 from .detection_log import DetectionLog, FrameDetections, joined, ordered_detections
 from .detections import Detections
 from .ground_truth import GroundTruth
-from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score_images
+from .scores import DRAWS, SCORERS, Metric, Scores, check_scorers, score, score_images
 from .tables import class_table, headline_table
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,13 @@ class VIDEvaluator(DatasetEvaluator):
         self._draws = draws
         self._log = log
         self.reset()
+
+    def metric_names(self) -> list[str]:
+        """Names of what :meth:`evaluate` computes, like "bbox/AP50"; no model is run."""
+        an_image, _ = self._ground_truth.of_images(self._ground_truth.image_ids[:1])
+        nothing = Detections.from_coco([], an_image)
+        scores = score(an_image, nothing, scorers=self._scorers, draws=min(self._draws, 1))
+        return list(flatten_results_dict(results(scores)))
 
     def read(self, path: str) -> Detections:
         """Read a file of detections, see :func:`read_detections`."""

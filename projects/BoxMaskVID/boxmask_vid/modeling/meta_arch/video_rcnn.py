@@ -20,6 +20,7 @@ from ...precision import autocast, check_precision
 from ...references import check_count
 from ..encoded_frame import EncodedFrame, References, WithProjections
 from ..fast import accelerate
+from ..norms import channels_explained, check_norms
 from ..reference_encoder import ReferenceEncoder
 from ..reference_memory import ReferenceMemory
 
@@ -70,8 +71,11 @@ class VideoRCNN(GeneralizedRCNN):
         check_precision(precision, cfg.MODEL.DEVICE)
         for key, least in (("REFERENCES_AT_ONCE", 0), ("FRAMES_AT_ONCE", 1)):
             check_count(f"MODEL.VID.TEST.{key}", cfg.MODEL.VID.TEST[key], least=least)
+        check_norms(cfg)
+        with channels_explained(cfg):
+            parts = super().from_config(cfg)
         return {
-            **super().from_config(cfg),
+            **parts,
             "reference_memory": ReferenceMemory.from_config(cfg),
             "reference_encoder": ReferenceEncoder(cfg.MODEL.VID.TEST.REFERENCES_AT_ONCE),
             "accelerated_on": cfg.MODEL.DEVICE if cfg.MODEL.VID.ACCELERATE else None,
