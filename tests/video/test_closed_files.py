@@ -1,4 +1,4 @@
-"""What FFmpeg says of a stream is not asked for once the file is closed: its memory is free then."""
+"""Nothing is asked of FFmpeg once a file is closed: its memory is free then; threads take turns."""
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction

@@ -240,3 +240,23 @@ def test_the_reason_why_a_file_is_no_video(tmp_path, content, reason):
 
 def test_numbered_frames_are_told_apart():
     assert [number_of(numbered(index)) for index in range(64)] == list(range(64))
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4", "mkv"])
+def test_titles_in_any_encoding_do_no_harm(tmp_path, suffix):
+    """Cameras write GBK, Latin-1 and whatever is in their memory."""
+    title = "Caf\u00e9 7"
+    path = tmp_path / f"titled.{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.metadata["title"] = title
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert title.encode() in content
+    path.write_bytes(content.replace(title.encode(), b"Caf\xe9\xff 7"))
+    assert [number_of(frame) for frame in open_frames(path)] == [0, 1, 2]

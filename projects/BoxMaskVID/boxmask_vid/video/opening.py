@@ -13,7 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .container_length import second_matroska
+from .container_length import second_matroska, torn_matroska
 
 # Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
@@ -42,7 +42,10 @@ def open_container(
         av.FFmpegError: if it cannot be opened.
         InputError: if it has no video.
     """
-    container = av.open(path, "r", options=dict(options), timeout=timeout)
+    # titles of cameras and old tools are in any encoding, and where a file is torn they are noise
+    container = av.open(
+        path, "r", options=dict(options), timeout=timeout, metadata_errors="replace"
+    )
     try:
         stream = playing_stream(container, str(container.name))
     except InputError:
@@ -102,7 +105,7 @@ def refuse_other_settings(path: str) -> None:
     Raises:
         InputError: if they were not, so that frames would be wrong.
     """
-    start = second_matroska(path)
+    start = second_matroska(path) or torn_matroska(path)
     if start is None:
         return
     settings = []

@@ -57,7 +57,9 @@ class VideoFile:
         self._times = self._index.times
         self.hidden = self._index.hidden
         self.missing = _missing(path, self._stream.frames, self._index.whole_packets)
-        if not self.missing and self._container.format.name.startswith("matroska"):
+        if self._index.torn_at:
+            self.missing = f"at byte {self._index.torn_at} another one begins"
+        elif not self.missing and self._container.format.name.startswith("matroska"):
             self.missing = self._missing_seconds()
         self.damages = self._index.torn_packets
         self._orientation = Orientation()
