@@ -19,7 +19,7 @@ from support.red_boxes import (
     write_pictures,
     write_video,
 )
-from support.small_exports import count, write_labels, write_mot, yolo_line
+from support.small_exports import count, voc_text, write_labels, write_mot, yolo_line
 
 
 def test_pictures_of_a_cvat_task_one_folder_deeper(tmp_path):
@@ -191,3 +191,23 @@ def test_images_without_boxes_may_lack_their_picture(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1 images without boxes and without a picture left out" in said
     assert sum(map(len, boxes_of_pictures(content).values())) == 3
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("yolo", ".txt"), ("voc", ".xml")])
+def test_a_bare_number_among_label_files_that_are_named_after_images(tmp_path, format, suffix):
+    write_pictures(tmp_path / "a", range(6), name="a_{}.png")
+    names = ["a_0", "a_1", "a_2", "3", "a_4", "a_5"]
+    for index, name in enumerate(names):
+        text = voc_text(index) if format == "voc" else yolo_line(index)
+        (tmp_path / "a" / f"{name}{suffix}").write_text(text)
+    (tmp_path / "a/classes.txt").write_text("car\n")
+    with pytest.raises(
+        InputError, match=r"a label file 3 among .* named after images, such as a_0:"
+    ):
+        convert(tmp_path / "a", tmp_path / "o.json", format=format)
+    for name in names:
+        if name != "3":
+            (tmp_path / "a" / f"{name}{suffix}").rename(tmp_path / "a" / f"{name[2:]}{suffix}")
+    content = convert(tmp_path / "a", tmp_path / "o.json", format=format)  # all are numbers
+    assert misfits(content, tmp_path / "a") == []
+    assert count(content) == 6

@@ -46,6 +46,10 @@ class Frames:
         found = self._stems.get(frame, self._names.get(frame))
         return self._numbers.get(number) if found is None and frame.isdigit() else found
 
+    def is_named(self, stem: str) -> bool:
+        """Whether an image has this name, with its suffix or without."""
+        return stem in self._stems or stem in self._names
+
     @cached_property
     def _stems(self) -> dict[str, int]:
         return {PurePath(file).stem: index for index, file in enumerate(self.files or ())}
