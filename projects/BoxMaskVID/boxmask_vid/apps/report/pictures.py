@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ...errors import InputError
+from ...video.image_files import read_upright
 from .analysis.errors import KINDS
 from .plots import KIND_COLOURS
 from .report_data import ReportData
@@ -83,7 +84,7 @@ def _picture(data: ReportData, image: int, root: Path) -> Picture:
 
 def _jpeg(path: Path) -> str:
     """A smaller copy as a data URI."""
-    picture = cv2.imread(str(path))
+    picture = read_upright(path)
     if picture is None:
         raise InputError(f"Image {path} cannot be read: check --images, the folder of file_name.")
     scale = min(1.0, WIDTH / picture.shape[1])
