@@ -15,7 +15,7 @@ from pycocotools import mask as masks
 from ....data.datasets.numbered_frames import split_clips
 from ....errors import InputError
 from ....files import read_json
-from .corners import CornerCheck
+from ..corners import CornerCheck
 from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
 
 NOT_SEEN: tuple = (None, [])  # entries for frames on which an object is not seen
