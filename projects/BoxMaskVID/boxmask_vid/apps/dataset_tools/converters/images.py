@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -116,7 +117,7 @@ def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Cou
     folders = [root / p for p in inside if not p.is_absolute() and ".." not in p.parts]
     # os.path.isdir is also False for names that are not valid
     existing = [folder for folder in folders if os.path.isdir(folder)]
-    for folder in [*existing, *_only_folder(root, existing, video)]:
+    for folder in chain(existing, _only_folder(root, existing, video)):
         found, left_out = list_pictures(folder)
         files = [path.relative_to(root).as_posix() for path in found]
         if files and video.shares_folders:
