@@ -1,9 +1,10 @@
 import json
+import os
 
 import pytest
 
 from boxmask_vid.errors import InputError
-from boxmask_vid.files import read_json, write_json
+from boxmask_vid.files import read_json, refuse_devices, write_json
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,15 @@ def test_what_is_not_json_gets_a_sentence(tmp_path, data):
     (tmp_path / "a.json").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.json is not JSON"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("name", ["pipe", "link", "/dev/null", "/dev/stdout", "/dev/fd/1"])
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a device or a pipe: choose a file"):
+        refuse_devices(tmp_path / name)
+    if not name.startswith("/dev"):
+        with pytest.raises(InputError, match="is a device or a pipe: choose a file"):
+            write_json(tmp_path / name, {})
+        assert (tmp_path / name).is_fifo()

@@ -1,11 +1,17 @@
-"""What FFmpeg says of a stream is not asked for once the file is closed, as its memory is free."""
+"""Nothing is asked of FFmpeg once a file is closed: its memory is free then; threads take turns."""
+
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
+from detectron2.data.detection_utils import read_image
 
-from boxmask_vid.video import frame_index, open_frames, video_file, video_sources
+from boxmask_vid.data.video_frame_names import video_frame_name
+from boxmask_vid.video import VideoFile, frame_index, open_frames, video_file, video_sources
 from boxmask_vid.video.opening import open_file
-from support.numbered_videos import number_of, write_numbered
+from support.numbered_videos import HEIGHT, WIDTH, number_of, numbered, write_numbered
 
 
 class WatchedContainer:
@@ -57,3 +63,58 @@ def test_a_stream_is_not_asked_when_its_file_is_closed(tmp_path, name, monkeypat
     frames = list(open_frames(path).frames())
     expected = list(range(20)) * (2 if name.startswith("joined") else 1)
     assert [number_of(frame.image) for frame in frames] == expected
+
+
+@pytest.mark.parametrize("begin", [iter, VideoFile.frames], ids=["iter", "frames"])
+def test_reading_on_in_a_closed_file_is_an_error_of_python(tmp_path, begin):
+    with VideoFile(write_numbered(tmp_path / "v.mp4", range(20))) as video:
+        frames = begin(video)
+        next(frames)
+    with pytest.raises(ValueError, match="closed"):
+        next(frames)
+
+
+def test_a_closed_file_tells_what_is_known_and_decodes_no_more(tmp_path):
+    path = write_numbered(tmp_path / "v.mp4", range(20), aspect=Fraction(16, 15))
+    with VideoFile(path) as video:
+        video[0]
+    assert [video.time(index) for index in range(3)] == pytest.approx([0, 0.04, 0.08])
+    for read in (lambda: video[1], lambda: video[12], lambda: video.pixel_aspect, video.check):
+        with pytest.raises(ValueError, match="closed"):
+            read()
+
+
+def test_threads_read_frames_of_one_file(tmp_path):
+    path = write_numbered(tmp_path / "v.mp4", range(60))
+
+    def read(index: int) -> int:
+        return number_of(read_image(video_frame_name(str(path), index), "BGR"))
+
+    indices = np.random.default_rng(0).integers(60, size=400).tolist()
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(read, indices)) == indices
+
+
+def test_sound_that_begins_later_than_ffmpeg_looks(tmp_path):
+    """PyAV then ends with an IndexError."""
+    for name, numbers in (("silent.mpg", range(20)), ("loud.mpg", range(20, 24))):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("mpeg2video", rate=25, options={"g": "1", "qmin": "1"})
+            stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+            stream.bit_rate = 10**8
+            sound = container.add_stream("mp2", rate=48_000) if name == "loud.mpg" else None
+            for number in numbers:
+                noise = np.random.default_rng(number).integers(0, 256, (480, 640, 3), np.uint8)
+                noise[:HEIGHT, :WIDTH] = numbered(number)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
+            if sound is not None:
+                silence = np.zeros((1, 2 * 1152), np.int16)
+                frame = av.AudioFrame.from_ndarray(silence, format="s16", layout="stereo")
+                frame.sample_rate = 48_000
+                container.mux(sound.encode(frame))
+                container.mux(sound.encode())
+            container.mux(stream.encode())
+    joined = tmp_path / "joined.mpg"
+    joined.write_bytes(b"".join((tmp_path / n).read_bytes() for n in ("silent.mpg", "loud.mpg")))
+    frames = open_frames(joined).frames()
+    assert [number_of(frame.image) for frame in frames] == list(range(24))

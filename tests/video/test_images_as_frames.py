@@ -1,5 +1,6 @@
 """Pictures as frames: folders, globs, lists, animations, arrays."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -247,3 +248,25 @@ def test_what_are_no_frames(frames, reason):
 def test_a_stack_is_a_video():
     assert len(list(open_frames(np.zeros((7, 48, 64, 3), np.uint8)))) == 7
     assert len(list(open_frames(np.zeros((7, 48, 64), np.uint8)))) == 7
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    """OpenCV ends the process where it is to open them by their names."""
+    folder = tmp_path / os.fsdecode(b"d\xe9j\xe0")
+    folder.mkdir()
+    for index in range(3):
+        path = folder / os.fsdecode(b"\xe9%d.png" % index)
+        path.write_bytes(cv2.imencode(".png", numbered(index))[1].tobytes())
+    assert [number_of(frame) for frame in open_frames(folder)] == [0, 1, 2]
+    (folder / os.fsdecode(b"\xe93.png")).write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be read: replace it"):
+        list(open_frames(folder))
+
+
+def test_a_copy_in_a_folder_of_frames_is_named(tmp_path):
+    for name in ("f_1", "f_2", "f_3", "f_2 copy"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), numbered(1))
+    with pytest.raises(
+        InputError, match=r"two pictures of one frame, .*f_2.png and .*f_2 copy.png"
+    ):
+        open_frames(tmp_path)

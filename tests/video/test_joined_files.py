@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import VideoFile, open_frames
-from boxmask_vid.video.container_length import second_matroska, second_start
+from boxmask_vid.video import VideoFile, container_length, open_frames
+from boxmask_vid.video.container_length import second_matroska, second_start, torn_matroska
 from support.numbered_videos import number_of, numbered, write_numbered
 
 CONTAINERS = {"mp4": "mpeg4", "mov": "mpeg4", "avi": "mpeg4", "flv": "flv1", "wmv": "wmv2"}
@@ -87,6 +87,34 @@ def test_matroska_files_that_were_encoded_alike_are_read_on(tmp_path, name):
     source = open_frames(path)
     assert [number_of(frame) for frame in source] == list(range(20))
     assert all(np.diff([frame.time for frame in source.frames()]) > 0)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.95, 0.99])
+@pytest.mark.parametrize("name", MATROSKA)
+def test_a_torn_file_with_others_around_is_called_cut_off(tmp_path, caplog, name, share):
+    parts = [
+        write_matroska(tmp_path / name, numbers, live=name == "live.webm", **MATROSKA[name])
+        for numbers in (range(10), range(10, 30), range(30, 40))
+    ]
+    torn = parts[1][: int(share * len(parts[1]))]
+    path = tmp_path / name
+    for before in (b"", parts[0]):
+        path.write_bytes(before + torn + parts[2])
+        place = len(before + torn)
+        assert torn_matroska(path) == place
+        with pytest.raises(InputError, match=f"is cut off: at byte {place} another one begins"):
+            list(open_frames(path).frames())
+        path.write_bytes(before + parts[1] + parts[2])
+        assert torn_matroska(path) is None
+    assert "between key frames" not in caplog.text
+
+
+def test_the_header_behind_a_torn_file_is_found_between_two_blocks(tmp_path, monkeypatch):
+    content = write_matroska(tmp_path / "a.mkv", range(10))
+    (tmp_path / "a.mkv").write_bytes(content[: len(content) // 2] + content)
+    for size in (1, 7, 64, 65):
+        monkeypatch.setattr(container_length, "BLOCK", size)
+        assert torn_matroska(tmp_path / "a.mkv") == len(content) // 2
 
 
 SETTINGS = [{"profile": "high", "refs": "4", "bf": "3"}, {"profile": "baseline"}]

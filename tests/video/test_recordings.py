@@ -1,6 +1,7 @@
 """Recordings as cameras and recorders leave them: every frame once, in order, with its time."""
 
 import gzip
+import os
 import zipfile
 from fractions import Fraction
 from itertools import product
@@ -240,3 +241,59 @@ def test_the_reason_why_a_file_is_no_video(tmp_path, content, reason):
 
 def test_numbered_frames_are_told_apart():
     assert [number_of(numbered(index)) for index in range(64)] == list(range(64))
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4", "mkv"])
+def test_titles_in_any_encoding_do_no_harm(tmp_path, suffix):
+    """Cameras write GBK, Latin-1 and whatever is in their memory."""
+    title = "Caf\u00e9 7"
+    path = tmp_path / f"titled.{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.metadata["title"] = title
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert title.encode() in content
+    path.write_bytes(content.replace(title.encode(), b"Caf\xe9\xff 7"))
+    assert [number_of(frame) for frame in open_frames(path)] == [0, 1, 2]
+
+
+NAMES = ["10:30.mp4", "concat:x", "data:a.mp4", "-i.mp4", "%03d.mp4", "a|b.mp4", "x.mp4#t=3"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, os.fsdecode(b"caf\xe9.mp4")])
+def test_names_are_no_addresses(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_numbered(tmp_path / "plain.mp4", range(3)).rename(tmp_path / name)
+    assert [number_of(frame) for frame in open_frames(name)] == [0, 1, 2]
+
+
+def test_joined_files_whose_name_has_a_colon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts = [
+        write_numbered(tmp_path / "plain.mkv", range(9), codec=codec).read_bytes()
+        for codec in ("libx264", "mpeg4")
+    ]
+    Path("10:30.mkv").write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match="which was encoded otherwise"):
+        open_frames("10:30.mkv")
+
+
+def test_a_piece_of_a_stream_is_called_so(tmp_path):
+    with av.open(
+        str(tmp_path / "a.mp4"), "w", options={"movflags": "frag_keyframe+empty_moov"}
+    ) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(numbered(0), format="bgr24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.m4s").write_bytes(content[content.index(b"moof") - 4 :])
+    with pytest.raises(InputError, match=r"a piece of a stream .* put the init segment before it"):
+        open_frames(tmp_path / "a.m4s")

@@ -13,6 +13,7 @@ from typing import Any, TextIO, TypeVar
 
 from .errors import InputError, writing
 
+DEVICES = ("/dev", "/dev/fd", "/proc/self/fd")  # folders; what is there may lead to a file
 File = TypeVar("File", bound="GrowingFile")
 
 
@@ -53,6 +54,20 @@ def refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Iterable[Path
                         f"{option} {output} would be written over {name}: choose another file."
                     )
         taken.append((f"{option} {output}", output))
+
+
+def refuse_devices(path: Path) -> None:
+    """Check that an output is no device and no pipe, such as /dev/null: a file would replace it.
+
+    Raises:
+        InputError: if it is one.
+    """
+    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    if is_special or str(Path(os.path.abspath(path)).parent) in DEVICES:
+        raise InputError(
+            f"The output {path} is a device or a pipe: choose a file (in a temporary folder if it "
+            "is not wanted)."
+        )
 
 
 def _is_same_file(first: Path, second: Path) -> bool:
@@ -119,8 +134,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     is still there, and the unfinished one is removed; one that a killed process left is replaced.
 
     Raises:
-        InputError: if the disk is full or the file may not be written.
+        InputError: if the disk is full or the file may not be written, or is a device.
     """
+    refuse_devices(path)
     unfinished = _unfinished(path)
     try:
         with writing(path):

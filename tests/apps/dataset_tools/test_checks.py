@@ -101,6 +101,18 @@ def many_cats(content: dict) -> None:
     ]
 
 
+def all_corners(content: dict) -> None:
+    for item in content["annotations"]:
+        item.pop("area", None)
+        item["bbox"] = [40, 30, 50, 38]  # of images of 64 x 48
+
+
+def all_corners_with_areas(content: dict) -> None:
+    for item in content["annotations"]:
+        x, y, w, h = item["bbox"]
+        item.update(bbox=[x, y, x + w, y + h], area=w * h)
+
+
 def no_list(content: dict) -> None:
     del content["videos"]
 
@@ -132,6 +144,7 @@ BROKEN = {
     ),
     "boxes without area": (annotation(0, bbox=[1, 2, 0, 4]), annotation(0, bbox=[1, 2, 3, -4])),
     "boxes outside their image": (annotation(0, bbox=[64, 2, 10, 4]),),
+    "boxes that are corners": (all_corners, all_corners_with_areas),
     "boxes over the edge": (annotation(0, bbox=[-3, 12, 20, 8]),),
     "tracks that change class": (annotation(2, category_id=2),),
     "tracks twice on a frame": (annotation(2, image_id=2),),

@@ -250,3 +250,15 @@ def test_json_lines_go_on_where_the_size_changes(weights, tmp_path, capsys):
         run_demo(weights, *words)
     done = [line for line in capsys.readouterr().out.splitlines() if " -> " in line]
     assert "4 frames, " in done[-1]
+
+
+def test_a_device_is_not_replaced_by_a_video(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "is a device or a pipe" in refused([], tmp_path / "pipe.mp4")
+    assert "is a device or a pipe" in refused([], Path("/dev/null"))
+    with (
+        pytest.raises(InputError, match="is a device or a pipe"),
+        VideoWriter(tmp_path / "pipe.mp4", 25) as video,
+    ):
+        video.write(numbered(0))
+    assert (tmp_path / "pipe.mp4").is_fifo()

@@ -13,6 +13,16 @@ EBML_HEADER, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 ENTERED = (SEGMENT, b"\x1f\x43\xb6\x75")  # and clusters
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+# what a segment and a cluster consist of (RFC 9559, 5), and the filling of RFC 8794
+MATROSKA_PARTS = {
+    bytes.fromhex(kind)
+    for kind in (
+        *("114d9b74", "1549a966", "1654ae6b", "1f43b675", "1c53bb6b", "1941a469", "1043a770"),
+        *("1254c367", "e7", "5854", "a7", "ab", "a3", "a0", "af", "ec", "bf"),
+    )
+}
+DOCUMENT_TYPES = (b"\x42\x82\x88matroska", b"\x42\x82\x84webm")  # in an EBML header
+LONGEST_HEADER, BLOCK = 64, 1 << 20  # bytes
 FLV_TAG = 11  # bytes before the content of a tag; 4 more follow it
 MP4_CONTENT = (b"moov", b"moof", b"mdat")
 
@@ -58,24 +68,69 @@ def second_matroska(path: str | Path) -> int | None:
     live recordings do not know the length, are entered, other elements are jumped over (RFC 8794,
     4 to 6).
     """
-    size = os.path.getsize(path)
     with open(path, "rb") as file:
         if file.read(4) != EBML_HEADER:
             return None
+        start, is_header = _walk_matroska(file, os.path.getsize(path))
+    return start if is_header else None
+
+
+def torn_matroska(path: str | Path) -> int | None:
+    """Byte at which a Matroska or WebM file is cut off and another one begins; None if it is not.
+
+    Files whose parts end where they should are not searched.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start, is_header = 0, file.read(len(EBML_HEADER)) == EBML_HEADER
+        if not is_header:
+            return None
+        while is_header:
+            content = start + len(EBML_HEADER)
+            file.seek(content)
+            declared = _matroska_end(file)
+            file.seek(content)
+            start, is_header = _walk_matroska(file, size)
+        return None if (declared or start) == size else _find_header(file, content)
+
+
+def _walk_matroska(file: BinaryIO, size: int) -> tuple[int, bool]:
+    """Go from part to part behind an EBML header's first bytes.
+
+    Returns the byte at which a second header is, and True; otherwise the end of the last part.
+    """
+    length = _variable_integer(file)
+    has_segment = False
+    while length is not None and file.tell() + length + 4 < size:
+        file.seek(length, os.SEEK_CUR)
+        start = file.tell()
+        kind = file.read(1)
+        kind += file.read(min(8 - kind[0].bit_length(), 3))
         length = _variable_integer(file)
-        while length is not None and file.tell() + length + 4 < size:
-            file.seek(length, os.SEEK_CUR)
-            start = file.tell()
-            kind = file.read(1)
-            more = 8 - kind[0].bit_length()
-            if more > 3:  # no element
-                return None
-            kind += file.read(more)
-            length = _variable_integer(file)
-            if kind == EBML_HEADER:
-                return start
-            if kind in ENTERED:
-                length = 0
+        if kind == EBML_HEADER:
+            return start, True
+        if kind not in MATROSKA_PARTS and (kind != SEGMENT or has_segment):
+            return start, False
+        has_segment |= kind == SEGMENT
+        if kind in ENTERED:
+            length = 0
+    return file.tell() + (length or 0), False
+
+
+def _find_header(file: BinaryIO, position: int) -> int | None:
+    """Byte at which the next EBML header of Matroska or WebM is, wherever it is."""
+    file.seek(position)
+    rest = b""
+    while block := file.read(BLOCK):
+        text = rest + block
+        start = text.find(EBML_HEADER)
+        while start >= 0:
+            header = text[start : start + LONGEST_HEADER]
+            if any(kind in header for kind in DOCUMENT_TYPES):
+                return position + start
+            start = text.find(EBML_HEADER, start + 1)
+        rest = text[-LONGEST_HEADER:]
+        position += len(text) - len(rest)
     return None
 
 

@@ -21,7 +21,7 @@ class TolerantDecoder:
     ``errors`` counts those, ``errors_inside`` those with others behind them; ``last_error`` is the
     newest of them, ``read_error`` one that ended the file before its end. ``before_key`` counts the
     packets before the first key frame, ``repeats`` those without content, which repeat the picture
-    before.
+    before. Once the container is closed, the next frame is a ValueError: FFmpeg's memory is free.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -50,11 +50,13 @@ class TolerantDecoder:
                         yield packet
                     elif packet.dts is not None:  # otherwise the stream ends
                         self.repeats += 1
+                    if not self._container.streams:
+                        raise ValueError("The file was closed before its frames were read.")
             except av.InvalidDataError as error:
                 self._note(error)
                 failures += 1
-            except av.EOFError:
-                return
+            except (av.EOFError, IndexError):
+                return  # an IndexError of PyAV: at the end, if streams were found while reading
             except av.FFmpegError as error:
                 self._note(error)
                 self.read_error = error

@@ -10,6 +10,7 @@ import functools
 import gc
 import io
 import os
+import threading
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -27,7 +28,7 @@ class VideoFrameHandler(PathHandler):
     """Opens such a name as an image file (PPM, which costs almost no encoding).
 
     An ``OSError`` says that the video or the frame does not exist, an ``InputError`` that it cannot
-    be decoded.
+    be decoded. Threads read one after another.
     """
 
     def _get_supported_prefixes(self) -> list[str]:
@@ -38,7 +39,8 @@ class VideoFrameHandler(PathHandler):
             raise ValueError(f"{path} can only be opened with mode 'rb', not '{mode}'")
         video, _, number = path.removeprefix(PREFIX).rpartition("#")
         try:
-            frame = _open_video(video)[int(number)]
+            with _reading:
+                frame = _open_video(video)[int(number)]
         except IndexError as error:
             raise OSError(str(error)) from error
         rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
@@ -48,6 +50,7 @@ class VideoFrameHandler(PathHandler):
 
 _new_cache = functools.lru_cache(maxsize=OPEN_VIDEOS)
 _open_video = _new_cache(VideoFile)
+_reading = threading.Lock()
 _of_parents: list[Callable[[str], VideoFile]] = []
 
 
@@ -57,9 +60,9 @@ def _replace_cache() -> None:
     They are neither closed nor, as all is frozen before the fork, collected as garbage: FFmpeg
     would wait for threads that were not forked.
     """
-    global _open_video
+    global _open_video, _reading
     _of_parents.append(_open_video)
-    _open_video = _new_cache(VideoFile)
+    _open_video, _reading = _new_cache(VideoFile), threading.Lock()
 
 
 os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze, after_in_child=_replace_cache)

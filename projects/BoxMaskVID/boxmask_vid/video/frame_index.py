@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from .container_length import torn_matroska
 from .decoding import TolerantDecoder
 from .opening import open_file, refuse_other_settings
 
@@ -31,8 +32,8 @@ class FrameIndex:
     """Sorted time stamps of all frames that are shown, and of key frames.
 
     ``whole_packets`` counts the packets that are not torn, ``torn_packets`` those that are and have
-    others behind them, ``hidden`` frames at the start that
-    cannot be decoded because their key frame is not in the file.
+    others behind them, ``hidden`` frames at the start that cannot be decoded because their key
+    frame is not in the file; at byte ``torn_at`` it is cut off and another video begins.
     """
 
     times: np.ndarray
@@ -41,6 +42,7 @@ class FrameIndex:
     torn_packets: int
     last_times: list[int]  # of the last packets
     hidden: int
+    torn_at: int | None
 
 
 class _Packet(NamedTuple):
@@ -90,7 +92,9 @@ def read_index(path: str, modified: int) -> FrameIndex:
             hidden = int(np.searchsorted(times, first))
             times, keys = times[hidden:], keys[keys >= first]
     torn = sum(packet.is_corrupt for packet in packets[hidden:-TORN_AT_THE_END])
-    return FrameIndex(times, keys, whole, torn, in_file_order[-TORN_AT_THE_END:], hidden)
+    return FrameIndex(
+        times, keys, whole, torn, in_file_order[-TORN_AT_THE_END:], hidden, torn_matroska(path)
+    )
 
 
 def _times_of(path: str, shown: Sequence[_Packet]) -> list[int]:

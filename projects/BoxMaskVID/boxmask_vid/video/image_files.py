@@ -54,7 +54,7 @@ class ImageSource(FrameSource):
     def frames(self) -> Iterator[Frame]:
         broken: list[Path] = []
         for number, file in enumerate(self.files):
-            image = _read(file)
+            image = read_upright(file)
             if image is None:
                 broken.append(file)
             else:
@@ -71,7 +71,7 @@ class ImageSource(FrameSource):
 
     def _nearest(self, index: int) -> np.ndarray:
         for file in [*self.files[index::-1], *self.files[index + 1 :]]:
-            image = _read(file)
+            image = read_upright(file)
             if image is not None:
                 return image
         raise InputError(f"Image {self.files[index]} cannot be read: replace it.")
@@ -203,8 +203,8 @@ def _refuse_animations(files: Iterable[Path]) -> None:
             )
 
 
-def _read(file: Path) -> np.ndarray | None:
-    """Picture of a file, upright; None if it cannot be read."""
+def read_upright(file: Path) -> np.ndarray | None:
+    """Picture of a file (H, W, 3) BGR, upright; None if it cannot be read."""
     if file.suffix.lower() in TURNED_SUFFIXES:
         try:
             with Image.open(file) as image:
@@ -212,7 +212,10 @@ def _read(file: Path) -> np.ndarray | None:
                     return _as_bgr(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
             pass  # OpenCV may read it
-    return cv2.imread(str(file))
+    try:  # not cv2.imread, which crashes where a name is not UTF-8
+        return cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):  # also of an empty file
+        return None
 
 
 def _is_image(path: Path) -> bool:

@@ -13,7 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .container_length import second_matroska
+from .container_length import second_matroska, torn_matroska
 
 # Playlists name other files: an uploaded one could show files that its author may not read.
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
@@ -27,7 +27,18 @@ PACKED = {
     b"\xfd7zXZ": "xz",
     b"BZh": "bzip2",
 }
-MP4_BOXES = (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip", b"styp", b"uuid")
+MP4_BOXES = (
+    b"ftyp",
+    b"mdat",
+    b"moov",
+    b"wide",
+    b"free",
+    b"skip",
+    b"styp",
+    b"sidx",
+    b"moof",
+    b"uuid",
+)
 
 
 def open_container(
@@ -35,16 +46,22 @@ def open_container(
     *,
     options: Mapping[str, str] = OPENING,
     timeout: tuple[float, float] | None = None,
+    shown: str | None = None,
 ) -> tuple[InputContainer, VideoStream]:
     """Open a file or an address, and find the stream that players show.
+
+    ``shown`` is what messages call it.
 
     Raises:
         av.FFmpegError: if it cannot be opened.
         InputError: if it has no video.
     """
-    container = av.open(path, "r", options=dict(options), timeout=timeout)
+    # titles of cameras and old tools are in any encoding, and where a file is torn they are noise
+    container = av.open(
+        path, "r", options=dict(options), timeout=timeout, metadata_errors="replace"
+    )
     try:
-        stream = playing_stream(container, str(container.name))
+        stream = playing_stream(container, shown or str(container.name))
     except InputError:
         container.close()
         raise
@@ -55,7 +72,7 @@ def open_container(
 def open_file(path: str) -> tuple[InputContainer, VideoStream]:
     """Open a video file; raise InputError with the true reason if it is none."""
     try:
-        return open_container(path)
+        return open_container(f"file:{path}", shown=path)  # 10:30.mp4 is no address
     except av.FFmpegError as error:
         raise InputError(why_no_video(path, error)) from error
 
@@ -102,11 +119,11 @@ def refuse_other_settings(path: str) -> None:
     Raises:
         InputError: if they were not, so that frames would be wrong.
     """
-    start = second_matroska(path)
+    start = second_matroska(path) or torn_matroska(path)
     if start is None:
         return
     settings = []
-    for part in (path, f"subfile,,start,{start},end,0,,:{path}"):
+    for part in (f"file:{path}", f"subfile,,start,{start},end,0,,:file:{path}"):
         try:
             container, stream = open_container(part)
         except (av.FFmpegError, InputError):
@@ -176,6 +193,11 @@ def _known_reason(path: Path) -> str:
         start = file.read(4096)
     reason = reason_of_content(start)
     boxes = set(_mp4_boxes(path)) if start[4:8] in MP4_BOXES and not reason else set()
+    if b"moof" in boxes and b"moov" not in boxes:
+        return (
+            "it is a piece of a stream (DASH or HLS) without the beginning, which says how to "
+            "decode it; put the init segment before it"
+        )
     if boxes and b"moov" not in boxes:
         return (
             "its recording or its copying was never finished (moov atom not found); copy it again, "

@@ -32,7 +32,8 @@ class VideoFile:
     """Frames of a video file, (H, W, 3) BGR uint8, numbered from 0 in the order they are shown.
 
     Consecutive frames are decoded once; a jump decodes from the last key frame before its goal.
-    One object belongs to one process and one thread. ``fps`` is an average. ``missing`` describes
+    One object belongs to one process and one thread; once it is closed, reading raises ValueError,
+    as of Python's files. ``fps`` is an average. ``missing`` describes
     what is cut off at the end; it is empty if nothing is, or if it is not known (MPEG streams).
     ``hidden`` is the number of frames before the first one that can be decoded, which is frame 0.
     """
@@ -50,11 +51,15 @@ class VideoFile:
         self._open()
         rate = self._stream.average_rate
         self.fps = float(rate) if rate else DEFAULT_FPS
+        self._time_base = self._stream.time_base
+        self._stored_aspect = self._stream.sample_aspect_ratio
         self._index: FrameIndex = read_index(str(path), os.stat(path).st_mtime_ns)
         self._times = self._index.times
         self.hidden = self._index.hidden
         self.missing = _missing(path, self._stream.frames, self._index.whole_packets)
-        if not self.missing and self._container.format.name.startswith("matroska"):
+        if self._index.torn_at:
+            self.missing = f"at byte {self._index.torn_at} another one begins"
+        elif not self.missing and self._container.format.name.startswith("matroska"):
             self.missing = self._missing_seconds()
         self.damages = self._index.torn_packets
         self._orientation = Orientation()
@@ -137,13 +142,13 @@ class VideoFile:
 
     def time(self, index: int) -> float:
         """Time at which a frame is shown, in seconds from the first one."""
-        assert self._stream.time_base is not None  # frames have time stamps
-        return float((int(self._times[index]) - int(self._times[0])) * self._stream.time_base)
+        assert self._time_base is not None  # frames have time stamps
+        return float((int(self._times[index]) - int(self._times[0])) * self._time_base)
 
     @functools.cached_property
     def pixel_aspect(self) -> Fraction:
         """Width of a pixel over its height, as shown."""
-        stored = self._stream.sample_aspect_ratio
+        stored = self._stored_aspect
         if not stored or stored == 1:
             return Fraction(1)
         frame = next(self._seek(None), None)
@@ -189,6 +194,8 @@ class VideoFile:
 
     def _seek(self, time: int | None) -> Iterator[av.VideoFrame]:
         """Decode from the key frame of a time stamp; None for the start of the file."""
+        if not self._container.streams:
+            raise ValueError(f"The video {self._path} was closed before its frames were read.")
         self._position = None
         if time is None:
             self._container.close()

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .container_length import second_matroska, second_start
+from .container_length import second_matroska, second_start, torn_matroska
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
 from .opening import open_file, other_videos
@@ -40,7 +40,7 @@ class VideoFileSource(FrameSource):
             self._times = [video.time(index) for index in range(len(video))]
             if video.missing:
                 self.fault = f"The video {path} is cut off: {video.missing}; get it again."
-            if video.hidden:
+            if video.hidden and not video.missing:
                 warn_of_start(path, video.hidden)
         warn_of_others(path)
         _warn_of_jumps(path, self._times)
@@ -101,8 +101,9 @@ class SequentialVideoSource(FrameSource):
         decoder, errors_before = TolerantDecoder(container, stream), 0
         times: list[float | None] = []
         with container:
+            torn_at = torn_matroska(path)
             # joined Matroska files declare nonsense
-            declared = 0 if second_matroska(path) else stream.frames
+            declared = 0 if torn_at or second_matroska(path) else stream.frames
             for frame in decoder:
                 if not times:
                     hidden, errors_before = decoder.before_key, decoder.errors
@@ -116,11 +117,15 @@ class SequentialVideoSource(FrameSource):
         self.length = len(times)
         if fps and not self.has_clock:
             self.fps = fps
-        if hidden:
+        if hidden and not torn_at:
             warn_of_start(path, hidden)
         warn_of_others(path)
         missing = declared - hidden - len(times) - decoder.repeats
-        if missing > 0:
+        if torn_at:
+            self.fault = (
+                f"The video {path} is cut off: at byte {torn_at} another one begins; get it again."
+            )
+        elif missing > 0:
             self.fault = (
                 f"{missing} of the {declared} frames of the video {path} are missing or "
                 "broken: get it again."

@@ -15,6 +15,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from ..errors import InputError, writing
+from ..files import refuse_devices
 
 # VP9 plays in every browser, also in odd sizes (H.264 needs even ones there).
 CODEC = "libvpx-vp9"
@@ -95,6 +96,7 @@ class VideoWriter:
             container.mux(packets)
 
     def _open(self, shape: tuple[int, ...]) -> tuple[OutputContainer, VideoStream, IO[bytes]]:
+        refuse_devices(self._path)
         with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # A file of Python's: closing FFmpeg's own does not say that the disk was full.

@@ -136,7 +136,17 @@ def test_predictions_are_read_where_there_are_no_annotations(tmp_path):
     labels = read(tmp_path, task(annotations=[cancelled], predictions=predictions), task())
     assert places(labels) == [(5, 3)]
     assert labels.notes == ["1 of 2 tasks have no annotations: their predictions are read"]
-    assert places(read(tmp_path, task(annotations=[], predictions=[12, 13]))) == []  # ids of them
+
+
+def test_tasks_that_nobody_has_annotated_are_not_empty_videos(tmp_path):
+    skipped = task(annotations=[{"was_cancelled": True, "result": []}])
+    open_ones = task(annotations=[], predictions=[12, 13])  # ids of them
+    empty = task(annotations=[{"result": []}])  # submitted: it has no objects
+    labels = read(tmp_path, skipped, open_ones, empty, task(region(key_frame(6, 4))))
+    assert [len(video.boxes) for video in labels.videos] == [0, 1]
+    assert labels.left_out == {"tasks that nobody has annotated": 2}
+    with pytest.raises(InputError, match="has no annotations: its 2 tasks are skipped or not"):
+        read(tmp_path, skipped, open_ones)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Files that are there already, names of classes and pictures in other places."""
 
+import json
+import re
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from support.red_boxes import (
     write_pictures,
     write_video,
 )
-from support.small_exports import count, write_labels, write_mot, yolo_line
+from support.small_exports import count, voc_text, write_labels, write_mot, yolo_line
 
 
 def test_pictures_of_a_cvat_task_one_folder_deeper(tmp_path):
@@ -191,3 +194,119 @@ def test_images_without_boxes_may_lack_their_picture(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1 images without boxes and without a picture left out" in said
     assert sum(map(len, boxes_of_pictures(content).values())) == 3
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("yolo", ".txt"), ("voc", ".xml")])
+def test_a_bare_number_among_label_files_that_are_named_after_images(tmp_path, format, suffix):
+    write_pictures(tmp_path / "a", range(6), name="a_{}.png")
+    names = ["a_0", "a_1", "a_2", "3", "a_4", "a_5"]
+    for index, name in enumerate(names):
+        text = voc_text(index) if format == "voc" else yolo_line(index)
+        (tmp_path / "a" / f"{name}{suffix}").write_text(text)
+    (tmp_path / "a/classes.txt").write_text("car\n")
+    with pytest.raises(
+        InputError, match=r"a label file 3 among .* named after images, such as a_0:"
+    ):
+        convert(tmp_path / "a", tmp_path / "o.json", format=format)
+    for name in names:
+        if name != "3":
+            (tmp_path / "a" / f"{name}{suffix}").rename(tmp_path / "a" / f"{name[2:]}{suffix}")
+    content = convert(tmp_path / "a", tmp_path / "o.json", format=format)  # all are numbers
+    assert misfits(content, tmp_path / "a") == []
+    assert count(content) == 6
+
+
+COPIES = ["frame_000002 (1)", "frame_000002(1)", "frame_000002 copy", "frame_000002 copy 2"]
+COPIES += ["frame_000002 - Copy", "frame_000002 - Copy (2)", "frame_000002 2"]
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_of_a_frame_is_named(tmp_path, name):
+    write_pictures(tmp_path, range(6))
+    write_labels(tmp_path, count=6)
+    (tmp_path / "classes.txt").write_text("car\n")
+    shutil.copy(tmp_path / "frame_000002.png", tmp_path / f"{name}.png")
+    sentence = rf"two pictures of one frame, frame_000002.png and {re.escape(name)}.png"
+    with pytest.raises(InputError, match=sentence):
+        convert(tmp_path, tmp_path / "o.json", format="yolo")
+
+
+@pytest.mark.parametrize(
+    "name", ["cam 1 ({}).png", "cam 1 {}.png", "take 3 copy {}.png", "frame({}).png"]
+)
+def test_names_that_only_look_like_copies(tmp_path, name):
+    write_pictures(tmp_path, range(6), name, first=1)
+    for index in range(6):
+        (tmp_path / name.format(index + 1)).with_suffix(".txt").write_text(yolo_line(index))
+    (tmp_path / "classes.txt").write_text("car\n")
+    content = convert(tmp_path, tmp_path / "o.json", format="yolo")
+    assert misfits(content, tmp_path) == []
+    assert (count(content), len(content["videos"])) == (6, 1)
+
+
+def test_names_that_a_mac_has_spelled(tmp_path):
+    """Archives of a Mac have e and an accent where annotations have the letter with its accent."""
+    there, said = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFD", "NFC"))
+    write_pictures(tmp_path / "images" / there, range(3), there + "_{}.png")
+    write_video(tmp_path / f"{there}.mp4", 3)
+    (tmp_path / "labels" / said).mkdir(parents=True)
+    for index in range(3):
+        (tmp_path / "labels" / said / f"{said}_{index}.txt").write_text(yolo_line(index))
+    (tmp_path / "labels/classes.txt").write_text("car\n")
+    contents = [convert(tmp_path / "labels", tmp_path / "a.json", format="yolo")]
+    files = [f"{said}/{said}_{index}.png" for index in range(3)]
+    video = {"id": 1, "width": 320, "height": 240, "file_names": files}
+    track = {"video_id": 1, "category_id": 1, "bboxes": [box(index) for index in range(3)]}
+    classes = [{"id": 1, "name": "car"}]
+    (tmp_path / "vis.json").write_text(
+        json.dumps({"videos": [video], "categories": classes, "annotations": [track]})
+    )
+    root = tmp_path / "images"
+    contents.append(
+        convert(tmp_path / "vis.json", tmp_path / "b.json", format="youtube-vis", root=root)
+    )
+    images = "".join(cvat_files.image(name, index) for index, name in enumerate(files))
+    cvat_files.write(tmp_path / "annotations.xml", cvat_files.task(images, 3, source=None))
+    contents.append(
+        convert(tmp_path / "annotations.xml", tmp_path / "c.json", format="cvat", root=root)
+    )
+    for content in contents:
+        assert misfits(content, root) == []
+        assert count(content) == 3
+    xml = cvat_files.task(
+        cvat_files.track([cvat_files.row(frame) for frame in range(3)]), 3, source=f"{said}.mp4"
+    )
+    cvat_files.write(tmp_path / "video.xml", xml)
+    content = convert(
+        *(tmp_path / "video.xml", tmp_path / "d.json"),
+        format="cvat",
+        root=tmp_path,
+        video_files=True,
+    )
+    assert count(content) == 3
+
+
+def test_cvat_labels_in_splits_beside_pictures_without(tmp_path):
+    """CVAT's "Ultralytics YOLO Detection Track 1.0" without pictures."""
+    write_pictures(tmp_path / "frames", range(3))
+    (tmp_path / "z/labels/train").mkdir(parents=True)
+    for index in range(3):
+        path = tmp_path / f"z/labels/train/frame_{index:06d}.txt"
+        path.write_text(f"{yolo_line(index).strip()} 5\n")
+    (tmp_path / "z/data.yaml").write_text("names:\n  0: car\npath: .\ntrain: train.txt\n")
+    (tmp_path / "z/train.txt").write_text("data/images/train/frame_000000.png\n")
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        for path in (tmp_path / "z").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "z"))
+    root = tmp_path / "frames"
+    content = convert(tmp_path / "t.zip", tmp_path / "o.json", format="yolo", root=root)
+    assert misfits(content, root) == []
+    assert (count(content), {box["instance_id"] for box in content["annotations"]}) == (3, {1})
+
+
+def test_a_mot_sequence_that_is_there_for_each_detector_is_said(tmp_path, capsys):
+    for name in ("MOT17-02-DPM", "MOT17-02-FRCNN", "MOT17-02-SDP"):
+        write_mot(tmp_path / name)
+    convert(tmp_path, tmp_path / "o.json", format="mot")
+    said = "2 sequences have the gt.txt of another one, such as MOT17-02-DPM and MOT17-02-FRCNN"
+    assert said in capsys.readouterr().out

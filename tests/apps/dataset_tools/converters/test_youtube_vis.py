@@ -188,3 +188,48 @@ def test_a_file_name_that_is_too_long_is_refused(tmp_path):
     files = [f"street/{index}{'1' * 5000}.png" for index in range(4)]
     with pytest.raises(InputError, match=r"'file_names' has 'street/.*too long"):
         vis(write(tmp_path, [], file_names=files))
+
+
+def corners(index: int, scale: float = 1) -> list[float]:
+    x, y, w, h = box(index)
+    return [scale * x, scale * y, scale * (x + w), scale * (y + h)]
+
+
+AREAS = [60 * 40] * 4
+FAR = [[200, 150, 260, 190], [220, 150, 280, 190], [10, 5, 70, 45], None]
+CORNERS = {
+    "masks": (track([corners(i) for i in range(4)], [around(i) for i in range(4)]), "the masks"),
+    "areas": (track([corners(i) for i in range(4)], areas=AREAS), "their areas"),
+    "beyond": (track(FAR), "otherwise they would end far beyond their images"),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_boxes_that_certainly_are_corners_are_refused(tmp_path, name):
+    record, reason = CORNERS[name]
+    with pytest.raises(InputError, match=f"boxes are x1, y1, x2, y2, as {reason}"):
+        vis(write(tmp_path, [record]))
+
+
+MAY_BE_RIGHT = {
+    "a mask says so": track([[100, 60, 280, 170]], [[[100, 60, 320, 60, 320, 230, 100, 230]]]),
+    "a broken mask": track([[10, 5, 60, 40]], [{"size": [7, 7], "counts": "nonsense"}]),
+    "an area says so": track([[10, 20, 60, 40]], areas=[2400]),
+    "an area of a mask": track([[10, 20, 60, 40]], areas=[1800.0]),
+    "a little beyond": track([[10, 5, 320, 240]]),
+    "one is wider than long": track([[200, 150, 260, 190]]),
+    "inside": track([[20, 60, 80, 100]]),
+}
+
+
+@pytest.mark.parametrize("name", MAY_BE_RIGHT)
+def test_boxes_that_may_be_right_are_taken_as_they_are(tmp_path, name):
+    record = {**MAY_BE_RIGHT[name]}
+    for field in ("bboxes", "segmentations", "areas"):
+        record[field] = (record.get(field) or [None]) + [None] * 3
+    records = [record]
+    if name == "one is wider than long":
+        records.append(track([[200, 60, 100, 40], None, None, None]))
+    boxes = boxes_of_pictures(vis(write(tmp_path, records)))
+    given = [next(b for b in r["bboxes"] if b) for r in records]
+    assert [b for of_picture in boxes.values() for b in of_picture] == given

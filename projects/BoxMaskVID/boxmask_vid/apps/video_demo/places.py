@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...files import refuse_devices
 from ...video import input_files
 from ...video.writer import unfinished_video
 
@@ -29,8 +30,8 @@ def check_places(
         exports: further files and folders to write, which replace those that are there.
 
     Raises:
-        InputError: if an output is an input, has it in it, or is another output, a folder, or below
-            a file.
+        InputError: if an output is an input, has it in it, or is another output, a folder, a
+            device, or below a file.
     """
     read = {key: path for path in _files(inputs, others) for key in _keys(path)}
     folders = {str(folder): path for path in read.values() for folder in _real(path).parents}
@@ -48,6 +49,7 @@ def check_places(
                     "another place."
                 )
     for output in outputs:
+        refuse_devices(output)
         _check_is_no_folder(output)
         for key in _keys(output):
             other = written.setdefault(key, output)

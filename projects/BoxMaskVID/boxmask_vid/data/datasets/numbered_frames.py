@@ -29,6 +29,10 @@ SWAPPED_SIDES = (
 EXPORT_SUFFIX = re.compile(r"(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 # what Label Studio puts before the name of a picture
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
+# what Finder, Explorer and browsers append to the name of a copy, behind the number of a frame
+COPY_SUFFIX = re.compile(
+    r"(?<=[0-9])( ?\([0-9]+\)|( - |[ _-])copy( [0-9]+| \([0-9]+\))?| [2-9])$", re.IGNORECASE
+)
 SEPARATORS = "_-. "
 # date and time of day, as recorders and cameras call pictures; seconds since 1970 with decimals
 CLOCK = re.compile(
@@ -91,7 +95,7 @@ def list_pictures(folder: Path) -> tuple[list[Path], Counter[str]]:
 
 
 def check_doubles(names: Iterable[str], where: str) -> None:
-    """Raise ``InputError`` if two pictures are of one frame: 1.png and 1.jpg, or 1.png and 01.png.
+    """Raise ``InputError`` if two pictures are of one frame: 1.png and 1.jpg, 01.png or 1 copy.png.
 
     ``names`` are files with their folders; ``where`` is the place that the message names.
     """
@@ -103,6 +107,17 @@ def check_doubles(names: Iterable[str], where: str) -> None:
                 f"{where} has two pictures of one frame, {found[key]} and {name}: keep one of them."
             )
         found[key] = name
+    copies = []
+    for key, name in found.items():
+        stem = "".join(map(str, key[1:]))
+        original = found.get((key[0], *natural_order(COPY_SUFFIX.sub("", stem))))
+        if COPY_SUFFIX.search(stem) and original is not None:
+            copies.append((original, name))
+    if copies and 2 * len(copies) <= len(found):  # otherwise names simply are so
+        raise InputError(
+            f"{where} has two pictures of one frame, {copies[0][0]} and {copies[0][1]}, which is "
+            "called like a copy: keep one of them."
+        )
 
 
 def plain_stem(name: str) -> str:

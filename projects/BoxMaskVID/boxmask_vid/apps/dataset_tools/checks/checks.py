@@ -13,6 +13,7 @@ from ....data.datasets.vid_columns import VIDColumns
 from ....data.datasets.vid_form import form_violations
 from ....data.datasets.vid_rules import content_violations
 from ....errors import InputError
+from ..corners import CornerCheck
 from .clips import check_clips
 from .image_files import check_images
 from .report import UNUSABLE, CheckReport
@@ -55,6 +56,7 @@ def check_content(
     records = columns.records
     _check_videos(records, report)
     _check_boxes(columns, unusable, report)
+    _check_corners(columns, report)
     check_clips(columns, report)
     check_tracks(columns, unusable, report)
     _check_balance(records, report)
@@ -94,6 +96,22 @@ def _check_boxes(columns: VIDColumns, unusable: set[int], report: CheckReport) -
     if not (~ignored & ~small & ~is_unusable & is_key[rows]).any():
         why = [f"{count} {what}" for what, count in counts.items() if count or what == "in all"]
         report.add("no boxes", f"none to train on or to score: {', '.join(why)}")
+
+
+def _check_corners(columns: VIDColumns, report: CheckReport) -> None:
+    """Boxes are no x1, y1, x2, y2, as their areas or the sizes of their images may show."""
+    boxes, rows = columns.boxes, columns.image_rows
+    if not len(boxes) or (rows < 0).any() or not (boxes[:, 2:] > boxes[:, :2]).all():
+        return
+    sizes = columns.sizes[rows]
+    if (sizes < 1).any():
+        return
+    sides = [(width, height) for height, width in sizes.tolist()]
+    pairs = zip(boxes.tolist(), columns.areas.tolist(), strict=True)
+    areas = [(box, area) for box, area in pairs if area >= 0]
+    if reason := CornerCheck(list(zip(boxes.tolist(), sides, strict=True)), areas).reason():
+        for annotation in columns.records["annotations"]:
+            report.add("boxes that are corners", f"annotation {annotation['id']}, {reason}")
 
 
 def _check_balance(records: Records, report: CheckReport) -> None:

@@ -25,7 +25,7 @@ def split_images(video: VideoLabels, frames: Frames) -> list[tuple[VideoLabels, 
     """
     if not video.may_have_clips or frames.files is None or frames.first_number is not None:
         return [(video, frames)]
-    _check_names(video, frames.files)
+    _check_names(video, frames)
     clips = split_clips(frames.files)
     if len(clips) == 1:
         return [(video, frames)]
@@ -100,19 +100,34 @@ def first_number_of(videos: Sequence[VideoLabels], given: int | None) -> int:
     )
 
 
-def _check_names(video: VideoLabels, files: Sequence[str]) -> None:
-    """Label files that are not named after images, but by numbers, count from the same one."""
-    stems = {PurePosixPath(file).stem for file in files}
-    others = [str(frame) for frame in video.labelled_frames or () if frame not in stems]
+def _check_names(video: VideoLabels, frames: Frames) -> None:
+    """All label files are named after images, or all by numbers that count as those of images."""
+    stems = {PurePosixPath(file).stem for file in frames.files or ()}
+    labelled = sorted(map(str, video.labelled_frames or ()))
+    others = [frame for frame in labelled if not frames.is_named(frame)]
+    if len(others) < len(labelled):
+        _check_bare(others, labelled, frames, video.where)
     numbers = [number for stem in others if (number := last_number(stem)) is not None]
     images = [number for stem in stems if (number := last_number(stem)) is not None]
-    are_others = len(others) == len(video.labelled_frames or ())
+    are_others = len(others) == len(labelled)
     if are_others and numbers and images and min(numbers) != min(images):
         raise InputError(
             f"{video.where} has label files with other names than the images, with numbers from "
             f"{min(numbers)} on, the images have numbers from {min(images)} on: name each label "
             "file after its image."
         )
+
+
+def _check_bare(others: Sequence[str], labelled: Sequence[str], frames: Frames, where: str) -> None:
+    """Raise ``InputError`` if a label file 3 would be of a_3.png, where another one is a_2."""
+    for frame in others:
+        place = frames.position(frame)
+        if place is not None and not PurePosixPath((frames.files or ())[place]).stem.isdecimal():
+            usual = next(name for name in labelled if name not in others)
+            raise InputError(
+                f"{where} has a label file {frame} among label files that are named after images, "
+                f"such as {usual}: name it after its image, or take it out."
+            )
 
 
 def _split(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath, PurePosixPath
 
+from ....data.datasets.spellings import same_spelling
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -43,17 +45,25 @@ class Frames:
             if number is None:
                 return None
             return self.position(round((number - self.first_number) * self.frames_per_number))
-        found = self._stems.get(frame, self._names.get(frame))
+        called = same_spelling(frame)
+        found = self._stems.get(called, self._names.get(called))
         return self._numbers.get(number) if found is None and frame.isdigit() else found
+
+    def is_named(self, stem: str) -> bool:
+        """Whether an image has this name, with its suffix or without."""
+        called = same_spelling(stem)
+        return called in self._stems or called in self._names
 
     @cached_property
     def _stems(self) -> dict[str, int]:
-        return {PurePath(file).stem: index for index, file in enumerate(self.files or ())}
+        names = enumerate(map(same_spelling, self.files or ()))
+        return {PurePath(file).stem: index for index, file in names}
 
     @cached_property
     def _names(self) -> dict[str, int]:
         """Some tools add the suffix of their files to that of the image: 1.png.txt."""
-        return {PurePath(file).name: index for index, file in enumerate(self.files or ())}
+        names = enumerate(map(same_spelling, self.files or ()))
+        return {PurePath(file).name: index for index, file in names}
 
     @cached_property
     def _numbers(self) -> dict[int | None, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from ....data.datasets.numbered_frames import (
     one_clip,
     split_clips,
 )
+from ....data.datasets.spellings import same_spelling, spelled_as_there
 from ....errors import InputError
 from ....video.image_files import animated_pages
 from .frames import Frames
@@ -33,7 +35,7 @@ EXIF_ORIENTATION = 0x0112
 def find_images(root: Path, video: VideoLabels) -> Frames:
     """Find the images of a video below a folder."""
     if video.images is not None:
-        return _frames(root, list(video.images))
+        return _frames(root, [spelled_as_there(root, image) for image in video.images])
     folder, files, left_out = _find_pictures(root, video)
     places = None
     if video.frames is not None:
@@ -110,11 +112,12 @@ def _match(
 def _find_pictures(root: Path, video: VideoLabels) -> tuple[Path, list[str], Counter[str]]:
     """Find the folder, the images below the root in natural order, and how many are left out."""
     names = video.folders or (video.name,)
-    inside = [PurePosixPath(name) for name in (*names, *video.shared_folders)]
+    there = (spelled_as_there(root, name) for name in (*names, *video.shared_folders))
+    inside = list(map(PurePosixPath, there))
     folders = [root / p for p in inside if not p.is_absolute() and ".." not in p.parts]
     # os.path.isdir is also False for names that are not valid
     existing = [folder for folder in folders if os.path.isdir(folder)]
-    for folder in [*existing, *_only_folder(root, existing, video)]:
+    for folder in chain(existing, _only_folder(root, existing, video)):
         found, left_out = list_pictures(folder)
         files = [path.relative_to(root).as_posix() for path in found]
         if files and video.shares_folders:
@@ -162,11 +165,11 @@ def _only_folder(root: Path, existing: Sequence[Path], video: VideoLabels) -> It
 
 def _clip_of(files: list[str], video: VideoLabels, folder: Path) -> list[str]:
     """Files of the clip that a video labels; none if it is not there."""
-    wanted = video.labelled_frames or frozenset()
+    wanted = {same_spelling(str(frame)) for frame in video.labelled_frames or ()}
     clips = [
         clip
         for clip in split_clips(files)
-        if any(PurePosixPath(file).stem in wanted for file in clip.files)
+        if any(PurePosixPath(same_spelling(file)).stem in wanted for file in clip.files)
     ]
     return list(
         one_clip([f for clip in clips for f in clip.files], str(folder)).files if clips else ()

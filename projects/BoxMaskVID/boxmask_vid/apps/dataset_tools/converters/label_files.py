@@ -25,6 +25,7 @@ PLAIN_NAMES = {
     *IMAGE_FOLDERS.values(),
     *("obj_train_data", "obj_Train_data", "data", "xml", "xmls"),
 }
+SPLITS = {"train", "val", "valid", "test", "default"}  # the images may be here without them
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _image_folders(place: PurePosixPath) -> tuple[str, ...]:
     without = [part for part in parts if part not in IMAGE_FOLDERS]
     options = [*_swapped(parts), parts, tuple(without)]
     options += [(images, *without) for images in dict.fromkeys(IMAGE_FOLDERS.values())]
-    if not [part for part in parts if part not in PLAIN_NAMES]:
+    if not [part for part in parts if part not in PLAIN_NAMES | SPLITS]:
         options += [(images,) for images in dict.fromkeys(IMAGE_FOLDERS.values())] + [()]
     return tuple(dict.fromkeys(PurePosixPath(*option).as_posix() for option in options))
 

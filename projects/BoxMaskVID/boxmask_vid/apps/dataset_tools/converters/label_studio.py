@@ -20,6 +20,7 @@ LONGEST_VIDEO = 1_000_000  # frames; a larger number is a mistake
 UPLOAD = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
 SIDES = ("x", "y", "width", "height")
 NOT_BOXES = "results that are not boxes on videos"
+NO_ANNOTATION = "tasks that nobody has annotated"
 NO_LABEL = "boxes without a label"
 TURNED = "turned boxes"
 
@@ -43,8 +44,15 @@ def read_label_studio(source: Path) -> Labels:
     for row, task in enumerate(tasks):
         where = f"{source}, task {task.get('id', f'number {row}')}"
         results, is_predicted = _results(task, where)
+        if results is None:
+            left_out[NO_ANNOTATION] += 1
+            continue
         predicted += is_predicted
         videos.append(_video(task, results, where, left_out))
+    if not videos:
+        raise InputError(
+            f"{source} has no annotations: its {len(tasks)} tasks are skipped or not submitted."
+        )
     notes = []
     if predicted:
         notes.append(
@@ -53,8 +61,11 @@ def read_label_studio(source: Path) -> Labels:
     return Labels(videos, left_out=dict(left_out), notes=notes)
 
 
-def _results(task: dict, where: str) -> tuple[list[dict], bool]:
-    """Results of the only annotation, or else of the only prediction, and whether it is that."""
+def _results(task: dict, where: str) -> tuple[list[dict] | None, bool]:
+    """Results of the only annotation, or else of the only prediction, and whether it is that.
+
+    None for a task that was skipped or not submitted: it may have objects.
+    """
     if not isinstance(task.get("data"), dict):
         raise InputError(f"{where} has no 'data': export it from Label Studio as 'JSON'.")
     for section in ("annotations", "predictions"):
@@ -71,7 +82,7 @@ def _results(task: dict, where: str) -> tuple[list[dict], bool]:
             if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
                 raise InputError(f"{where}: 'result' is not a list of records: export it again.")
             return results, section == "predictions"
-    return [], False
+    return None, False
 
 
 def _video(task: dict, results: list[dict], where: str, left_out: Counter[str]) -> VideoLabels:

@@ -61,7 +61,7 @@ def read_mot_challenge(source: Path, *, corners_from: int | None = None) -> Labe
     left_out: Counter[str] = Counter()
     notes = _without_annotations(source, folders)
     videos = [_sequence(folder, source, corners_from, left_out, notes) for folder in folders]
-    notes = list(dict.fromkeys(notes))
+    notes = [*dict.fromkeys(notes), *_same_rows(files)]
     return Labels(
         videos,
         left_out=left_out,
@@ -82,6 +82,19 @@ def _without_annotations(source: Path, folders: list[Path]) -> list[str]:
     return (
         [f"{len(names)} folders left out, without gt/gt.txt: {', '.join(names)}"] if names else []
     )
+
+
+def _same_rows(files: list[Path]) -> list[str]:
+    """Say that sequences have the same rows, as each of MOT17 is there for three detectors."""
+    first: dict[bytes, Path] = {}
+    found = [(first.setdefault(rows, f), f) for f in files if (rows := f.read_bytes().strip())]
+    twice = [[path.parent.parent.name for path in pair] for pair in found if pair[0] != pair[1]]
+    if not twice:
+        return []
+    return [
+        f"{len(twice)} sequences have the gt.txt of another one, such as {twice[0][0]} and "
+        f"{twice[0][1]}: give one of them, or they count twice"
+    ]
 
 
 def _sequence(

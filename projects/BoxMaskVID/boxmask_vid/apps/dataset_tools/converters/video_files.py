@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 
+from ....data.datasets.spellings import spelled_as_there
 from ....errors import InputError
 from ....files import write_new
 from ....video import VideoFile
@@ -26,6 +27,9 @@ def find_file(root: Path, video: VideoLabels) -> Path | None:
     stems = dict.fromkeys((*video.folders, video.name))
     inside = [p for p in map(PurePosixPath, stems) if not p.is_absolute() and ".." not in p.parts]
     candidates = [root / f"{stem}{suffix}" for stem in inside for suffix in VIDEO_SUFFIXES]
+    candidates = [
+        root / spelled_as_there(root, path.relative_to(root).as_posix()) for path in candidates
+    ]
     candidates += [path.with_suffix(path.suffix.upper()) for path in candidates]
     return next((path for path in candidates if os.path.isfile(path)), None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from pycocotools import mask as masks
 from ....data.datasets.numbered_frames import split_clips
 from ....errors import InputError
 from ....files import read_json
+from ..corners import CornerCheck
 from .labels import LabelledBox, Labels, VideoLabels, number, whole_number
 
 NOT_SEEN: tuple = (None, [])  # entries for frames on which an object is not seen
@@ -49,6 +51,7 @@ def read_youtube_vis(source: Path) -> Labels:
         _add_once(videos, _get_id(record, "id", source.name), labels, f"{source}, video")
     left_out: Counter[str] = Counter()
     seen: set[str] = set()
+    corners = CornerCheck()
     videos = _with_own_names(videos)
     for row, record in enumerate(sections["annotations"]):
         where = f"{source}, annotation {record.get('id', f'number {row}')}"
@@ -59,7 +62,7 @@ def read_youtube_vis(source: Path) -> Labels:
             raise InputError(
                 f"{where}: {missing} {record[missing]} is not in the file: correct it."
             )
-        boxes, without_area = _track(record, row, video, category, where)
+        boxes, without_area = _track(record, row, video, category, where, corners)
         content_of = json.dumps({**record, "id": None}, sort_keys=True)
         if boxes and content_of in seen:
             left_out[DOUBLED] += 1
@@ -67,6 +70,11 @@ def read_youtube_vis(source: Path) -> Labels:
         seen.add(content_of)
         video.boxes.extend(boxes)
         left_out += without_area
+    if reason := corners.reason():
+        raise InputError(
+            f"{source}: the boxes are x1, y1, x2, y2, {reason}, and YouTube-VIS has x, y, width, "
+            "height: write them so."
+        )
     notes = [note for video in videos.values() for note in _note_clips(video)]
     return Labels(list(videos.values()), list(names.values()), left_out, notes)
 
@@ -153,9 +161,17 @@ def _video(record: dict, source: Path) -> VideoLabels:
 
 
 def _track(
-    record: dict, row: int, video: VideoLabels, category: str, where: str
+    record: dict,
+    row: int,
+    video: VideoLabels,
+    category: str,
+    where: str,
+    corners: CornerCheck,
 ) -> tuple[list[LabelledBox], Counter[str]]:
-    """Read the boxes of an object, and count what is left out of it."""
+    """Read the boxes of an object, and count what is left out of it.
+
+    What tells whether boxes are corners is added to ``corners``: of masks, the first one.
+    """
     assert video.images is not None
     assert video.size is not None
     length = len(video.images)
@@ -169,9 +185,13 @@ def _track(
     ignored = 1 in (record.get("iscrowd"), record.get("ignore"))
     boxes: list[LabelledBox] = []
     left_out: Counter[str] = Counter()
-    for frame, (box, segment) in enumerate(zip(given, segments, strict=True)):
+    areas = record.get("areas")
+    areas = areas if isinstance(areas, list) and len(areas) == length else [None] * length
+    has_mask = False
+    for frame, (box, segment, area) in enumerate(zip(given, segments, areas, strict=True)):
         here = f"{where}, frame {frame}"
-        if box in NOT_SEEN and segment not in NOT_SEEN:
+        is_given = box not in NOT_SEEN
+        if not is_given and segment not in NOT_SEEN:
             box = _box_around(segment, video.size, here)
         if box in NOT_SEEN:
             continue
@@ -183,6 +203,14 @@ def _track(
         if min(w, h) <= 0:
             left_out[NO_AREA] += 1
             continue
+        if is_given:
+            corners.boxes.append(((x, y, w, h), video.size))
+            if isinstance(area, (int, float)):
+                corners.areas.append(((x, y, w, h), area))
+            if not has_mask and segment not in NOT_SEEN:
+                with suppress(InputError):  # boxes are used, also of masks that are not readable
+                    corners.masks.append(((x, y, w, h), _box_around(segment, video.size, here)))
+                has_mask = True
         boxes.append(LabelledBox(frame, category, (x, y, w, h), here, track=row, ignored=ignored))
     if not boxes and not left_out:
         left_out[NEVER_SEEN] += 1
