@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from boxmask_vid.errors import InputError
-from boxmask_vid.video import open_frames
+from boxmask_vid.video import open_frames, without_password
 from boxmask_vid.video.live_source import LONGEST_SILENCE
 from support.numbered_videos import number_of, numbered, set_matrix, write_numbered
 from support.web_server import served
@@ -126,6 +126,24 @@ def test_what_is_no_video_at_an_address(tmp_path, name, reason):
     (tmp_path / "text.mp4").write_text("no video")
     with served(tmp_path) as address, pytest.raises(InputError, match=reason):
         open_frames(f"{address}/{name}")
+
+
+@pytest.mark.parametrize("name", ["none.mp4", "page.mp4", "empty.mp4", "text.mp4", "no_index.mp4"])
+def test_a_password_is_not_shown(tmp_path, name):
+    (tmp_path / "page.mp4").write_text("<!doctype html><title>Sign in</title>")
+    (tmp_path / "empty.mp4").write_text("")
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "no_index.mp4").write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0")
+    with served(tmp_path) as address, pytest.raises(InputError) as error:
+        open_frames(f"{address.replace('//', '//guest:pass@word@')}/{name}")
+    assert "//guest:***@127.0.0.1" in str(error.value)
+    assert "word" not in str(error.value)
+
+
+def test_addresses_without_a_password_are_shown_as_they_are():
+    for address in ("rtsp://10.0.0.1:554/a:b@c", "http://guest@host/a", "a:b@c.mp4", "0"):
+        assert without_password(address) == address
+    assert without_password("rtsp://:secret@host:1/a@b") == "rtsp://:***@host:1/a@b"
 
 
 def test_a_stream_is_read_once(tmp_path):

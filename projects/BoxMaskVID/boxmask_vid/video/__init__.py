@@ -2,6 +2,7 @@
 
 from . import frame_handler  # noqa: F401
 from .frame_source import Frame, FrameSource
+from .opening import without_password
 from .source import comes_live, input_files, local_path, open_frames
 from .video_file import DEFAULT_FPS, VideoFile
 from .writer import VideoWriter
@@ -16,4 +17,5 @@ __all__ = [
     "input_files",
     "local_path",
     "open_frames",
+    "without_password",
 ]

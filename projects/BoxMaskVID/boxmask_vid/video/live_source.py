@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from http.client import HTTPException
 from itertools import chain, tee
 from typing import IO
 
@@ -26,7 +27,7 @@ from av.video.stream import VideoStream
 from ..errors import InputError
 from .decoding import Orientation, TolerantDecoder
 from .frame_source import Frame, FrameSource
-from .opening import PLAYLISTS, open_container, reason_of_content
+from .opening import PLAYLISTS, open_container, reason_of_content, without_password
 from .video_file import DEFAULT_FPS
 from .video_sources import continued, seconds
 
@@ -178,7 +179,7 @@ class StreamSource(ThreadedSource):
 
     def __init__(self, address: str, *, fps: float | None = None) -> None:
         """Raises InputError if it does not answer; see :class:`ThreadedSource`."""
-        self._address = address
+        self._address, self._shown = address, without_password(address)
         self._orientation = Orientation()
         super().__init__(fps=fps)
 
@@ -223,36 +224,36 @@ class StreamSource(ThreadedSource):
         error = decoder.read_error
         if isinstance(error, av.ExitError):
             raise InputError(
-                f"The stream {self._address} has sent nothing for {LONGEST_SILENCE:.0f} seconds "
+                f"The stream {self._shown} has sent nothing for {LONGEST_SILENCE:.0f} seconds "
                 f"after {count} frames: start it again."
             )
         if not self.is_file:
             raise InputError(
-                f"The stream {self._address} ended after {count} frames: start it again."
+                f"The stream {self._shown} ended after {count} frames: start it again."
             )
         if decoder.errors:
             raise InputError(
-                f"The video {self._address} cannot be decoded in {decoder.errors} places "
+                f"The video {self._shown} cannot be decoded in {decoder.errors} places "
                 f"({decoder.last_error}): get it again."
             )
 
     def _open(self, copy: IO[bytes]) -> tuple[InputContainer, VideoStream]:
         try:
             timeout = LONGEST_OPENING, LONGEST_SILENCE
-            return open_container(self._address, options=RTSP, timeout=timeout)
+            return open_container(self._address, shown=self._shown, options=RTSP, timeout=timeout)
         except (av.HTTPClientError, av.HTTPServerError) as error:
             answer = str(error.strerror).removeprefix("Server returned ")
             raise InputError(
-                f"The address {self._address} answers '{answer}': check the address."
+                f"The address {self._shown} answers '{answer}': check the address."
             ) from error
         except av.InvalidDataError as error:
             raise InputError(self._why_no_video(error)) from error
         except av.FFmpegError as error:
             # a server that cannot send a part of a file, where the index is at its end
             if self._address.startswith(("http://", "https://")) and self._download(copy):
-                return open_container(copy)
+                return open_container(copy, shown=self._shown)
             raise InputError(
-                f"The stream {self._address} does not answer ({error.strerror}): check that it "
+                f"The stream {self._shown} does not answer ({error.strerror}): check that it "
                 "exists and is not in use."
             ) from error
 
@@ -263,10 +264,10 @@ class StreamSource(ThreadedSource):
                 with urllib.request.urlopen(self._address, timeout=LONGEST_OPENING) as answer:
                     start = answer.read(4096)
                 reason = reason_of_content(start) if start else "it is empty (0 bytes)"
-            except (OSError, ValueError):
+            except (OSError, ValueError, HTTPException):
                 pass
         reason = reason or f"FFmpeg cannot read it ({error.strerror}); check the address"
-        return f"The address {self._address} does not lead to a video: {reason}."
+        return f"The address {self._shown} does not lead to a video: {reason}."
 
     def _download(self, copy: IO[bytes]) -> bool:
         """Copy a file of a known length; False if there is none."""
@@ -277,7 +278,7 @@ class StreamSource(ThreadedSource):
                     if not length:
                         return False
                     copy.write(block)
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return False
         whole = 0 < length == copy.tell()
         copy.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -67,6 +68,11 @@ def open_container(
         raise
     stream.codec_context.thread_count = 1  # loader workers are the parallelism
     return container, stream
+
+
+def without_password(address: str) -> str:
+    """An address as messages and files show it."""
+    return re.sub(r"(?<=://)([^/?#:@]*):[^/?#]*@", r"\1:***@", address)
 
 
 def open_file(path: str) -> tuple[InputContainer, VideoStream]:

@@ -17,7 +17,15 @@ from ...engine.predictor import VideoPredictor
 from ...errors import InputError, shortened
 from ...json_lines import JsonLinesLog, read_json_lines
 from ...references import build_reference_policy
-from ...video import Frame, FrameSource, VideoWriter, comes_live, local_path, open_frames
+from ...video import (
+    Frame,
+    FrameSource,
+    VideoWriter,
+    comes_live,
+    local_path,
+    open_frames,
+    without_password,
+)
 from ..linking import TrackLinker
 from ..result_formats import Export
 from .annotated_video import AnnotatedVideo
@@ -50,6 +58,11 @@ class VideoTask:
     csv: Path | None = None
     coco: Path | None = None
     exports: Sequence[Export] = field(default=(), kw_only=True)
+
+    @property
+    def shown(self) -> str:
+        """The input as messages and files name it."""
+        return without_password(self.input)
 
     @property
     def outputs(self) -> list[Path]:
@@ -96,11 +109,11 @@ class Annotator:
         source = open_frames(task.input, fps=options.fps)
         if source.length is None and not self._online:
             source.close()
-            raise InputError(f"The input {task.input} is read as it comes: add --online.")
+            raise InputError(f"The input {task.shown} is read as it comes: add --online.")
         done = self._done(task, source)
         if done and len(done) == source.length and task.video.exists():
             self._export_again(task, source, done)
-            print(f"{task.input}: is done")
+            print(f"{task.shown}: is done")
             if source.fault:
                 raise InputError(source.fault)
             return
@@ -115,7 +128,7 @@ class Annotator:
             if task.coco:
                 tables.append(files.enter_context(CocoFile(task.coco, self._class_names)))
             exported = files.enter_context(
-                ExportedFiles(task.exports, task.input, source, self._class_names)
+                ExportedFiles(task.exports, task.shown, source, self._class_names)
             )
             lines = None
             if task.jsonl:
@@ -139,7 +152,7 @@ class Annotator:
 
     def _summary(self, task: VideoTask, frames: int, found: int) -> str:
         """A line about a video that is done; ``found`` is the number of detections."""
-        summary = f"{task.input}: {frames} frames, {found} detections -> {task}"
+        summary = f"{task.shown}: {frames} frames, {found} detections -> {task}"
         if found or not frames:
             return summary
         classes = ", ".join(self._class_names)
@@ -153,7 +166,7 @@ class Annotator:
         recorded = [path for path in task.outputs if path.is_file() and path.stat().st_size]
         if self._options.resume and recorded and comes_live(task.input):
             raise InputError(
-                f"{recorded[0]} has what came from {task.input} before, and --resume cannot go on "
+                f"{recorded[0]} has what came from {task.shown} before, and --resume cannot go on "
                 "there: choose another output, or leave out --resume to replace it."
             )
 
@@ -173,7 +186,7 @@ class Annotator:
     def _export_again(self, task: VideoTask, source: FrameSource, done: list[dict]) -> None:
         """Exports of a finished run, which may be others than it had."""
         if task.exports:
-            with ExportedFiles(task.exports, task.input, source, self._class_names) as exported:
+            with ExportedFiles(task.exports, task.shown, source, self._class_names) as exported:
                 for record, image in zip(done, source, strict=True):
                     exported.append(record, image)
 
@@ -184,7 +197,7 @@ class Annotator:
         found = read_json_lines(task.jsonl, self._provenance(task, source))
         records = list(checked_records(found, task.jsonl, self._class_names))
         if records and not self._resumable:
-            print(f"{task.input}: starts over (online references and masks cannot be continued)")
+            print(f"{task.shown}: starts over (online references and masks cannot be continued)")
             return []
         return records
 
@@ -196,7 +209,7 @@ class Annotator:
             "--threshold": repr(self._options.threshold),
             "--tracks": repr(self._options.tracks),
             "--online": repr(self._online),
-            "--input": task.input if path is None else str(path.resolve()),
+            "--input": task.shown if path is None else str(path.resolve()),
             **({"input (sha256)": digest_of_input(source.paths)} if source.paths else {}),
             **({"--fps": repr(fps)} if fps and not source.has_clock else {}),  # of all times
         }
@@ -226,6 +239,6 @@ class Annotator:
 def _say_dropped(task: VideoTask, source: FrameSource) -> None:
     if source.dropped:
         print(
-            f"{task.input}: {source.dropped} more frames came than the model was fast enough for; "
+            f"{task.shown}: {source.dropped} more frames came than the model was fast enough for; "
             "they are left out"
         )
