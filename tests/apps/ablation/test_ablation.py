@@ -258,6 +258,14 @@ def test_records_stand_for_checkpoints_and_detections(ablation, tmp_path, capfd)
     write_results(later)
     again = json.loads((tmp_path / "results/ablation.json").read_text())
     assert [point["at"] for point in again["references"]["boxmask_selsa_troi"]] == [1, 4]
+    # one number of references is no sweep
+    files = write_results(replace(later, preset=replace(later.preset, references=())))
+    assert {path.name for path in files} == {
+        "ablation.md",
+        "ablation.json",
+        "ap50.png",
+        "training.png",
+    }
 
 
 def test_draws_are_kept_to_a_hundredth_of_a_percent():

@@ -144,7 +144,7 @@ class Results:
         """Settings of a sweep, with the test of each and its data set."""
         preset = self.ablation.preset
         main = [*preset.splits.values()][-1]
-        if kind == "references" and not model.single_frame:
+        if kind == "references" and preset.references and not model.single_frame:
             yield self.ablation.num_references(model), preset.test, main
         for sweep in preset.sweeps(model):
             if sweep.name == kind == "strengths":
