@@ -50,14 +50,18 @@ class Training:
         self.output, self._screen = output, output.with_name(screen)
         small = (*SMALLEST, *KINDS["selsa"], "SOLVER.IMS_PER_BATCH", 2, "SOLVER.BASE_LR", 0.005)
         command = [*before, SCRIPT, "--config-file", CONFIG, *flags, "OUTPUT_DIR", output]
-        with self._screen.open("w") as file:
-            self.process = subprocess.Popen(
-                [*map(str, (*command, *small, *opts))],
-                env={**os.environ, "DETECTRON2_DATASETS": str(datasets), **(variables or {})},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be under nohup
+        try:
+            with self._screen.open("w") as file:
+                self.process = subprocess.Popen(
+                    [*map(str, (*command, *small, *opts))],
+                    env={**os.environ, "DETECTRON2_DATASETS": str(datasets), **(variables or {})},
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        finally:
+            signal.signal(signal.SIGHUP, hangup)
 
     @property
     def screen(self) -> str:

@@ -191,7 +191,8 @@ def test_mistakes_get_a_sentence(case, tmp_path, weights):
 
 
 def test_a_frozen_config_stays_as_it_is(tmp_path):
-    cfg = small_cfg("selsa", "MODEL.DEVICE", "cuda:0")
+    cfg = small_cfg("selsa")
+    cfg.MODEL.DEVICE = "cuda:0"  # as on a machine with a GPU
     cfg.freeze()
     with pytest.raises(InputError, match="no weights"):
         export_model(cfg, tmp_path, formats=["torchscript"])
