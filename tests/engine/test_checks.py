@@ -6,7 +6,6 @@ import os
 import signal
 
 import pytest
-import torch
 
 from boxmask_vid.engine.checks import (
     LOCK,
@@ -15,7 +14,6 @@ from boxmask_vid.engine.checks import (
     check_numbers,
     claim_folder,
 )
-from boxmask_vid.engine.preparation import set_float32_precision
 from boxmask_vid.errors import InputError
 from support.small import small_cfg
 
@@ -54,23 +52,6 @@ def test_what_only_detectron2_has_is_refused(key):
     check_features(small_cfg())
     with pytest.raises(InputError, match=rf"^{key} is True, .* set it to False"):
         check_features(small_cfg("selsa", key, True))
-
-
-def test_the_precision_of_float32_is_set(monkeypatch):
-    before = torch.get_float32_matmul_precision()
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    cfg = small_cfg()
-    cfg.FLOAT32_PRECISION = ""  # a key of newer versions of Detectron2
-    set_float32_precision(cfg)
-    assert torch.get_float32_matmul_precision() == before
-    try:
-        for precision in ("medium", "highest"):
-            cfg.FLOAT32_PRECISION = precision
-            set_float32_precision(cfg)
-            assert torch.get_float32_matmul_precision() == precision
-            assert torch.backends.cudnn.allow_tf32 == (precision == "medium")
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def test_momentum_is_below_one():

@@ -118,6 +118,8 @@ def test_frames_at_once_are_detected_as_one_at_a_time(cfg, video, calls):
                 same(left["instances"], right["instances"])
                 assert (left["frame"], left["time"]) == (right["frame"], right["time"])
                 assert np.array_equal(left["image"], right["image"])
+                # of a list the pictures that were given; an iterable may write over its own
+                assert (left["image"] is frames[left["frame"]]) == (lookahead is None)
 
 
 @pytest.fixture

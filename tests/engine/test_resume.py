@@ -326,7 +326,7 @@ OBSTACLES = {
     ),
     "no such norm": (
         lambda f: None,
-        r"MODEL.RESNETS.NORM is 'gn', which Detectron2 has not",
+        r"MODEL.RESNETS.NORM is 'gn', which Detectron2 does not have",
         *("MODEL.RESNETS.NORM", "gn"),
     ),
     "an optimizer that was emptied": (

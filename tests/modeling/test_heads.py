@@ -5,6 +5,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from torchvision.ops import roi_align
 
+from boxmask_vid.errors import InputError
 from boxmask_vid.modeling.encoded_frame import References
 from support.small import small_model, truth
 
@@ -78,7 +79,7 @@ def test_class_agnostic_masks_have_one_channel():
 
 
 def test_mask_on_and_boxmask_exclude_each_other():
-    with pytest.raises(ValueError, match="exclude each other"):
+    with pytest.raises(InputError, match="exclude each other: set one to False"):
         small_model("boxmask", "MODEL.MASK_ON", "True")
 
 
@@ -138,7 +139,22 @@ def test_class_agnostic_boxes():
 
 
 def test_heads_refuse_what_they_do_not_do():
-    with pytest.raises(ValueError, match="TRAIN_ON_PRED_BOXES must be False"):
+    with pytest.raises(InputError, match=r"TRAIN_ON_PRED_BOXES is True: .* needs False"):
         small_model("selsa", "MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES", "True")
-    with pytest.raises(ValueError, match="IN_FEATURES"):
+    with pytest.raises(InputError, match=r"MODEL\.ROI_HEADS\.IN_FEATURES is .*: name one"):
         small_model("selsa", "MODEL.ROI_HEADS.IN_FEATURES", "('c5', 'c5')")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("SELSA.NUM_HEADS", 0, "is 0: it must be 1 or more, and divide 16 channels"),
+        ("SELSA.NUM_HEADS", 7, "is 7: it must be 1 or more, and divide 16 channels"),
+        ("TROI.NUM_HEADS", -1, "is -1: it must be 0 or more, and divide 16 channels"),
+        ("TROI.NUM_HEADS", 3, "is 3: it must be 0 or more, and divide 16 channels"),
+        ("TROI.NUM_MOST_SIMILAR", 0, "is 0: it must be 1 or more"),
+    ],
+)
+def test_impossible_heads_and_cells_are_named(key, value, sentence):
+    with pytest.raises(InputError, match=rf"^MODEL\.VID\.{key} {sentence}\.$"):
+        small_model("troi", f"MODEL.VID.{key}", value)

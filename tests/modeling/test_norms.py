@@ -13,7 +13,7 @@ from support.small import small_model
             "GN",
             r"^MODEL\.RESNETS\.NORM is GN, .* 32 .*\(8\) must be divisible by .*BN or LN",
         ),
-        ("gn", r"^MODEL\.RESNETS\.NORM is 'gn', which Detectron2 has not: use BN, GN"),
+        ("gn", r"^MODEL\.RESNETS\.NORM is 'gn', which Detectron2 does not have: use BN, GN"),
     ],
 )
 def test_a_norm_that_cannot_be_built_is_named(norm, sentence):

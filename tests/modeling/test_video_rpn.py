@@ -4,6 +4,7 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, ImageList
 from detectron2.utils.events import EventStorage
 
+from boxmask_vid.errors import InputError
 from support.small import image, small_model, truth
 
 
@@ -98,5 +99,5 @@ def test_detectron2s_matcher_differs_where_the_reference_does(model):
 
 
 def test_more_than_one_map_is_refused():
-    with pytest.raises(ValueError, match="works on one feature map"):
+    with pytest.raises(InputError, match="works on one feature map"):
         small_model("selsa", "MODEL.RPN.IN_FEATURES", "('c5', 'c5')")

@@ -53,20 +53,9 @@ def prepare_process(cfg: CfgNode, args: argparse.Namespace) -> None:
     logger.info(f"Command line arguments: {args}")
     logger.info(f"Running with full config:\n{cfg.dump()}")
     seed_all_rng(None if cfg.SEED < 0 else cfg.SEED + rank)
-    set_float32_precision(cfg)
     # the validation set is small: the search costs more than it saves
     if not is_evaluation:
         torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
-
-
-def set_float32_precision(cfg: CfgNode) -> None:
-    """Set the precision of products of matrices and of convolutions on GPUs, as Detectron2 does.
-
-    Its newer versions have the key ``FLOAT32_PRECISION``: "highest", "high", "medium", or "".
-    """
-    if precision := cfg.get("FLOAT32_PRECISION"):
-        torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.allow_tf32 = precision != "highest"
 
 
 def write_config(cfg: CfgNode, name: str) -> None:

@@ -108,8 +108,9 @@ class Trainer(DefaultTrainer):
             hooks.append(SeedEachIteration(self.cfg.SEED))
         evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
         metric = test.BEST_METRIC or (DEFAULT_METRIC if test.PATIENCE else "")
-        if metric and comm.is_main_process():  # not only after hours, when it is computed
-            check_metric(metric, self._metric_names() or [metric])
+        # not only after hours, when it is computed
+        if metric and comm.is_main_process() and (known := self._metric_names()):
+            check_metric(metric, known)
         if test.PATIENCE:
             stop = StopWithoutImprovement(test.BEST_METRIC, test.PATIENCE, test.EVAL_PERIOD)
             hooks.insert(evaluation + 1, stop)

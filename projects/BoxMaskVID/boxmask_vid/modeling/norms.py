@@ -18,7 +18,7 @@ def check_norms(cfg: CfgNode) -> None:
             get_norm(name, 32)
         except KeyError as error:
             raise InputError(
-                f"{key} is {quoted(name)}, which Detectron2 has not: use BN, GN, FrozenBN, ..."
+                f"{key} is {quoted(name)}, which Detectron2 does not have: use BN, GN or FrozenBN."
             ) from error
 
 

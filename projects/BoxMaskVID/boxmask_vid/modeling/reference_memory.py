@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from detectron2.config import CfgNode
 
+from ..errors import InputError
 from ..precision import PRECISIONS
 from ..references import ReferencePolicy, build_reference_policy
 from .encoded_frame import WithProjections, in_own_memory
@@ -32,10 +33,10 @@ class ReferenceMemory:
                 then computed again at every key frame.
 
         Raises:
-            ValueError: if the precision is unknown.
+            InputError: if the precision is unknown.
         """
         if precision not in PRECISIONS:
-            raise ValueError(
+            raise InputError(
                 f"MODEL.VID.TEST.MEMORY.PRECISION is '{precision}': choose one of "
                 f"{', '.join(PRECISIONS)}."
             )

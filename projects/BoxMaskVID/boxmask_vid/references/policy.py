@@ -87,14 +87,17 @@ def build_reference_policy(cfg: CfgNode) -> ReferencePolicy:
     return REFERENCE_POLICY_REGISTRY.get(name)(cfg)
 
 
-def check_count(key: str, count: int, *, even: bool = False, least: int = 0) -> int:
-    """A number of frames from a config.
+def check_count(
+    key: str, count: int, *, even: bool = False, least: int = 0, divides: int = 0
+) -> int:
+    """A number from a config.
 
     Raises:
-        InputError: if it is less than ``least``, or odd where it has to be even.
+        InputError: if it is less than ``least``, odd where it has to be even, or does not divide
+            ``divides``.
     """
-    if count < least or (even and count % 2):
-        kind = f"{least} or more"
+    if count < least or (even and count % 2) or (count and divides % count):
+        kind = f"{least} or more" + f", and divide {divides} channels" * bool(divides)
         if even:
             kind = "an even number, half on each side of the key frame"
         raise InputError(f"{key} is {count}: it must be {kind}.")

@@ -6,6 +6,7 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_resnet_backbone
 
+from ...errors import InputError
 from .channel_mapped_backbone import ChannelMappedBackbone
 
 
@@ -14,11 +15,11 @@ def build_resnet_dc5_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ChannelMa
     """ResNet or ResNeXt of ``MODEL.RESNETS`` with the channel mapper of ``MODEL.VID.NECK``.
 
     Raises:
-        ValueError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
+        InputError: if MODEL.RESNETS.RES5_DILATION is not 2 or OUT_FEATURES is not one map.
     """
     resnets = cfg.MODEL.RESNETS
     if resnets.RES5_DILATION != 2 or len(resnets.OUT_FEATURES) != 1:
-        raise ValueError(
+        raise InputError(
             "build_resnet_dc5_backbone: MODEL.RESNETS.RES5_DILATION must be 2 and "
             f"OUT_FEATURES one map, got {resnets.RES5_DILATION} and {resnets.OUT_FEATURES}."
         )

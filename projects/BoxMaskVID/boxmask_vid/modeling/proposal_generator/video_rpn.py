@@ -13,6 +13,7 @@ from detectron2.modeling.proposal_generator import RPN
 from detectron2.structures import Boxes, ImageList, Instances
 from torchvision.ops import clip_boxes_to_image, nms
 
+from ...errors import InputError
 from ...precision import at_least_float32
 from ..box_regression import SymmetricBox2BoxTransform
 from ..matcher import ReassigningMatcher
@@ -33,7 +34,7 @@ class VideoRPN(RPN):
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         if len(self.in_features) != 1:
-            raise ValueError(
+            raise InputError(
                 f"VideoRPN works on one feature map: MODEL.RPN.IN_FEATURES is {self.in_features}, "
                 "name one of the backbone's."
             )

@@ -11,6 +11,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.roi_heads import ROI_BOX_HEAD_REGISTRY, FastRCNNConvFCHead
 from torch import nn
 
+from ...references import check_count
 from ..layers import SelsaAggregator
 from .reference_box_head import ReferenceBoxHead
 
@@ -43,7 +44,9 @@ class SelsaBoxHead(FastRCNNConvFCHead, ReferenceBoxHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
-        return {**super().from_config(cfg, input_shape), "num_heads": cfg.MODEL.VID.SELSA.NUM_HEADS}
+        heads, width = cfg.MODEL.VID.SELSA.NUM_HEADS, cfg.MODEL.ROI_BOX_HEAD.FC_DIM
+        check_count("MODEL.VID.SELSA.NUM_HEADS", heads, least=1, divides=width)
+        return {**super().from_config(cfg, input_shape), "num_heads": heads}
 
     def forward(
         self, roi_features: torch.Tensor, references: Iterable[tuple[torch.Tensor, ...]]

@@ -17,6 +17,8 @@ from detectron2.modeling import ROI_HEADS_REGISTRY
 from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import ImageList, Instances
 
+from ...errors import InputError
+from ...references import check_count
 from ..encoded_frame import EncodedFrame, References
 from ..layers import TemporalROIAlign
 from ..matcher import ReassigningMatcher
@@ -57,14 +59,14 @@ class TemporalROIHeads(StandardROIHeads):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         heads, troi = cfg.MODEL.ROI_HEADS, cfg.MODEL.VID.TROI
         if len(heads.IN_FEATURES) != 1 or heads.IN_FEATURES[0] not in input_shape:
-            raise ValueError(
+            raise InputError(
                 "TemporalROIHeads works on one feature map: MODEL.ROI_HEADS.IN_FEATURES is "
                 f"{heads.IN_FEATURES}, the backbone has {list(input_shape)}: name one of them."
             )
         ret = super().from_config(cfg, input_shape)
         if ret["train_on_pred_boxes"]:
-            raise ValueError(
-                "TemporalROIHeads: MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES must be False"
+            raise InputError(
+                "MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES is True: TemporalROIHeads needs False."
             )
         ret["proposal_matcher"] = ReassigningMatcher(
             heads.IOU_THRESHOLDS,
@@ -76,6 +78,8 @@ class TemporalROIHeads(StandardROIHeads):
         ret["map_stride"] = shape.stride
         ret["temporal_roi_align"] = None
         if troi.ENABLED:
+            check_count("MODEL.VID.TROI.NUM_MOST_SIMILAR", troi.NUM_MOST_SIMILAR, least=1)
+            check_count("MODEL.VID.TROI.NUM_HEADS", troi.NUM_HEADS, divides=shape.channels)
             ret["temporal_roi_align"] = TemporalROIAlign(
                 channels=shape.channels,
                 num_most_similar=troi.NUM_MOST_SIMILAR,
@@ -96,7 +100,9 @@ class TemporalROIHeads(StandardROIHeads):
         # them; BoxMask wants the head alone.
         if cfg.MODEL.BOXMASK.ENABLED:
             if cfg.MODEL.MASK_ON:
-                raise ValueError("MODEL.MASK_ON and MODEL.BOXMASK.ENABLED exclude each other.")
+                raise InputError(
+                    "MODEL.MASK_ON and MODEL.BOXMASK.ENABLED exclude each other: set one to False."
+                )
             cfg = cfg.clone()
             cfg.defrost()
             cfg.MODEL.MASK_ON = True
