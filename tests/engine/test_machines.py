@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from detectron2.utils import comm
+from torch.multiprocessing import start_processes
+from torch.nn.parallel import DistributedDataParallel
 
-from boxmask_vid.engine.place import first_host, place_in
+from boxmask_vid.engine.place import Place, first_host, place_in
+from boxmask_vid.engine.process_group import process_group
 from boxmask_vid.engine.processes import restarted_by_torchrun, run_in_processes
 from boxmask_vid.errors import InputError
 from support.machines import two_machines
@@ -187,6 +191,32 @@ def test_processes_that_are_asked_for_do_not_need_torchrun(tmp_path, monkeypatch
         monkeypatch.setenv(name, value)
     run_in_processes(write_rank, (tmp_path,), num_gpus=2)
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
+
+
+def train_and_write_threads(rank: int, url: str, folder: Path) -> None:
+    with process_group(Place(rank, 2, rank, 2, url, "a test")):
+        model = DistributedDataParallel(torch.nn.Linear(2, 2))
+        model(torch.ones(1, 2)).sum().backward()
+        comm.all_gather(rank)
+        inside = names_of_threads()
+    del model
+    (folder / f"{rank}.json").write_text(json.dumps([inside, names_of_threads()]))
+
+
+def names_of_threads() -> list[str]:
+    return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /proc")
+def test_threads_of_gloo_end_with_the_process_group(tmp_path):
+    """One that gave a tensor back while the interpreter ended aborted a process that was done."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    start_processes(train_and_write_threads, (url, tmp_path), nprocs=2)
+    for rank in range(2):
+        inside, after = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert [name for name in inside if "gloo" in name]
+        assert [name for name in after if "gloo" in name] == []
 
 
 def test_a_world_of_one_process_needs_no_meeting(monkeypatch, tmp_path):

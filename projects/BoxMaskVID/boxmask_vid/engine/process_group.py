@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ from functools import partial
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # before the group: its functions keep what they meet as a default
 from detectron2.engine import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 
@@ -55,19 +57,30 @@ def process_group(place: Place) -> Iterator[None]:
                 timeout=DEFAULT_TIMEOUT,
                 **meeting,
             )
-    except (
-        RuntimeError,
-        ValueError,
-        TimeoutError,
-    ) as error:
+    except (RuntimeError, ValueError, TimeoutError) as error:
         raise _not_met(place, error) from error
     try:
         comm.create_local_process_group(place.local_size)
         comm.synchronize()
         yield
-    finally:
-        # threads of gloo that outlive the interpreter abort the process
-        dist.destroy_process_group()
+    except BaseException:
+        dist.destroy_process_group()  # an operation with a process that is gone may never end
+        raise
+    _leave()
+
+
+def _leave() -> None:
+    """Leave the process group, and wait for the threads of gloo.
+
+    They end with the last reference to the group. One that still drops the tensors of the last
+    operation when the interpreter ends aborts the process ("terminate called without an active
+    exception").
+    """
+    dist.destroy_process_group()
+    comm._LOCAL_PROCESS_GROUP = None
+    comm.create_local_process_group.cache_clear()
+    comm._get_global_gloo_group.cache_clear()
+    gc.collect()  # a model for several processes refers to itself
 
 
 def _store(place: Place) -> dist.Store:
