@@ -98,6 +98,28 @@ def test_troi_without_rois_or_references_reaches_all_parameters(kind: type, refe
         assert all(parameter.grad is not None for parameter in layer.parameters())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_troi_are_the_same_each_time_with_several_threads(kind: type):
+    """Threads that add to a cell in any order round differently."""
+    layer = troi(kind, channels=64, heads=2).float()
+    maps, boxes = [frame.float() for frame in random_maps(3, channels=64)], random_boxes(40).float()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, *others = (gradients(layer, boxes, maps) for _ in range(5))
+    finally:
+        torch.set_num_threads(threads)
+    for other in others:
+        assert all(map(torch.equal, other, first))
+
+
+def gradients(layer: TemporalROIAlign, boxes: torch.Tensor, maps: list) -> tuple:
+    """Those of the maps and the parameters for the sum of squares of a layer's output."""
+    leaves = [frame.clone().requires_grad_() for frame in maps]
+    out = run(layer, leaves[0], boxes, leaves[1:])
+    return torch.autograd.grad(out.square().sum(), [*leaves, *layer.parameters()])
+
+
 def test_autocast_keeps_similarity_and_softmax_in_float32():
     selsa = SelsaAggregator(channels=32, num_heads=2)
     for linear in (selsa.query, selsa.output):  # half-precision inputs, exact attention

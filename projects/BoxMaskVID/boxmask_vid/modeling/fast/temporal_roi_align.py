@@ -278,7 +278,8 @@ class TemporalROIAlignFast(TemporalROIAlign):
         for (index, weight), frame, share in zip(similar, references, attention[1:], strict=True):
             # (N, heads, K) entries: a sum for every cell and head
             entries = index[:, None] * heads + arange_like(heads, index)[:, None]
-            weights = (weight * frame.norm[index])[:, None] * share[:, :, None]
+            norm = F.embedding(index, frame.norm[:, None]).squeeze(-1)
+            weights = (weight * norm)[:, None] * share[:, :, None]
             rows = SparseRowSum.over_last(entries, weights)
             mixed = mixed + rows.of(frame.unit.reshape(-1, mixed.shape[2])).view_as(mixed)
         return mixed.flatten(1)
@@ -286,7 +287,7 @@ class TemporalROIAlignFast(TemporalROIAlign):
 
 def _products(cells: torch.Tensor, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """(N, K) of cells (N, C) with the rows (L, C) that an index (N, K) names."""
-    return (cells[:, None] @ rows[index].transpose(1, 2)).squeeze(1)
+    return (cells[:, None] @ F.embedding(index, rows).transpose(1, 2)).squeeze(1)
 
 
 def _recomputed(function: Callable[..., torch.Tensor], *args: object) -> torch.Tensor:

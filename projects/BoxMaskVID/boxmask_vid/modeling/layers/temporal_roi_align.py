@@ -105,7 +105,7 @@ def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int)
     """
     cosine = F.normalize(cells, dim=1) @ F.normalize(positions, dim=0)
     index = first_largest(cosine, min(count, cosine.shape[1]))
-    nearest = positions.t()[index]  # (N, K, C)
+    nearest = F.embedding(index, positions.t())  # (N, K, C)
     return (nearest * cosine.gather(1, index).softmax(dim=1)[:, :, None]).sum(dim=1)
 
 
