@@ -12,6 +12,7 @@ from boxmask_vid.engine.checks import (
     check_expected_results,
     check_features,
     check_numbers,
+    check_parts,
     claim_folder,
 )
 from boxmask_vid.errors import InputError
@@ -52,6 +53,32 @@ def test_what_only_detectron2_has_is_refused(key):
     check_features(small_cfg())
     with pytest.raises(InputError, match=rf"^{key} is True, .* set it to False"):
         check_features(small_cfg("selsa", key, True))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("MODEL.ROI_HEADS.NAME", "TemporalROIHeds", "did you mean TemporalROIHeads"),
+        ("MODEL.META_ARCHITECTURE", "?", "use one of .*VideoRCNN"),
+        ("MODEL.ROI_MASK_HEAD.NAME", "Mine", "where its module is imported"),
+        ("INPUT.FORMAT", "XYZ", "use BGR or RGB"),
+        ("MODEL.RESNETS.DEPTH", 51, "use 18 or 34 or 50 or 101 or 152"),
+        ("MODEL.RPN.BBOX_REG_LOSS_TYPE", "l1", "use smooth_l1"),
+        ("MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE", "l2", "use smooth_l1"),
+        ("MODEL.ROI_BOX_HEAD.POOLER_TYPE", "RoIAlign", "use ROIAlignV2"),
+        ("MODEL.PIXEL_MEAN", [1.0], "write three numbers"),
+        ("MODEL.PIXEL_STD", [0.0, 1.0, 1.0], "write three numbers above 0"),
+        ("MODEL.ANCHOR_GENERATOR.SIZES", [[]], "write a list of lists"),
+        ("MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS", [], "write a list of lists"),
+        ("MODEL.RPN.IOU_LABELS", [0], "write 3 labels"),
+        ("MODEL.ROI_HEADS.IOU_LABELS", [0, 1, 1], "write 2 labels"),
+        ("MODEL.ROI_HEADS.NUM_CLASSES", 0, "write at least 1"),
+    ],
+)
+def test_parts_that_make_no_model_are_named(key, value, sentence):
+    check_parts(small_cfg())
+    with pytest.raises(InputError, match=rf"^{key} is .*{sentence}"):
+        check_parts(small_cfg("boxmask", key, value))
 
 
 def test_momentum_is_below_one():

@@ -8,15 +8,25 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
+from detectron2.modeling import (
+    ANCHOR_GENERATOR_REGISTRY,
+    BACKBONE_REGISTRY,
+    META_ARCH_REGISTRY,
+    PROPOSAL_GENERATOR_REGISTRY,
+    ROI_BOX_HEAD_REGISTRY,
+    ROI_HEADS_REGISTRY,
+    ROI_MASK_HEAD_REGISTRY,
+    RPN_HEAD_REGISTRY,
+)
 
 from ..checkpoint.checkpointer import check_is_there
 from ..checkpoint.provenance import flattened
 from ..data.datasets import class_names
-from ..errors import InputError, quoted, writing
+from ..errors import InputError, quoted, suggestion, writing
 
 LOCK = "training.lock"  # in OUTPUT_DIR
 _NOT_HERE = "TEST.AUG.ENABLED", "MODEL.LOAD_PROPOSALS"
@@ -26,6 +36,24 @@ _LEAST = {
     **dict.fromkeys(("TEST.PATIENCE", "TEST.LOSS_PERIOD", "TEST.EVAL_PERIOD"), 0),
     **dict.fromkeys(("SOLVER.WARMUP_ITERS", "SOLVER.WARMUP_FACTOR", "SOLVER.GAMMA"), 0),
     **dict.fromkeys(("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "DATALOADER.NUM_WORKERS"), 0),
+}
+_REGISTRIES = {
+    "MODEL.META_ARCHITECTURE": META_ARCH_REGISTRY,
+    "MODEL.BACKBONE.NAME": BACKBONE_REGISTRY,
+    "MODEL.PROPOSAL_GENERATOR.NAME": PROPOSAL_GENERATOR_REGISTRY,
+    "MODEL.ANCHOR_GENERATOR.NAME": ANCHOR_GENERATOR_REGISTRY,
+    "MODEL.RPN.HEAD_NAME": RPN_HEAD_REGISTRY,
+    "MODEL.ROI_HEADS.NAME": ROI_HEADS_REGISTRY,
+    "MODEL.ROI_BOX_HEAD.NAME": ROI_BOX_HEAD_REGISTRY,
+    "MODEL.ROI_MASK_HEAD.NAME": ROI_MASK_HEAD_REGISTRY,
+}
+_BOX_LOSSES = "smooth_l1", "giou", "diou", "ciou"
+_CHOICES: dict[str, tuple] = {
+    "INPUT.FORMAT": ("BGR", "RGB"),
+    "MODEL.RESNETS.DEPTH": (18, 34, 50, 101, 152),
+    "MODEL.RPN.BBOX_REG_LOSS_TYPE": _BOX_LOSSES,
+    "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE": _BOX_LOSSES,
+    "MODEL.ROI_BOX_HEAD.POOLER_TYPE": ("ROIAlignV2", "ROIAlign", "ROIPool"),
 }
 _END_OF_SEEDS = 2**31  # below NumPy's 2**32, with the rank of a process added
 # by process, since a fork has no locks; one is lost when any file of its name is closed
@@ -40,6 +68,39 @@ def check_features(cfg: CfgNode) -> None:
                 f"{key} is True, but videos are neither trained on nor tested with it: set it to "
                 "False."
             )
+
+
+def check_parts(cfg: CfgNode) -> None:
+    """Raise InputError if a model cannot be made of what the config names."""
+    values: dict[str, Any] = flattened(cfg)
+    for key, registry in _REGISTRIES.items():
+        if values[key] and values[key] not in registry:
+            raise InputError(
+                f"{key} is '{values[key]}', which is not registered: "
+                f"{suggestion(values[key], [name for name, _ in registry])} (A part of your own is "
+                "registered where its module is imported.)"
+            )
+    for key, choices in _CHOICES.items():
+        if values[key] not in choices:
+            raise InputError(f"{key} is {values[key]!r}: use {' or '.join(map(str, choices))}.")
+    for key, least in ("MODEL.PIXEL_MEAN", -math.inf), ("MODEL.PIXEL_STD", 0):
+        if len(values[key]) != 3 or not all(number > least for number in values[key]):
+            wanted = "three numbers" if key == "MODEL.PIXEL_MEAN" else "three numbers above 0"
+            raise InputError(f"{key} is {quoted(values[key])}: write {wanted}, one of a channel.")
+    for key in ("MODEL.ANCHOR_GENERATOR.SIZES", "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS"):
+        if not values[key] or not all(values[key]):
+            raise InputError(f"{key} is {quoted(values[key])}: write a list of lists of numbers.")
+    for part in ("MODEL.RPN", "MODEL.ROI_HEADS"):
+        limits, labels = values[f"{part}.IOU_THRESHOLDS"], values[f"{part}.IOU_LABELS"]
+        if len(labels) != len(limits) + 1:
+            raise InputError(
+                f"{part}.IOU_LABELS is {quoted(labels)}: write {len(limits) + 1} labels, one more "
+                "than IOU_THRESHOLDS has numbers."
+            )
+    if cfg.MODEL.ROI_HEADS.NUM_CLASSES < 1:
+        raise InputError(
+            f"MODEL.ROI_HEADS.NUM_CLASSES is {cfg.MODEL.ROI_HEADS.NUM_CLASSES}: write at least 1."
+        )
 
 
 def check_numbers(cfg: CfgNode) -> None:
