@@ -21,9 +21,9 @@ from boxmask_vid import model_zoo
 from boxmask_vid.checkpoint import VIDCheckpointer, convert_mmtracking, fetch_once, zoo
 from boxmask_vid.checkpoint.download import digits_of
 from boxmask_vid.checkpoint.zoo import CHECKPOINTS, Weights, local_file
+from boxmask_vid.engine.processes import run_in_processes
 from boxmask_vid.errors import InputError
 from support.pages import pages, text_of
-from support.processes import run_on_ranks
 from support.published_files import NAME, assert_converted, fetch, names_in, published, theirs
 from support.small import image
 from support.tiny_models import tiny_cfg, tiny_config, untrained
@@ -191,13 +191,13 @@ def fetch_on_each_rank(weights: Weights, elsewhere: str, results: str) -> None:
 def test_the_first_rank_downloads(server, selsa_file, tmp_path):
     arguments = (selsa_file[0], str(tmp_path), str(tmp_path))
     files, server.files = server.files, {}
-    run_on_ranks(fetch_on_each_rank, *arguments)
+    run_in_processes(fetch_on_each_rank, arguments, num_gpus=2)
     first, second = ((tmp_path / name).read_text() for name in "01")
     assert first == second
     assert first.startswith("error: ")
     assert "404" in first
     server.files = files
-    run_on_ranks(fetch_on_each_rank, *arguments)
+    run_in_processes(fetch_on_each_rank, arguments, num_gpus=2)
     first, second = ((tmp_path / name).read_text() for name in "01")
     assert first == second
     assert_converted(first)

@@ -7,7 +7,7 @@ from detectron2.utils.events import EventStorage
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine import Trainer
-from support.processes import run_on_ranks
+from boxmask_vid.engine.processes import run_in_processes
 from support.small import small_cfg
 
 pytestmark = pytest.mark.slow
@@ -52,5 +52,5 @@ def test_gradients_are_averaged_over_processes(synthetic_root, tmp_path):
     tree = synthetic_root / "synthetic_vid"
     json_file = tree / "coco_vid/imagenet_vid_train.json"
     arguments = (str(json_file), str(tree / "Data/VID"), str(tmp_path))
-    run_on_ranks(compare_gradients, *arguments)
+    run_in_processes(compare_gradients, arguments, num_gpus=2)
     assert torch.load(tmp_path / "compared.pt") > 100

@@ -11,8 +11,8 @@ from detectron2.data import DatasetCatalog
 
 from boxmask_vid.data import register_vid_instances
 from boxmask_vid.engine.launch import evaluate
+from boxmask_vid.engine.processes import run_in_processes
 from boxmask_vid.errors import InputError
-from support.processes import run_on_ranks
 from support.small import small_cfg, small_model
 
 RESULTS = "coco_instances_results.json"
@@ -159,7 +159,7 @@ def test_two_processes_find_the_same(weights, whole, synthetic_root, tmp_path, r
     tree = synthetic_root / "synthetic_vid"
     json_file = tree / "coco_vid/imagenet_vid_val.json"
     arguments = map(str, (json_file, tree / "Data/VID", weights, tmp_path))
-    run_on_ranks(on_each_rank, *arguments, resume)
+    run_in_processes(on_each_rank, (*arguments, resume), num_gpus=2)
     counts = sorted(len(frames(path)) for path in set(logs(tmp_path)) - left)
     assert counts == ([0, 6] if resume else [6, 6])
     assert_equal(tmp_path, whole)
