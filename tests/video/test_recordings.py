@@ -15,6 +15,7 @@ from boxmask_vid.errors import InputError
 from boxmask_vid.video import Frame, VideoFile, open_frames
 from boxmask_vid.video.frame_index import NotSeekable
 from support.numbered_videos import (
+    CELL,
     HEIGHT,
     WIDTH,
     damage_packet,
@@ -182,6 +183,53 @@ def add_cover(path: Path, video: Path | None, *, sound: bool = False) -> Path:
                     container.mux(packet)
             source.close()
     return path
+
+
+@pytest.mark.parametrize("written_as", ["mp4", "h264"])
+def test_recorders_give_videos_other_endings(tmp_path, written_as):
+    video = write_numbered(tmp_path / f"v.{written_as}", range(10))
+    assert shown(read(video.rename(tmp_path / "camera.dav"))[0]) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "transfer"),
+    [
+        ("v.mp4", "libx264", "yuv420p10le", None),
+        ("hdr.mp4", "libx265", "yuv420p10le", 16),  # PQ of BT.2020, as telephones record HDR
+        ("v.mov", "prores_ks", "yuv422p10le", None),
+    ],
+)
+def test_ten_bits_of_a_colour_are_read_as_eight(tmp_path, name, codec, pixels, transfer):
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
+        if transfer:
+            stream.codec_context.color_trc = transfer
+            stream.codec_context.color_primaries = stream.codec_context.colorspace = 9
+        for number in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), "bgr24")))
+        container.mux(stream.encode())
+    frames, sentence = read(tmp_path / name)
+    assert (shown(frames), sentence) == (list(range(10)), "")
+    assert frames[0].image.dtype == np.uint8
+    assert abs(int(np.median(frames[0].image[CELL:])) - 100) < 4  # the grey of the frame
+
+
+def test_data_beside_the_video_are_left_alone(tmp_path):
+    """Cameras record positions in a stream of their own, before that of the video."""
+    with av.open(str(tmp_path / "v.ts"), "w") as container:
+        positions = container.add_data_stream(None)
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(10):
+            packet = av.Packet(b"46.9 N 7.4 E")
+            packet.stream, packet.time_base = positions, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            container.mux(packet)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), "bgr24")))
+        container.mux(stream.encode())
+    frames, sentence = read(tmp_path / "v.ts")
+    assert (shown(frames), sentence) == (list(range(10)), "")
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
