@@ -6,7 +6,9 @@ import pytest
 from detectron2.data import DatasetCatalog
 
 from boxmask_vid.apps.dataset_tools import write_contact_sheet
+from boxmask_vid.apps.dataset_tools.contact_sheet import write_picture
 from boxmask_vid.apps.training_plot import plot_training
+from support.forked_training import in_fork, room_for
 
 
 def test_losses_and_ap_are_drawn(tmp_path):
@@ -41,6 +43,18 @@ def test_sheet_has_pairs_of_truth_and_detections(synthetic_datasets, tmp_path):
     assert np.array_equal(shown[:height, truth], hidden[:height, truth])
     assert (shown[:height, detections] != hidden[:height, detections]).any()
     assert np.array_equal(shown, sheet(0.9))  # colours are those of the classes
+
+
+def test_a_full_disk_leaves_the_picture_that_was_there(tmp_path):
+    path = tmp_path / "sheet.png"
+    write_picture(path, np.zeros((9, 9, 3), np.uint8))
+    before = path.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)
+    done = in_fork(lambda: write_picture(path, noise), tmp_path / "run", room_for(9000))
+    assert done.code == 1
+    assert "sheet.png cannot be written" in done.sentence
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"sheet.png", "run.screen"}
 
 
 def test_without_metrics(tmp_path):

@@ -152,25 +152,30 @@ def test_a_command_that_fails_holds_up_only_those_that_need_it(tmp_path):
     assert "no luck" in (tmp_path / "out/bad/output.txt").read_text()
 
 
-def test_an_interruption_ends_what_runs_and_starts_nothing_more(tmp_path):
+@pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP"])
+def test_an_interruption_ends_what_runs_and_starts_nothing_more(tmp_path, sent):
     command = script(
         tmp_path,
-        """
+        f"""
         import os, signal, sys
         from pathlib import Path
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it may come at any moment
-        os.kill(os.getppid(), signal.SIGTERM)
-        signal.sigwait({signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})  # it may come at any moment
+        os.kill(os.getppid(), signal.{sent})
+        signal.sigwait({{signal.SIGTERM}})
         Path(sys.argv[1]).with_name("stopped").touch()
         sys.exit(130)
         """,
     )
     runs = runs_of(command, tmp_path / "out", "one", "two")
-    with pytest.raises(KeyboardInterrupt):
-        RunQueue(2).run(runs)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be under nohup
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            RunQueue(2).run(runs)
+        assert signal.getsignal(getattr(signal, sent)) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
     assert (tmp_path / "out/one/stopped").is_file()
     assert not (tmp_path / "out/two").exists()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.fixture(scope="module")

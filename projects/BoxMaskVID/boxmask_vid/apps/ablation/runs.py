@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 
+from ...engine.interrupts import ending_signals
 from ...errors import InputError
 from ...files import read_json, write_json
 from ..commands import Command
@@ -47,8 +48,8 @@ class Run:
 class RunQueue:
     """Executes runs, ``at_once`` at a time; a run that has finished is left alone.
 
-    Ctrl-C (or SIGTERM) is passed on once to the running commands, which write a checkpoint and end;
-    waiting ones stay unfinished.
+    Ctrl-C (or SIGTERM, or a closed terminal) is passed on once to the running commands, which write
+    a checkpoint and end; waiting ones stay unfinished.
     """
 
     at_once: int
@@ -62,7 +63,7 @@ class RunQueue:
         waiting = [run for run in runs if not run.is_finished]
         _say(f"{len(runs) - len(waiting)} of {len(runs)} commands have finished before.")
         failed = []
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        previous = {n: signal.signal(n, signal.default_int_handler) for n in ending_signals()}
         try:
             while True:
                 ready = [run for run in waiting if run.after is None or run.after.is_finished]
@@ -81,7 +82,8 @@ class RunQueue:
             self._stop()
             raise
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
         if failed:
             logs = ", ".join(str(run.log_file) for run in failed)
             raise InputError(f"{len(failed)} of {len(runs)} commands failed, see {logs}.")

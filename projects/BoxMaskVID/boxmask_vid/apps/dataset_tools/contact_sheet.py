@@ -14,6 +14,8 @@ from detectron2.structures import BoxMode
 from detectron2.utils.colormap import colormap
 from detectron2.utils.visualizer import Visualizer
 
+from ...files import written_whole
+
 SCALE = 1.5  # of the frames on the sheet
 TITLE_HEIGHT = 24  # pixels
 
@@ -53,9 +55,18 @@ def write_contact_sheet(
         rows.append(np.hstack(pairs))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(output), np.vstack(rows)[:, :, ::-1])
+    write_picture(output, np.vstack(rows)[:, :, ::-1])
     return output
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a BGR picture (H, W, 3) as PNG or JPEG; ``cv2.imwrite`` says nothing of a full disk.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
 
 
 def _pair(record: dict, detections: list[dict], metadata: Metadata) -> np.ndarray:

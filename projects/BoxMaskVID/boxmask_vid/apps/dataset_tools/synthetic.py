@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...parallel import in_processes
+from .contact_sheet import write_picture
 from .converters.ilsvrc import BOX_RULES, read_xml
 from .converters.imagenet_vid import key_frames
 from .synthetic_scene import CLASS_NAMES, HEIGHT, WIDTH, Scene, SceneBox, render_video
@@ -132,7 +133,7 @@ def _write_contact_sheet(output: Path, lengths: dict[str, int]) -> Path:
         shown = np.linspace(0, frames - 1, 6).astype(int)
         rows.append(np.hstack([_annotated_frame(output, name, index) for index in shown]))
     path = output / "contact_sheet.png"
-    cv2.imwrite(str(path), np.vstack(rows))
+    write_picture(path, np.vstack(rows))
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import cv2
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -14,7 +13,7 @@ from detectron2.utils.visualizer import Visualizer
 from ...config import get_config_file
 from ...data import VIDDatasetMapper, register_vid_instances
 from ...engine.setup import build_cfg
-from .contact_sheet import titled
+from .contact_sheet import titled, write_picture
 
 GREEN = (0.1, 0.9, 0.1)
 
@@ -32,7 +31,7 @@ def draw_samples(
         config_file: config whose ``INPUT`` is used; None for that of the ImageNet VID models.
 
     Raises:
-        InputError: if the JSON cannot be trained on.
+        InputError: if the JSON cannot be trained on, or a picture cannot be written.
     """
     name = f"to draw: {json_file}"
     register_vid_instances(name, {}, str(json_file), str(images))
@@ -45,7 +44,7 @@ def draw_samples(
         output.mkdir(parents=True, exist_ok=True)
         for number, record in enumerate(chosen):
             picture = _draw(mapper({**record, "sample_seed": number}), cfg, name)
-            cv2.imwrite(str(output / f"sample_{number:03d}.jpg"), picture)
+            write_picture(output / f"sample_{number:03d}.jpg", picture)
     finally:
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
