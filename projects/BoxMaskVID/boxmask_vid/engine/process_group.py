@@ -14,7 +14,6 @@ from functools import partial
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn  # before the group: its functions keep what they meet as a default
 from detectron2.engine import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 
@@ -33,6 +32,9 @@ def process_group(place: Place) -> Iterator[None]:
     Raises:
         InputError: if there are too few GPUs, or the processes do not find each other.
     """
+    # its functions have the group that they meet as a default, and keep it: there is none yet
+    from torch.distributed import nn  # noqa: F401
+
     _look_up(place)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
