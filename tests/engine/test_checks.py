@@ -11,8 +11,8 @@ from boxmask_vid.engine.checks import (
     LOCK,
     check_expected_results,
     check_features,
+    check_model,
     check_numbers,
-    check_parts,
     claim_folder,
 )
 from boxmask_vid.errors import InputError
@@ -58,9 +58,6 @@ def test_what_only_detectron2_has_is_refused(key):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("MODEL.ROI_HEADS.NAME", "TemporalROIHeds", "did you mean TemporalROIHeads"),
-        ("MODEL.META_ARCHITECTURE", "?", "use one of .*VideoRCNN"),
-        ("MODEL.ROI_MASK_HEAD.NAME", "Mine", "where its module is imported"),
         ("INPUT.FORMAT", "XYZ", "use BGR or RGB"),
         ("MODEL.RESNETS.DEPTH", 51, "use 18 or 34 or 50 or 101 or 152"),
         ("MODEL.RPN.BBOX_REG_LOSS_TYPE", "l1", "use smooth_l1"),
@@ -75,10 +72,10 @@ def test_what_only_detectron2_has_is_refused(key):
         ("MODEL.ROI_HEADS.NUM_CLASSES", 0, "write at least 1"),
     ],
 )
-def test_parts_that_make_no_model_are_named(key, value, sentence):
-    check_parts(small_cfg())
+def test_values_that_make_no_model_are_named(key, value, sentence):
+    check_model(small_cfg())
     with pytest.raises(InputError, match=rf"^{key} is .*{sentence}"):
-        check_parts(small_cfg("boxmask", key, value))
+        check_model(small_cfg("boxmask", key, value))
 
 
 def test_momentum_is_below_one():

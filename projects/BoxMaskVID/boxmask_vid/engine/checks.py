@@ -12,21 +12,11 @@ from typing import Any, TextIO
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
-from detectron2.modeling import (
-    ANCHOR_GENERATOR_REGISTRY,
-    BACKBONE_REGISTRY,
-    META_ARCH_REGISTRY,
-    PROPOSAL_GENERATOR_REGISTRY,
-    ROI_BOX_HEAD_REGISTRY,
-    ROI_HEADS_REGISTRY,
-    ROI_MASK_HEAD_REGISTRY,
-    RPN_HEAD_REGISTRY,
-)
 
 from ..checkpoint.checkpointer import check_is_there
 from ..checkpoint.provenance import flattened
 from ..data.datasets import class_names
-from ..errors import InputError, quoted, suggestion, writing
+from ..errors import InputError, quoted, writing
 
 LOCK = "training.lock"  # in OUTPUT_DIR
 _NOT_HERE = "TEST.AUG.ENABLED", "MODEL.LOAD_PROPOSALS"
@@ -36,16 +26,6 @@ _LEAST = {
     **dict.fromkeys(("TEST.PATIENCE", "TEST.LOSS_PERIOD", "TEST.EVAL_PERIOD"), 0),
     **dict.fromkeys(("SOLVER.WARMUP_ITERS", "SOLVER.WARMUP_FACTOR", "SOLVER.GAMMA"), 0),
     **dict.fromkeys(("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "DATALOADER.NUM_WORKERS"), 0),
-}
-_REGISTRIES = {
-    "MODEL.META_ARCHITECTURE": META_ARCH_REGISTRY,
-    "MODEL.BACKBONE.NAME": BACKBONE_REGISTRY,
-    "MODEL.PROPOSAL_GENERATOR.NAME": PROPOSAL_GENERATOR_REGISTRY,
-    "MODEL.ANCHOR_GENERATOR.NAME": ANCHOR_GENERATOR_REGISTRY,
-    "MODEL.RPN.HEAD_NAME": RPN_HEAD_REGISTRY,
-    "MODEL.ROI_HEADS.NAME": ROI_HEADS_REGISTRY,
-    "MODEL.ROI_BOX_HEAD.NAME": ROI_BOX_HEAD_REGISTRY,
-    "MODEL.ROI_MASK_HEAD.NAME": ROI_MASK_HEAD_REGISTRY,
 }
 _BOX_LOSSES = "smooth_l1", "giou", "diou", "ciou"
 _CHOICES: dict[str, tuple] = {
@@ -70,23 +50,18 @@ def check_features(cfg: CfgNode) -> None:
             )
 
 
-def check_parts(cfg: CfgNode) -> None:
-    """Raise InputError if a model cannot be made of what the config names."""
+def check_model(cfg: CfgNode) -> None:
+    """Raise InputError if a model cannot have a value of its config."""
     values: dict[str, Any] = flattened(cfg)
-    for key, registry in _REGISTRIES.items():
-        if values[key] and values[key] not in registry:
-            raise InputError(
-                f"{key} is '{values[key]}', which is not registered: "
-                f"{suggestion(values[key], [name for name, _ in registry])} (A part of your own is "
-                "registered where its module is imported.)"
-            )
     for key, choices in _CHOICES.items():
         if values[key] not in choices:
             raise InputError(f"{key} is {values[key]!r}: use {' or '.join(map(str, choices))}.")
     for key, least in ("MODEL.PIXEL_MEAN", -math.inf), ("MODEL.PIXEL_STD", 0):
         if len(values[key]) != 3 or not all(number > least for number in values[key]):
             wanted = "three numbers" if key == "MODEL.PIXEL_MEAN" else "three numbers above 0"
-            raise InputError(f"{key} is {quoted(values[key])}: write {wanted}, one of a channel.")
+            raise InputError(
+                f"{key} is {quoted(values[key])}: write {wanted}, one for each channel."
+            )
     for key in ("MODEL.ANCHOR_GENERATOR.SIZES", "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS"):
         if not values[key] or not all(values[key]):
             raise InputError(f"{key} is {quoted(values[key])}: write a list of lists of numbers.")

@@ -33,8 +33,8 @@ from .checks import (
     check_evaluation,
     check_expected_results,
     check_features,
+    check_model,
     check_numbers,
-    check_parts,
 )
 from .config_file import merge_file, merge_options
 from .preparation import prepare_process, remedy_of
@@ -93,7 +93,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
     if not cfg.OUTPUT_DIR:
         raise InputError("OUTPUT_DIR is empty: name a folder.")
     check_features(cfg)
-    check_parts(cfg)
+    check_model(cfg)
     check_scorers(cfg.TEST.VID.SCORERS, cfg.TEST.VID.BOOTSTRAP_DRAWS)
     check_expected_results(cfg)
     if args.eval_only:
