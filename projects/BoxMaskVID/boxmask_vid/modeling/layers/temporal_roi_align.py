@@ -105,7 +105,8 @@ def most_similar_cells(cells: torch.Tensor, positions: torch.Tensor, count: int)
     """
     cosine = F.normalize(cells, dim=1) @ F.normalize(positions, dim=0)
     index = first_largest(cosine, min(count, cosine.shape[1]))
-    nearest = F.embedding(index, positions.t())  # (N, K, C)
+    # (N, K, C); threads add to the gradient of positions.t()[index] in any order
+    nearest = F.embedding(index, positions.t())
     return (nearest * cosine.gather(1, index).softmax(dim=1)[:, :, None]).sum(dim=1)
 
 
